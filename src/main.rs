@@ -1,0 +1,2 @@
+//! The `andon` program: parse, call, print, exit code.
+fn main() {}

@@ -1,0 +1,55 @@
+//! What leaves the line: the wire schema and the sinks. Runs on the `pub` thread; a sink can never fail or slow the line.
+
+use crate::types::{CameraId, Mono, Pooled, ScoreMap, Seq, Stats, Verdict};
+
+/// What the decide stage hands to the sinks.
+#[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "moved through one channel; boxing would allocate per part")]
+pub enum Record {
+    /// One part's outcome.
+    Verdict(Verdict),
+    /// Once a second for each camera.
+    Stats(Stats),
+    /// The anomaly map behind a verdict; only the latest is kept, and only while somebody wants it.
+    Map(MapRecord),
+}
+
+/// An anomaly map on its way to whoever looks.
+#[derive(Debug)]
+pub struct MapRecord {
+    /// Camera.
+    pub camera: CameraId,
+    /// The part that it belongs to.
+    pub seq: Seq,
+    /// When the picture was taken.
+    pub t_capture: Mono,
+    /// Distances per patch.
+    pub map: Pooled<ScoreMap>,
+    /// The threshold that was active: the fixed top of the colour scale.
+    pub threshold: f32,
+}
+
+/// What a sink did with a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Offer {
+    /// It has it.
+    Taken,
+    /// It could not take it now; counted.
+    Shed,
+    /// It does not want records of this kind now.
+    Ignored,
+}
+
+/// A consumer of records. Cannot fail the line: it takes, sheds or ignores.
+pub trait Sink: Send {
+    /// Label in metrics.
+    fn name(&self) -> &'static str;
+    /// Offers a record. May take milliseconds (it has its own thread), never seconds.
+    fn offer(&mut self, record: &Record) -> Offer;
+    /// Whether anybody wants maps now; the line skips copying them otherwise.
+    fn wants_maps(&self) -> bool {
+        false
+    }
+    /// Called when the line stops; at most two seconds.
+    fn close(&mut self) {}
+}

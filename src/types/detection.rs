@@ -1,0 +1,73 @@
+use thiserror::Error;
+
+/// A grid of distances, row by row: one per patch. The anomaly map before upsampling.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ScoreMap {
+    /// Cells in a row.
+    pub width: usize,
+    /// Rows.
+    pub height: usize,
+    /// `width * height` distances in the units of the score.
+    pub data: Vec<f32>,
+}
+
+impl ScoreMap {
+    /// Copies `other` into `self`, reusing the storage.
+    pub fn copy_from(&mut self, other: &ScoreMap) {
+        self.width = other.width;
+        self.height = other.height;
+        self.data.clear();
+        self.data.extend_from_slice(&other.data);
+    }
+}
+
+/// How long each step of one detection took, in nanoseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StageTimes {
+    /// Crop, resize, normalise.
+    pub preprocess_ns: u64,
+    /// The network.
+    pub infer_ns: u64,
+    /// Aggregation of the feature maps.
+    pub aggregate_ns: u64,
+    /// Nearest neighbours and score.
+    pub score_ns: u64,
+}
+
+/// The output slot of a detector, owned by the caller and reused. `score` is raw: it may be NaN, and only
+/// `decide::judge` says what that means.
+#[derive(Clone, Debug, Default)]
+pub struct Detection {
+    /// Raw image score.
+    pub score: f32,
+    /// Distances per patch.
+    pub map: ScoreMap,
+    /// Times of the steps.
+    pub times: StageTimes,
+}
+
+/// Why a frame could not be scored. Small and without allocation: it is made on the hot lane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum Fault {
+    /// The frame's bytes cannot be read as what the source says.
+    #[error("the frame's buffer does not hold the picture that its caps describe")]
+    BadFrame,
+    /// The frame's size differs from the one that the model was learned on.
+    #[error("frame of {got_w}x{got_h}, the model was learned on {want_w}x{want_h}")]
+    WrongSize {
+        /// Width that came.
+        got_w: u32,
+        /// Height that came.
+        got_h: u32,
+        /// Width of the training images.
+        want_w: u32,
+        /// Height of the training images.
+        want_h: u32,
+    },
+    /// The engine failed.
+    #[error("the inference engine failed: {0}")]
+    Engine(&'static str),
+    /// The inspecting code panicked; it was caught at the stage's border.
+    #[error("the inspector panicked on this frame")]
+    Panic,
+}

@@ -1,0 +1,36 @@
+//! The words of the domain, used by every other module. Holds data only: no threads, no clocks but [`Mono::now`], no I/O.
+//!
+//! # Glossary
+//! | word | meaning |
+//! |---|---|
+//! | part | one thing on the belt; in free run, one frame is one part |
+//! | frame | one picture from one camera, with its strides, never reinterpreted |
+//! | seq | number of a part, gap-free per camera and boot |
+//! | memory bank | the patch features of good parts that new patches are compared with |
+//! | coreset | the small subset of all training patches that is kept as the bank |
+//! | patch | one cell of the feature grid |
+//! | anomaly map | one distance per patch; the heatmap is its upsampled, smoothed picture |
+//! | score | raw units of the method (PatchCore: L2 distance); higher is worse |
+//! | threshold | same units as the score; `score < threshold` passes |
+//! | margin | `score / threshold`: below 1 passes |
+//! | outcome | PASS, REJECT, UNINSPECTED or ERROR: exactly one for every part |
+//! | verdict | outcome with its reason, score, times and provenance |
+//! | bundle | the `.andon` model file |
+
+mod detection;
+mod frame;
+mod ids;
+mod outcome;
+mod pool;
+mod score;
+mod time;
+mod verdict;
+
+pub use detection::{Detection, Fault, ScoreMap, StageTimes};
+pub use frame::{Frame, FrameView, PixelFormat, Pixels};
+pub use ids::{CameraId, Seq};
+pub use outcome::{Outcome, Reason};
+pub use pool::{Pool, Pooled};
+pub use score::{PassToken, Score, Threshold};
+pub use time::{Mono, WallClock};
+pub use verdict::{Counts, LatencySummary, ModelTag, Stats, Verdict};

@@ -1,0 +1,71 @@
+/// A finite anomaly score. NaN and infinities cannot be held, so code that has a `Score` need not ask again.
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
+pub struct Score(f32);
+
+impl Score {
+    /// `None` for NaN and infinities.
+    pub fn new(raw: f32) -> Option<Score> {
+        raw.is_finite().then_some(Score(raw))
+    }
+
+    /// The raw value, in the method's units.
+    pub fn get(self) -> f32 {
+        self.0
+    }
+}
+
+/// A finite, positive limit in the units of the score.
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
+pub struct Threshold(f32);
+
+impl Threshold {
+    /// `None` unless finite and above zero.
+    pub fn new(raw: f32) -> Option<Threshold> {
+        (raw.is_finite() && raw > 0.0).then_some(Threshold(raw))
+    }
+
+    /// The raw value, in the method's units.
+    pub fn get(self) -> f32 {
+        self.0
+    }
+}
+
+/// Proof that a finite score lay under the threshold. There is no other way to make one, so a PASS without it cannot be
+/// written down; who calls [`PassToken::grant`] is `decide::judge` alone (a test scans for it).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PassToken {
+    score: Score,
+    threshold: Threshold,
+}
+
+impl PassToken {
+    /// The token, if and only if `score < threshold`.
+    pub fn grant(score: Score, threshold: Threshold) -> Option<PassToken> {
+        (score.0 < threshold.0).then_some(PassToken { score, threshold })
+    }
+
+    /// The score that passed.
+    pub fn score(&self) -> Score {
+        self.score
+    }
+
+    /// The limit that it was under.
+    pub fn threshold(&self) -> Threshold {
+        self.threshold
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_finite_score_below_the_threshold_passes() {
+        assert!(Score::new(f32::NAN).is_none() && Score::new(f32::INFINITY).is_none());
+        assert!(Threshold::new(0.0).is_none() && Threshold::new(-1.0).is_none() && Threshold::new(f32::NAN).is_none());
+        let limit = Threshold::new(2.0).unwrap();
+        assert!(PassToken::grant(Score::new(1.999).unwrap(), limit).is_some());
+        assert!(PassToken::grant(Score::new(2.0).unwrap(), limit).is_none());
+        assert!(PassToken::grant(Score::new(9.0).unwrap(), limit).is_none());
+    }
+}
