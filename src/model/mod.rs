@@ -1,5 +1,7 @@
 //! From a frame to a score: bundle, engine, head. Knows no thread of the line and no threshold policy.
 
+pub mod head;
+
 use crate::types::{Detection, Fault, FrameView};
 
 /// Scores frames. One owner thread; `detect` allocates nothing in steady state outside the engine crate.
@@ -18,4 +20,17 @@ pub trait Detector: Send {
 
     /// `ort`, `rten`, …: the provenance in every verdict.
     fn engine_name(&self) -> &'static str;
+}
+
+/// Turns frames into patch features: preprocessing, network and aggregation. Learning uses it; so does the detector.
+pub trait Embed: Send {
+    /// Patches in a row and rows of patches.
+    fn grid(&self) -> (usize, usize);
+    /// Length of one patch feature.
+    fn dim(&self) -> usize;
+    /// Writes `grid.0 * grid.1 * dim` values, patch by patch in row order, reusing `out`'s storage.
+    ///
+    /// # Errors
+    /// Why this frame has no features.
+    fn embed(&mut self, frame: &FrameView<'_>, out: &mut Vec<f32>) -> Result<(), Fault>;
 }

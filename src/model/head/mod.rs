@@ -1,0 +1,3 @@
+//! What turns patch features into scores.
+
+pub mod nearest;
