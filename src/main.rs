@@ -1,2 +1,2 @@
-//! The `andon` program: parse, call, print, exit code.
-fn main() {}
+//! tmp
+fn main(){}

@@ -1,15 +1,32 @@
 //! Where frames come from. Owns cameras and their supervision; hands out [`Frame`]s whose pixels stay where the camera put
 //! them. Called by the `cap-N` thread only; never waits longer than it was told to, never judges.
 
-use crate::types::{Frame, Mono};
+mod template;
+
+#[cfg(feature = "gst")]
+mod allow;
+#[cfg(feature = "gst")]
+mod feed;
+#[cfg(feature = "gst")]
+mod gst;
+#[cfg(feature = "gst")]
+mod live;
+
 use thiserror::Error;
+
+use crate::types::{Frame, Mono};
+
+#[cfg(feature = "gst")]
+pub use allow::{ELEMENT_PACKAGES, missing_elements};
+#[cfg(feature = "gst")]
+pub use feed::{Feed, Painter};
+#[cfg(feature = "gst")]
+pub use gst::{GstOptions, GstSource};
+pub use template::{PipelineSpec, TemplateError, built_in_pipelines};
 
 /// What a source has to say.
 #[derive(Debug)]
-#[allow(
-    clippy::large_enum_variant,
-    reason = "moved once from the source to the queue; boxing would allocate per frame"
-)]
+#[allow(clippy::large_enum_variant, reason = "moved once from the source to the queue; boxing would allocate per frame")]
 pub enum Next {
     /// A frame; `seq` is still 0, the capture stage numbers it.
     Frame(Frame),
@@ -22,7 +39,7 @@ pub enum Next {
     },
     /// Nothing until the given time.
     Idle,
-    /// The source is at its end and will not restart (a video file played once).
+    /// The source is at its end and will not restart (a recording played once).
     End,
 }
 
@@ -40,6 +57,18 @@ pub enum CameraState {
     Ended,
 }
 
+impl CameraState {
+    /// The word on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            CameraState::Starting => "starting",
+            CameraState::Running => "running",
+            CameraState::Down => "down",
+            CameraState::Ended => "ended",
+        }
+    }
+}
+
 /// A supervised camera. Errors of the camera are states, not errors of the source: it rebuilds itself for ever.
 pub trait Source: Send {
     /// The next event, waiting at most until `until`. Called by one thread, again and again.
@@ -53,8 +82,47 @@ pub trait Source: Send {
 
     /// How often it was rebuilt since start.
     fn restarts(&self) -> u64;
+
+    /// Why it was last rebuilt.
+    fn last_problem(&self) -> Option<&str>;
 }
 
 /// What no retry can mend.
 #[derive(Debug, Error)]
-pub enum CaptureError {}
+pub enum CaptureError {
+    /// The pipeline file or its variables.
+    #[error(transparent)]
+    Template(#[from] TemplateError),
+    /// An element that pipelines may not use.
+    #[error("{origin}: the element `{element}` is not allowed in a pipeline; if you know what it does, add it to capture.allow_elements")]
+    Forbidden {
+        /// Pipeline file.
+        origin: String,
+        /// Element factory.
+        element: String,
+    },
+    /// An element that this machine does not have.
+    #[error("{origin}: GStreamer has no element `{element}` here; {remedy}")]
+    MissingElement {
+        /// Pipeline file.
+        origin: String,
+        /// Element factory.
+        element: String,
+        /// How to get it.
+        remedy: String,
+    },
+    /// Not a pipeline.
+    #[error("{origin}: {why}")]
+    Parse {
+        /// Pipeline file.
+        origin: String,
+        /// GStreamer's words.
+        why: String,
+    },
+    /// GStreamer cannot start.
+    #[error("GStreamer cannot be used: {0}; `andon doctor` says what is missing")]
+    Init(String),
+    /// Not compiled in.
+    #[error("cameras need GStreamer, which is not in this build; build with `--features gst`")]
+    NotBuilt,
+}

@@ -1,1 +1,81 @@
-//! cli
+//! The commands: one file each. Parses, calls the library, prints, maps the result to an exit code.
+
+mod bench;
+mod config;
+mod demo;
+mod doctor;
+mod exit;
+mod fit;
+mod inspect;
+mod output;
+mod run;
+mod setup;
+pub mod view;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use self::exit::Exit;
+
+/// Watches a conveyor and stops bad parts: learns from good images, gives every part exactly one verdict.
+///
+/// Exit codes: 0 fine; 1 failed; 2 wrong usage; 3 rejected parts were found (inspect --fail-on-reject);
+/// 78 configuration refused.
+#[derive(Debug, Parser)]
+#[command(name = "andon", version, max_term_width = 110)]
+struct Cli {
+    /// What to tell on standard error: error, warn, info, debug, trace, or a filter (info,andon::capture=debug).
+    #[arg(long, global = true, value_name = "LEVEL", env = "ANDON_LOG")]
+    log: Option<String>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// A simulated line, learned and running in under a minute.
+    Demo(demo::Demo),
+    /// Learn a model from a folder of good images.
+    Fit(fit::FitCommand),
+    /// Judge images: one line each.
+    Inspect(inspect::Inspect),
+    /// The service: cameras in, verdicts out, until it is told to stop.
+    Run(run::Run),
+    /// Latency percentiles and throughput of a model on this machine, stage by stage.
+    Bench(bench::Bench),
+    /// Check, show or describe the configuration.
+    Config(config::ConfigCommand),
+    /// What is here, what is missing, and how to get it.
+    Doctor(doctor::Doctor),
+}
+
+/// Parses the command line and runs it.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(e) => {
+            let usage = e.use_stderr();
+            // Nothing can be done when the terminal is gone.
+            drop(e.print());
+            return if usage { Exit::Usage.into() } else { ExitCode::SUCCESS };
+        }
+    };
+    let log = cli.log.as_deref();
+    let result = match cli.command {
+        Command::Demo(c) => c.run(log),
+        Command::Fit(c) => c.run(log),
+        Command::Inspect(c) => c.run(log),
+        Command::Run(c) => c.run(log),
+        Command::Bench(c) => c.run(log),
+        Command::Config(c) => c.run(),
+        Command::Doctor(c) => c.run(log),
+    };
+    match result {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            output::error(&failure.message());
+            failure.exit.into()
+        }
+    }
+}

@@ -1,1 +1,13 @@
-//! config
+//! What the user writes: defaults → file → environment (`ANDON__…`) → flags, checked as a whole before anything starts.
+//!
+//! [`Raw`] is the shape of the file; [`load`] layers and checks it; [`Config`] is what the program may rely on.
+//! `config/andon.toml` in the repository is the manual: every key with its default and its reason.
+
+mod check;
+mod keys;
+mod load;
+mod raw;
+
+pub use check::{Camera, Config};
+pub use load::{ConfigError, Loaded, load, schema};
+pub use raw::{OnEos, FrameSize, Raw, RawCamera, RawCapture, RawEngine, RawLog, RawMetrics};

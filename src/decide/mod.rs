@@ -1,1 +1,10 @@
-//! decide
+//! What becomes of a part. Pure: no threads, no clock; `now` is passed in. Called by the `decide` stage alone.
+//!
+//! [`judge`] turns a raw score into an outcome and is the only caller of `PassToken::grant`. [`Ledger`] holds one slot for
+//! each part in flight and gives each exactly one outcome, whatever arrives, late or never.
+
+mod judge;
+mod ledger;
+
+pub use judge::{Judgement, judge};
+pub use ledger::{Admitted, Ending, Ledger, Observed};

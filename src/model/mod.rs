@@ -1,6 +1,13 @@
 //! From a frame to a score: bundle, engine, head. Knows no thread of the line and no threshold policy.
 
+mod backbone;
+pub mod bundle;
+pub mod detector;
+pub mod engine;
 pub mod head;
+pub mod heatmap;
+
+pub use backbone::Backbone;
 
 use crate::types::{Detection, Fault, FrameView};
 

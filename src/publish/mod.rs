@@ -1,6 +1,15 @@
 //! What leaves the line: the wire schema and the sinks. Runs on the `pub` thread; a sink can never fail or slow the line.
 
+mod options;
+pub mod wire;
+#[cfg(feature = "zenoh")]
+mod zenoh;
+
 use crate::types::{CameraId, Mono, Pooled, ScoreMap, Seq, Stats, Verdict};
+
+pub use options::{TlsOptions, ZenohMode, ZenohOptions};
+#[cfg(feature = "zenoh")]
+pub use zenoh::{ZenohSink, probe};
 
 /// What the decide stage hands to the sinks.
 #[derive(Debug)]
@@ -52,4 +61,17 @@ pub trait Sink: Send {
     }
     /// Called when the line stops; at most two seconds.
     fn close(&mut self) {}
+}
+
+/// What the control keys can read and change.
+pub trait Control: Send + Sync {
+    /// The active threshold of a camera, by its place in the configuration.
+    fn threshold(&self, camera: CameraId) -> f32;
+    /// Sets it until the next start.
+    ///
+    /// # Errors
+    /// Why the value is refused.
+    fn set_threshold(&self, camera: CameraId, value: f32) -> Result<(), String>;
+    /// The active configuration as JSON, without secrets.
+    fn config_json(&self) -> String;
 }

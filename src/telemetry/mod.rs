@@ -1,1 +1,9 @@
-//! telemetry
+//! What people and monitoring see of the program. The hot lane only touches atomics and preallocated histograms here.
+
+mod latency;
+mod logging;
+mod metrics;
+
+pub use latency::LatencyHistogram;
+pub use logging::{LogOptions, init_logging};
+pub use metrics::Metrics;

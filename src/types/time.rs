@@ -46,6 +46,12 @@ impl WallClock {
         WallClock { mono: Mono::now(), utc: jiff::Timestamp::now() }
     }
 
+    /// UTC of a monotonic instant, in milliseconds since 1970.
+    pub fn unix_ms(&self, t: Mono) -> u64 {
+        let ns = self.utc.as_nanosecond() + i128::from(t.0) - i128::from(self.mono.0);
+        u64::try_from(ns / 1_000_000).unwrap_or(0)
+    }
+
     /// UTC of a monotonic instant, as RFC 3339 with microseconds.
     pub fn rfc3339(&self, t: Mono) -> String {
         let offset = i128::from(t.0) - i128::from(self.mono.0);

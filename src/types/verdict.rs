@@ -110,4 +110,12 @@ pub struct Stats {
     pub counts: Counts,
     /// Latency of inspected parts.
     pub latency: LatencySummary,
+    /// How the camera is: `starting`, `running`, `down`, `ended`.
+    pub camera_state: &'static str,
+    /// Rebuilds of its pipeline.
+    pub camera_restarts: u64,
+    /// Rebuilds of its detector.
+    pub detector_restarts: u64,
+    /// What full channels refused: events, records, maps.
+    pub shed: [u64; 3],
 }

@@ -1,3 +1,4 @@
-//! What turns patch features into scores.
+//! What turns feature maps into patch features and those into scores.
 
+pub mod aggregate;
 pub mod nearest;

@@ -1,0 +1,178 @@
+//! One build of a pipeline, from parsing to teardown.
+
+use std::time::Duration;
+
+use gstreamer as gst;
+use gstreamer_app as gst_app;
+use gstreamer_video as gst_video;
+use gst::prelude::*;
+
+use super::{CaptureError, PipelineSpec, allow};
+use crate::types::{Frame, Mono, PixelFormat, Pixels, Seq};
+
+/// Frames that wait in the sink at most. Nothing is dropped here (`drop=false`): the capture thread only hands over and
+/// never blocks, so if this fills, the camera's own queue does too, and its frame numbers show what was lost.
+const SINK_BUFFERS: u32 = 4;
+/// Drivers are known to hang in their teardown; after this they are left to a helper thread.
+const TEARDOWN: Duration = Duration::from_secs(2);
+
+/// A running pipeline.
+pub(super) struct Live {
+    pub pipeline: gst::Pipeline,
+    sink: gst_app::AppSink,
+    bus: gst::Bus,
+    last_offset: Option<u64>,
+    info: Option<(gst::Caps, gst_video::VideoInfo)>,
+}
+
+/// What the bus says.
+pub(super) enum Heard {
+    Nothing,
+    Eos,
+    Error(String),
+}
+
+impl Live {
+    /// Parses and checks; nothing has changed state yet.
+    pub fn build(spec: &PipelineSpec, also_allowed: &[String]) -> Result<Live, CaptureError> {
+        let pipeline = allow::parse(spec, also_allowed)?;
+        let no_sink = || CaptureError::Parse {
+            origin: spec.origin.clone(),
+            why: "it has no `appsink name=sink` to take the frames from".to_owned(),
+        };
+        let sink = pipeline.by_name("sink").and_then(|e| e.downcast::<gst_app::AppSink>().ok()).ok_or_else(no_sink)?;
+        sink.set_property("sync", false);
+        sink.set_property("max-buffers", SINK_BUFFERS);
+        sink.set_property("drop", false);
+        sink.set_property("enable-last-sample", false);
+        sink.set_property("qos", false);
+        let formats = FORMATS.map(|(gst, _)| gst.to_str().to_string());
+        let caps = gst::Caps::builder("video/x-raw").field("format", gst::List::new(formats)).build();
+        sink.set_caps(Some(&caps));
+        // Monotonic time, so that base time + PTS is the same clock as `Mono`.
+        let clock = gst::SystemClock::obtain();
+        pipeline.use_clock(Some(&clock));
+        let bus = pipeline.bus().ok_or_else(no_sink)?;
+        Ok(Live { pipeline, sink, bus, last_offset: None, info: None })
+    }
+
+    /// Starts to play; the reason when it cannot.
+    pub fn play(&self) -> Result<(), String> {
+        match self.pipeline.set_state(gst::State::Playing) {
+            Ok(_) => Ok(()),
+            // The state change itself says only that it failed; the reason is on the bus.
+            Err(e) => Err(match self.listen() {
+                Heard::Error(why) => why,
+                Heard::Nothing | Heard::Eos => e.to_string(),
+            }),
+        }
+    }
+
+    /// Looks at the bus without waiting.
+    pub fn listen(&self) -> Heard {
+        use gst::MessageView;
+        while let Some(message) = self.bus.pop() {
+            match message.view() {
+                MessageView::Eos(_) => return Heard::Eos,
+                MessageView::Error(e) => {
+                    let source = e.src().map(|s| s.name().to_string()).unwrap_or_default();
+                    return Heard::Error(format!("{source}: {}", e.error().message().trim()));
+                }
+                MessageView::Warning(w) => tracing::debug!("{}", w.error()),
+                _ => {}
+            }
+        }
+        Heard::Nothing
+    }
+
+    /// The next sample within `wait`.
+    pub fn pull(&self, wait: Duration) -> Option<gst::Sample> {
+        self.sink.try_pull_sample(gst::ClockTime::try_from(wait).unwrap_or(gst::ClockTime::ZERO))
+    }
+
+    /// Whether every frame before the end of the stream was pulled.
+    pub fn is_eos(&self) -> bool {
+        self.sink.is_eos()
+    }
+
+    /// The time between frames by the negotiated caps.
+    pub fn period(&self) -> Option<Duration> {
+        let (_, info) = self.info.as_ref()?;
+        let fps = info.fps();
+        let (n, d) = (u64::try_from(fps.numer()).ok()?, u64::try_from(fps.denom()).ok()?);
+        (n > 0).then(|| Duration::from_nanos(1_000_000_000 * d / n))
+    }
+
+    /// The sample as a frame, and how many frames the camera numbered since the last one that never came.
+    pub fn frame_of(&mut self, sample: &gst::Sample, now: Mono) -> (u64, Frame) {
+        let buffer = sample.buffer();
+        let offset = buffer.map(|b| b.offset()).filter(|o| *o != u64::MAX);
+        let missed = self.missed(offset);
+        let t_capture = self.captured(buffer.and_then(|b| b.pts()), now);
+        let pixels = self.pixels(sample).unwrap_or(Pixels::Unreadable);
+        (missed, Frame { seq: Seq(0), t_capture, source_index: offset, pixels })
+    }
+
+    /// Frame numbers that were left out. A number that goes back, or jumps by more than a minute's worth, is a counter that
+    /// was set anew.
+    fn missed(&mut self, offset: Option<u64>) -> u64 {
+        const JUMP: u64 = 3600;
+        let expected = self.last_offset.map(|o| o + 1);
+        self.last_offset = offset.or(self.last_offset);
+        match (offset, expected) {
+            (Some(got), Some(want)) if got > want && got - want <= JUMP => got - want,
+            _ => 0,
+        }
+    }
+
+    /// Base time + PTS, if that is a sensible time for a frame that just arrived.
+    fn captured(&self, pts: Option<gst::ClockTime>, now: Mono) -> Mono {
+        let stamp = pts.zip(self.pipeline.base_time()).map(|(pts, base)| Mono(base.nseconds() + pts.nseconds()));
+        stamp.filter(|t| *t <= now && now.since(*t) < Duration::from_secs(5)).unwrap_or(now)
+    }
+
+    /// Maps the buffer as its own caps say; `None` if it does not hold that much.
+    fn pixels(&mut self, sample: &gst::Sample) -> Option<Pixels> {
+        let caps = sample.caps()?;
+        if self.info.as_ref().is_none_or(|(known, _)| known.as_ref() != caps) {
+            let info = gst_video::VideoInfo::from_caps(caps).ok()?;
+            self.info = Some((caps.to_owned(), info));
+        }
+        let (_, info) = self.info.as_ref()?;
+        let format = FORMATS.iter().find(|(gst, _)| *gst == info.format()).map(|(_, ours)| *ours)?;
+        let frame = gst_video::VideoFrame::from_buffer_readable(sample.buffer_owned()?, info).ok()?;
+        Some(Pixels::Gst { frame, format })
+    }
+
+    /// Stops and frees the pipeline, waiting no longer than two seconds for its drivers.
+    pub fn tear_down(self) {
+        let (done, finished) = crossbeam_channel::bounded::<()>(1);
+        let pipeline = self.pipeline.clone();
+        drop(self);
+        let helper = std::thread::Builder::new().name("gst-down".to_owned()).spawn(move || {
+            if pipeline.set_state(gst::State::Null).is_err() {
+                tracing::warn!("a pipeline did not stop cleanly");
+            }
+            drop(pipeline);
+            drop(done);
+        });
+        match helper {
+            Ok(_) => {
+                if finished.recv_timeout(TEARDOWN) == Err(crossbeam_channel::RecvTimeoutError::Timeout) {
+                    tracing::error!("a camera driver hangs in its teardown; leaving it behind");
+                }
+            }
+            Err(e) => tracing::error!("cannot start the teardown thread: {e}"),
+        }
+    }
+}
+
+const FORMATS: [(gst_video::VideoFormat, PixelFormat); 7] = [
+    (gst_video::VideoFormat::Gray8, PixelFormat::Gray8),
+    (gst_video::VideoFormat::Rgb, PixelFormat::Rgb8),
+    (gst_video::VideoFormat::Bgr, PixelFormat::Bgr8),
+    (gst_video::VideoFormat::Rgba, PixelFormat::Rgba8),
+    (gst_video::VideoFormat::Rgbx, PixelFormat::Rgba8),
+    (gst_video::VideoFormat::Bgra, PixelFormat::Bgra8),
+    (gst_video::VideoFormat::Bgrx, PixelFormat::Bgra8),
+];

@@ -1,0 +1,248 @@
+//! Pipeline files: gst-launch text with comments and variables. Text only; GStreamer is not needed to read them.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+/// A pipeline's text, ready to parse.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PipelineSpec {
+    /// Built-in name or file, for messages.
+    pub origin: String,
+    /// gst-launch text in one line.
+    pub text: String,
+}
+
+/// Why a pipeline file or its variables are refused.
+#[derive(Debug, Error)]
+pub enum TemplateError {
+    /// Neither a built-in name nor a readable file.
+    #[error("no pipeline `{name}`: it is none of the built-in ones ({known}) and cannot be read as a file: {source}")]
+    NotFound {
+        /// What was asked for.
+        name: String,
+        /// Built-in names.
+        known: String,
+        /// Why the file cannot be read.
+        source: std::io::Error,
+    },
+    /// A variable without a value.
+    #[error("{origin}: no value for {}; set it under [cameras.NAME.vars]", list(.names))]
+    Unset {
+        /// Pipeline.
+        origin: String,
+        /// Variables.
+        names: Vec<String>,
+    },
+    /// A value for a variable that the file does not have.
+    #[error("{origin}: has no variable {}; it knows {}", list(.names), list(.known))]
+    Unused {
+        /// Pipeline.
+        origin: String,
+        /// Given names.
+        names: Vec<String>,
+        /// Names in the file.
+        known: Vec<String>,
+    },
+    /// A value that could change the pipeline itself.
+    #[error("{origin}: the value of {name} holds `{}`; letters, digits and _ . / : @ % + , = ? & ~ - are allowed", .character.escape_default())]
+    Character {
+        /// Pipeline.
+        origin: String,
+        /// Variable.
+        name: String,
+        /// The first character that is refused.
+        character: char,
+    },
+    /// `${` that does not end, or an odd name in it.
+    #[error("{origin}: `{found}` is no variable; write ${{NAME}} or ${{NAME:-default}} with capitals, digits and _")]
+    Syntax {
+        /// Pipeline.
+        origin: String,
+        /// Where.
+        found: String,
+    },
+}
+
+fn list(names: &[String]) -> String {
+    names.iter().map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", ")
+}
+
+const BUILT_IN: [(&str, &str); 7] = [
+    ("v4l2", include_str!("../../pipelines/v4l2.gst")),
+    ("rtsp", include_str!("../../pipelines/rtsp.gst")),
+    ("gige", include_str!("../../pipelines/gige.gst")),
+    ("file", include_str!("../../pipelines/file.gst")),
+    ("images", include_str!("../../pipelines/images.gst")),
+    ("test", include_str!("../../pipelines/test.gst")),
+    ("simulator", include_str!("../../pipelines/simulator.gst")),
+];
+
+/// Name and text of the pipelines that are compiled in; the files are in the folder `pipelines/`.
+pub fn built_in_pipelines() -> &'static [(&'static str, &'static str)] {
+    &BUILT_IN
+}
+
+impl PipelineSpec {
+    /// A built-in pipeline by name, or a file by path, with its variables filled in.
+    ///
+    /// # Errors
+    /// See [`TemplateError`].
+    pub fn load(name: &str, vars: &BTreeMap<String, String>) -> Result<PipelineSpec, TemplateError> {
+        if let Some((_, text)) = BUILT_IN.iter().find(|(known, _)| *known == name) {
+            return PipelineSpec::from_text(&format!("pipeline `{name}`"), text, vars);
+        }
+        let path = PathBuf::from(name);
+        let text = std::fs::read_to_string(&path).map_err(|source| {
+            let known = BUILT_IN.map(|(name, _)| name).join(", ");
+            TemplateError::NotFound { name: name.to_owned(), known, source }
+        })?;
+        PipelineSpec::from_text(&path_name(&path), &text, vars)
+    }
+
+    /// Fills the variables of a pipeline text in. Values may hold only characters that cannot start another element or
+    /// property; `#` starts a comment to the end of the line.
+    ///
+    /// # Errors
+    /// See [`TemplateError`].
+    pub fn from_text(
+        origin: &str,
+        text: &str,
+        vars: &BTreeMap<String, String>,
+    ) -> Result<PipelineSpec, TemplateError> {
+        let lines = text.lines().map(|l| l.split('#').next().unwrap_or_default().trim().trim_end_matches('\\').trim_end());
+        let joined = lines.filter(|l| !l.is_empty()).collect::<Vec<_>>().join(" ");
+        let mut filler = Filler { origin, vars, known: Vec::new(), unset: Vec::new() };
+        let text = filler.fill(&joined)?;
+        if !filler.unset.is_empty() {
+            return Err(TemplateError::Unset { origin: origin.to_owned(), names: filler.unset });
+        }
+        let unused: Vec<String> = vars.keys().filter(|k| !filler.known.contains(k)).cloned().collect();
+        if !unused.is_empty() {
+            return Err(TemplateError::Unused { origin: origin.to_owned(), names: unused, known: filler.known });
+        }
+        Ok(PipelineSpec { origin: origin.to_owned(), text })
+    }
+}
+
+fn path_name(path: &Path) -> String {
+    format!("pipeline {}", path.display())
+}
+
+struct Filler<'a> {
+    origin: &'a str,
+    vars: &'a BTreeMap<String, String>,
+    known: Vec<String>,
+    unset: Vec<String>,
+}
+
+impl Filler<'_> {
+    fn fill(&mut self, text: &str) -> Result<String, TemplateError> {
+        let mut out = String::with_capacity(text.len());
+        let mut rest = text;
+        while let Some((before, after)) = rest.split_once("${") {
+            out.push_str(before);
+            let syntax = || TemplateError::Syntax {
+                origin: self.origin.to_owned(),
+                found: format!("${{{}", after.chars().take(20).collect::<String>()),
+            };
+            let (inside, tail) = after.split_once('}').ok_or_else(syntax)?;
+            let (name, default) = match inside.split_once(":-") {
+                Some((name, default)) => (name, Some(default)),
+                None => (inside, None),
+            };
+            let fits = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
+            if name.is_empty() || !name.chars().all(fits) {
+                return Err(syntax());
+            }
+            if !self.known.iter().any(|k| k == name) {
+                self.known.push(name.to_owned());
+            }
+            match self.vars.get(name) {
+                Some(value) => {
+                    self.check(name, value)?;
+                    out.push_str(value);
+                }
+                None => match default {
+                    Some(default) => out.push_str(default),
+                    None => self.unset.push(name.to_owned()),
+                },
+            }
+            rest = tail;
+        }
+        out.push_str(rest);
+        Ok(out)
+    }
+
+    fn check(&self, name: &str, value: &str) -> Result<(), TemplateError> {
+        let fits = |c: char| c.is_ascii_alphanumeric() || "_./:@%+,=?&~-".contains(c);
+        match value.chars().find(|c| !fits(*c)) {
+            None if !value.is_empty() => Ok(()),
+            refused => Err(TemplateError::Character {
+                origin: self.origin.to_owned(),
+                name: name.to_owned(),
+                character: refused.unwrap_or(' '),
+            }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn vars(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+        pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
+    }
+
+    fn fill(text: &str, pairs: &[(&str, &str)]) -> Result<String, String> {
+        PipelineSpec::from_text("p.gst", text, &vars(pairs)).map(|s| s.text).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn comments_go_lines_join_and_variables_are_filled() {
+        let text = "# a camera\nv4l2src device=${DEVICE} !  # here\n  queue \\\n ! appsink name=sink width=${W:-640}";
+        let want = "v4l2src device=/dev/video0 ! queue ! appsink name=sink width=640";
+        assert_eq!(fill(text, &[("DEVICE", "/dev/video0")]).unwrap(), want);
+    }
+
+    #[test]
+    fn what_is_missing_too_much_or_odd_is_named() {
+        let message = fill("a ${X} ${Y}", &[]).unwrap_err();
+        assert!(message.contains("`X`, `Y`") && message.contains("p.gst"), "{message}");
+        let message = fill("a ${X}", &[("X", "1"), ("Z", "2")]).unwrap_err();
+        assert!(message.contains("has no variable `Z`") && message.contains("knows `X`"), "{message}");
+        for text in ["${", "a ${x}", "${X", "${}", "${A B}"] {
+            assert!(fill(text, &[]).is_err(), "{text}");
+        }
+        assert!(fill("a ${X}", &[("X", "")]).is_err());
+    }
+
+    #[test]
+    fn a_value_cannot_bring_in_an_element() {
+        for value in ["a ! filesink location=/etc/x", "a\"b", "a'b", "a;b", "(a)", "a\\b", "a\nb", "a$b", "a#b"] {
+            let message = fill("filesrc location=${FILE} ! fakesink", &[("FILE", value)]).unwrap_err();
+            assert!(message.contains("FILE") && message.contains("p.gst"), "{message}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_name_lists_the_known_ones() {
+        let message = PipelineSpec::load("webcam", &vars(&[])).unwrap_err().to_string();
+        assert!(message.contains("webcam") && message.contains("v4l2, rtsp"), "{message}");
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_and_no_value_makes_the_parser_panic_or_adds_a_link(text in "\\PC{0,60}", value in "\\PC{0,20}") {
+            drop(fill(&text, &[("X", &value)]));
+            if let Ok(filled) = fill("a location=${X} ! b", &[("X", &value)]) {
+                prop_assert_eq!(filled.matches('!').count(), 1);
+                prop_assert_eq!(filled.split_whitespace().count(), 4);
+            }
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! The only place that writes to standard output and error for people and pipes.
+
+use std::io::{self, IsTerminal, Write};
+
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+
+/// One JSON object and a newline. A closed pipe is the reader's right.
+pub(super) fn json(value: &impl Serialize) -> io::Result<()> {
+    let mut line = serde_json::to_vec(value)?;
+    line.push(b'\n');
+    write_out(&line)
+}
+
+/// Text and a newline.
+pub(super) fn line(text: &str) -> io::Result<()> {
+    write_out(format!("{text}\n").as_bytes())
+}
+
+/// A note that is not the result.
+pub(super) fn note(text: &str) {
+    drop(writeln!(io::stderr().lock(), "{text}"));
+}
+
+/// The last word before a bad exit code.
+pub(super) fn error(text: &str) {
+    drop(writeln!(io::stderr().lock(), "andon: {text}"));
+}
+
+fn write_out(bytes: &[u8]) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    match out.write_all(bytes).and_then(|()| out.flush()) {
+        Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => other,
+    }
+}
+
+/// A progress bar on standard error, silent where that is no terminal.
+pub(super) fn progress_bar() -> ProgressBar {
+    if !io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new(0);
+    if let Ok(style) = ProgressStyle::with_template("{msg:>22} [{bar:40}] {pos}/{len}  {eta} left") {
+        bar.set_style(style.progress_chars("=> "));
+    }
+    bar
+}

@@ -1,0 +1,143 @@
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::raw::{FrameSize, OnEos, Raw, RawCamera};
+use crate::model::engine::EngineChoice;
+use crate::publish::ZenohOptions;
+use crate::types::{CameraId, Threshold};
+
+/// A configuration that was checked: nothing in it has to be asked again.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Plant.
+    pub site: String,
+    /// Line.
+    pub line: String,
+    /// Station.
+    pub station: String,
+    /// Cameras in the order of their ids: by name.
+    pub cameras: Vec<Camera>,
+    /// Which engine.
+    pub engine: EngineChoice,
+    /// Threads for each camera, at least 1.
+    pub threads: usize,
+    /// Where `libonnxruntime.so` is.
+    pub ort_library: Option<PathBuf>,
+    /// GStreamer elements allowed besides the built-in list.
+    pub allow_elements: Vec<String>,
+    /// Zenoh.
+    pub zenoh: ZenohOptions,
+    /// Metrics endpoint, if wanted.
+    pub metrics: Option<SocketAddr>,
+    /// Log filter.
+    pub log_level: String,
+    /// Log as JSON.
+    pub log_json: bool,
+}
+
+/// One checked camera.
+#[derive(Clone, Debug)]
+pub struct Camera {
+    /// Name.
+    pub name: String,
+    /// Built-in name or path.
+    pub pipeline: String,
+    /// Variables of the pipeline, upper case.
+    pub vars: BTreeMap<String, String>,
+    /// Model file.
+    pub model: PathBuf,
+    /// Capture to outcome at most.
+    pub deadline: Duration,
+    /// Replaces the model's.
+    pub threshold: Option<Threshold>,
+    /// Accepted frame sizes.
+    pub frame_size: FrameSize,
+    /// Meaning of the end of the stream.
+    pub on_eos: OnEos,
+}
+
+impl Config {
+    /// Checks the whole and lists everything that is wrong, each line naming its key and the remedy. Relative paths are
+    /// taken from `base`.
+    pub(super) fn check(raw: &Raw, base: &Path) -> Result<Config, Vec<String>> {
+        let mut wrong = Vec::new();
+        for (key, name) in [("site", &raw.site), ("line", &raw.line), ("station", &raw.station)] {
+            check_name(key, name, &mut wrong);
+        }
+        if raw.cameras.len() > CameraId::MAX {
+            wrong.push(format!("cameras: {} given; one box takes at most {}", raw.cameras.len(), CameraId::MAX));
+        }
+        let cameras = raw.cameras.iter().filter_map(|(name, c)| check_camera(name, c, base, &mut wrong)).collect();
+        let metrics = match raw.metrics.listen.parse::<SocketAddr>() {
+            Ok(address) => raw.metrics.enabled.then_some(address),
+            Err(_) => {
+                let given = &raw.metrics.listen;
+                wrong.push(format!("metrics.listen: `{given}` is not ADDRESS:PORT, such as 127.0.0.1:9464"));
+                None
+            }
+        };
+        if raw.engine.threads > 256 {
+            wrong.push(format!("engine.threads: {} is not in 0..=256 (0 = automatic)", raw.engine.threads));
+        }
+        if !wrong.is_empty() {
+            return Err(wrong);
+        }
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        let threads = match raw.engine.threads {
+            0 => (processors / raw.cameras.len().max(1)).max(1),
+            n => n,
+        };
+        Ok(Config {
+            site: raw.site.clone(),
+            line: raw.line.clone(),
+            station: raw.station.clone(),
+            cameras,
+            engine: raw.engine.kind,
+            threads,
+            ort_library: raw.engine.ort_library.as_deref().map(|p| base.join(p)),
+            allow_elements: raw.capture.allow_elements.clone(),
+            zenoh: raw.zenoh.clone(),
+            metrics,
+            log_level: raw.log.level.clone(),
+            log_json: raw.log.json,
+        })
+    }
+}
+
+fn check_camera(name: &str, raw: &RawCamera, base: &Path, wrong: &mut Vec<String>) -> Option<Camera> {
+    let before = wrong.len();
+    check_name(&format!("cameras.{name}"), name, wrong);
+    if raw.pipeline.is_empty() {
+        wrong.push(format!("cameras.{name}.pipeline: empty; give a built-in name such as `v4l2`, or a file"));
+    }
+    if !(1..=60_000).contains(&raw.deadline_ms) {
+        wrong.push(format!("cameras.{name}.deadline_ms: {} is not in 1..=60000", raw.deadline_ms));
+    }
+    let threshold = raw.threshold.map(Threshold::new);
+    if threshold == Some(None) {
+        let given = raw.threshold.unwrap_or_default();
+        wrong.push(format!("cameras.{name}.threshold: {given} is not a finite number above 0"));
+    }
+    let is_file = raw.pipeline.contains(['/', '.']);
+    let pipeline = if is_file { base.join(&raw.pipeline).display().to_string() } else { raw.pipeline.clone() };
+    (wrong.len() == before).then(|| Camera {
+        name: name.to_owned(),
+        pipeline,
+        vars: raw.vars.iter().map(|(k, v)| (k.to_uppercase(), v.clone())).collect(),
+        model: base.join(&raw.model),
+        deadline: Duration::from_millis(raw.deadline_ms),
+        threshold: threshold.flatten(),
+        frame_size: raw.frame_size,
+        on_eos: raw.on_eos,
+    })
+}
+
+/// Names become parts of Zenoh keys and labels of metrics.
+fn check_name(key: &str, name: &str, wrong: &mut Vec<String>) {
+    let fits = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_' || c == '.';
+    if name.is_empty() || name.len() > 64 || !name.chars().all(fits) {
+        wrong.push(format!("{key}: the name `{name}` may hold only letters, digits, `-`, `_` and `.`, 1 to 64 of them"));
+    }
+}

@@ -1,0 +1,83 @@
+use serde::{Deserialize, Serialize};
+
+use crate::preprocess::InputSpec;
+
+/// What a bundle says of itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// Name of the part or recipe.
+    pub name: String,
+    /// When it was learned, RFC 3339 UTC.
+    pub created: String,
+    /// How features become scores.
+    pub method: Method,
+    /// The network.
+    pub backbone: BackboneRef,
+    /// What the network wants.
+    pub input: InputSpec,
+    /// Width and height of the training images, if they all had one size.
+    pub frame_size: Option<[u32; 2]>,
+    /// Patches in a row and rows of patches.
+    pub grid: [u32; 2],
+    /// Length of a patch feature.
+    pub dim: u32,
+    /// `score < threshold` passes; units of the score.
+    pub threshold: f32,
+    /// What the threshold promises.
+    pub claim: Claim,
+    /// The heatmap's zero: the distance of a typical good patch.
+    pub typical: f32,
+    /// The heatmap's smoothing at the input size, in pixels.
+    pub smoothing_sigma: f32,
+    /// Largest relative difference between an engine's scores and those of the parity set.
+    pub parity_tolerance: f32,
+    /// How it was learned.
+    pub training: Training,
+}
+
+/// How features become scores.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Method {
+    /// Distance to the nearest patch of the memory bank, maximum over the picture.
+    Patchcore,
+}
+
+/// The network inside the bundle.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BackboneRef {
+    /// Name.
+    pub name: String,
+    /// Outputs that become patch features, finest first.
+    pub outputs: Vec<String>,
+}
+
+/// «With this confidence, at most this share of good parts is rejected.»
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Claim {
+    /// Good images that it rests on.
+    pub images: u32,
+    /// Share of good parts.
+    pub max_false_reject: f64,
+    /// Confidence.
+    pub confidence: f64,
+}
+
+/// How a bundle was learned.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Training {
+    /// Patches of all images before the coreset.
+    pub patches: u64,
+    /// Seed of the coreset.
+    pub seed: u64,
+    /// Threshold = margin x largest leave-one-image-out score.
+    pub margin: f32,
+    /// Engine that made the features.
+    pub engine: String,
+    /// The images, in the order of `bank_source` and `train_scores`.
+    pub sources: Vec<String>,
+}

@@ -1,0 +1,89 @@
+//! The model file `NAME.andon`: a safetensors container with a JSON manifest, safe to copy and to read.
+//!
+//! Metadata: `format`, `version`, `manifest` (JSON) and `blake3`, the hash of the whole file with its own 64 digits set
+//! to `0`, so that no byte can change unseen. Tensors:
+//!
+//! | name | type, shape | what |
+//! |---|---|---|
+//! | `bank` | f32 `[n, dim]` | memory bank, rows sorted by source image |
+//! | `bank_source` | u32 `[n]` | which training image a row comes from |
+//! | `train_scores` | f32 `[images]` | leave-one-image-out scores |
+//! | `backbone` | u8 `[len]` | the ONNX network |
+//! | `parity_input` | u8 `[k, h, w, 3]` | pictures at input size |
+//! | `parity_score` | f32 `[k]` | their reference scores |
+
+mod error;
+mod manifest;
+mod read;
+mod write;
+
+use std::sync::Arc;
+
+pub use error::BundleError;
+pub use manifest::{BackboneRef, Claim, Manifest, Method, Training};
+
+use super::Backbone;
+
+/// The version that this program writes and reads.
+pub const VERSION: u32 = 1;
+/// Files above this are refused before they are read.
+pub const MAX_BYTES: u64 = 2 << 30;
+
+const FORMAT: &str = "andon.bundle";
+
+/// A model, checked as a whole.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Bundle {
+    /// What it says of itself.
+    pub manifest: Manifest,
+    /// `n * dim` values.
+    pub bank: Arc<[f32]>,
+    /// Source image of each row, ascending.
+    pub bank_source: Vec<u32>,
+    /// One score for each training image.
+    pub train_scores: Vec<f32>,
+    /// The ONNX network.
+    pub backbone: Arc<[u8]>,
+    /// `k` pictures of `input.height * input.width * 3` bytes.
+    pub parity_input: Vec<u8>,
+    /// Their reference scores.
+    pub parity_score: Vec<f32>,
+    /// Hex digest of the file; empty for a bundle that was never written.
+    pub blake3: String,
+}
+
+impl Bundle {
+    /// Rows of the bank.
+    pub fn rows(&self) -> usize {
+        self.bank_source.len()
+    }
+
+    /// The network with what is needed to run it.
+    pub fn network(&self) -> Backbone {
+        Backbone {
+            name: self.manifest.backbone.name.clone(),
+            onnx: self.backbone.clone(),
+            input: self.manifest.input.clone(),
+            outputs: self.manifest.backbone.outputs.clone(),
+        }
+    }
+}
+
+/// Where the digest stands in the file's bytes; `None` if it is not there exactly once.
+fn digest_at(header: &[u8]) -> Option<std::ops::Range<usize>> {
+    const KEY: &[u8] = b"\"blake3\":\"";
+    let mut found = header.windows(KEY.len()).enumerate().filter(|(_, w)| *w == KEY).map(|(i, _)| i + KEY.len());
+    let start = found.next()?;
+    let end = start + 64;
+    (found.next().is_none() && header.get(end) == Some(&b'"')).then_some(start..end)
+}
+
+/// blake3 of the file with the digest's own place set to zeros.
+fn digest(bytes: &[u8], place: &std::ops::Range<usize>) -> String {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&bytes[..place.start]).update(&[b'0'; 64]).update(&bytes[place.end..]);
+    hasher.finalize().to_hex().to_string()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,125 @@
+use std::path::Path;
+use std::sync::Arc;
+
+use safetensors::SafeTensors;
+use safetensors::tensor::Dtype;
+
+use super::write::header;
+use super::{Bundle, BundleError, FORMAT, MAX_BYTES, Manifest, VERSION, digest, digest_at};
+
+impl Bundle {
+    /// Reads and checks a model file. Executes nothing of it.
+    ///
+    /// # Errors
+    /// See [`BundleError`]: a file that was cut, changed or is of another kind is refused as a whole.
+    pub fn open(path: &Path) -> Result<Bundle, BundleError> {
+        let file = path.display().to_string();
+        let read = |source| BundleError::Read { file: file.clone(), source };
+        let about = std::fs::metadata(path).map_err(read)?;
+        if about.is_dir() {
+            return Err(BundleError::NotABundle { file, why: "it is a folder".into() });
+        }
+        if about.len() > MAX_BYTES {
+            return Err(BundleError::TooLarge { file, bytes: about.len() });
+        }
+        let bytes = std::fs::read(path).map_err(read)?;
+        Bundle::from_bytes(&bytes, &file)
+    }
+
+    /// Checks a model file's bytes; `file` is its name in messages.
+    ///
+    /// # Errors
+    /// As [`Bundle::open`].
+    pub fn from_bytes(bytes: &[u8], file: &str) -> Result<Bundle, BundleError> {
+        let not = |why: &str| BundleError::NotABundle { file: file.to_owned(), why: why.to_owned() };
+        let damaged = || BundleError::Damaged { file: file.to_owned() };
+        if bytes.is_empty() {
+            return Err(not("it is empty"));
+        }
+        let place = digest_at(header(bytes)).ok_or_else(|| not("it has no andon header"))?;
+        let place = place.start + 8..place.end + 8;
+        let blake3 = digest(bytes, &place);
+        let intact = bytes[place] == *blake3.as_bytes();
+        let (_, about) = SafeTensors::read_metadata(bytes).map_err(|_| if intact { not("its header is broken") } else { damaged() })?;
+        let metadata = about.metadata().as_ref().ok_or_else(|| not("its header has no metadata"))?;
+        let field = |key: &str| metadata.get(key).map(String::as_str);
+        if field("format") != Some(FORMAT) {
+            return Err(if intact { not("its header names another format") } else { damaged() });
+        }
+        // Before the hash: another version may hash in another way, and its user deserves the better message.
+        let version = field("version").unwrap_or_default();
+        if version != VERSION.to_string() && (intact || version.parse::<u32>().is_ok()) {
+            return Err(BundleError::Version { file: file.to_owned(), found: version.to_owned() });
+        }
+        if !intact {
+            return Err(damaged());
+        }
+        let inconsistent = |why: String| BundleError::Inconsistent { file: file.to_owned(), why };
+        let tensors = SafeTensors::deserialize(bytes).map_err(|e| inconsistent(e.to_string()))?;
+        let manifest: Manifest = serde_json::from_str(field("manifest").unwrap_or_default())
+            .map_err(|e| inconsistent(format!("manifest: {e}")))?;
+        let bundle = parts(&tensors, manifest, blake3).map_err(inconsistent)?;
+        bundle.check().map_err(inconsistent)?;
+        Ok(bundle)
+    }
+
+    /// Whether the parts fit together.
+    pub(super) fn check(&self) -> Result<(), String> {
+        let m = &self.manifest;
+        let (rows, dim) = (self.rows(), m.dim as usize);
+        let images = m.training.sources.len();
+        let picture = m.input.len();
+        let side = |n: u32| (1..=4096).contains(&n);
+        let rules = [
+            (rows > 0 && dim > 0, "the memory bank is empty"),
+            (rows.checked_mul(dim) == Some(self.bank.len()), "bank and bank_source differ in length"),
+            (self.bank.iter().all(|v| v.is_finite()), "the memory bank holds a value that is not finite"),
+            (self.bank_source.is_sorted(), "the memory bank is not sorted by image"),
+            (self.bank_source.iter().all(|s| (*s as usize) < images), "bank_source names an image that is not listed"),
+            (self.train_scores.len() == images, "train_scores and the list of images differ in length"),
+            (self.train_scores.iter().all(|v| v.is_finite()), "a training score is not finite"),
+            (m.threshold.is_finite() && m.threshold > 0.0, "the threshold is not a finite number above 0"),
+            (m.typical.is_finite() && m.typical < m.threshold, "the heatmap's zero is not below the threshold"),
+            (m.smoothing_sigma.is_finite() && (0.0..=64.0).contains(&m.smoothing_sigma), "smoothing_sigma is not in 0..=64"),
+            (m.parity_tolerance > 0.0 && m.parity_tolerance < 1.0, "parity_tolerance is not between 0 and 1"),
+            (side(m.input.width) && side(m.input.height), "the input's sides are not in 1..=4096"),
+            (side(m.grid[0]) && side(m.grid[1]), "the grid's sides are not in 1..=4096"),
+            (m.input.mean.iter().chain(&m.input.scale).all(|v| v.is_finite()), "the normalisation is not finite"),
+            (m.frame_size.is_none_or(|s| s[0] > 0 && s[1] > 0), "frame_size has an empty side"),
+            (!m.backbone.outputs.is_empty() && !self.backbone.is_empty(), "it has no network"),
+            (self.parity_input.len() == self.parity_score.len() * picture, "the parity pictures have the wrong size"),
+            (self.parity_score.iter().all(|v| v.is_finite()), "a parity score is not finite"),
+        ];
+        rules.into_iter().find(|(holds, _)| !holds).map_or(Ok(()), |(_, why)| Err(why.to_owned()))
+    }
+}
+
+fn parts(tensors: &SafeTensors<'_>, manifest: Manifest, blake3: String) -> Result<Bundle, String> {
+    let get = |name: &str, dtype: Dtype, rank: usize| {
+        let view = tensors.tensor(name).map_err(|_| format!("the tensor `{name}` is missing"))?;
+        if view.dtype() != dtype || view.shape().len() != rank {
+            return Err(format!("the tensor `{name}` has the wrong type or rank"));
+        }
+        Ok((view.shape().to_vec(), view.data()))
+    };
+    let floats = |data: &[u8]| -> Vec<f32> { data.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect() };
+    let (bank_shape, bank) = get("bank", Dtype::F32, 2)?;
+    if bank_shape[1] != manifest.dim as usize {
+        return Err(format!("the bank's rows have {} values, the manifest says {}", bank_shape[1], manifest.dim));
+    }
+    let (_, source) = get("bank_source", Dtype::U32, 1)?;
+    let (parity_shape, parity_input) = get("parity_input", Dtype::U8, 4)?;
+    if parity_shape[1..] != [manifest.input.height as usize, manifest.input.width as usize, 3] {
+        return Err("the parity pictures have another size than the input".to_owned());
+    }
+    Ok(Bundle {
+        bank: floats(bank).into(),
+        bank_source: source.as_chunks::<4>().0.iter().map(|b| u32::from_le_bytes(*b)).collect(),
+        train_scores: floats(get("train_scores", Dtype::F32, 1)?.1),
+        backbone: Arc::from(get("backbone", Dtype::U8, 1)?.1),
+        parity_input: parity_input.to_vec(),
+        parity_score: floats(get("parity_score", Dtype::F32, 1)?.1),
+        manifest,
+        blake3,
+    })
+}

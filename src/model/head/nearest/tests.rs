@@ -1,0 +1,102 @@
+use super::*;
+
+/// Numbers that look random and are the same everywhere.
+fn noise(n: usize, seed: u64) -> Vec<f32> {
+    let mut s = seed;
+    (0..n)
+        .map(|_| {
+            s = s.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            ((s >> 40) as f32 / (1 << 23) as f32) - 1.0
+        })
+        .collect()
+}
+
+fn brute(rows: &[f32], dim: usize, q: &[f32], skip: &Range<usize>) -> (usize, f64) {
+    let d = |row: &[f32]| row.iter().zip(q).map(|(a, b)| (f64::from(*a) - f64::from(*b)).powi(2)).sum::<f64>().sqrt();
+    rows.chunks_exact(dim)
+        .enumerate()
+        .filter(|(i, _)| !skip.contains(i))
+        .map(|(i, row)| (i, d(row)))
+        .min_by(|a, b| a.1.total_cmp(&b.1))
+        .unwrap()
+}
+
+fn check(n: usize, dim: usize, queries: usize, threads: usize, isa: Isa) {
+    let rows: Arc<[f32]> = noise(n * dim, 1).into();
+    let q = noise(queries * dim, 2);
+    let mut searcher = Searcher::with_isa(rows.clone(), dim, threads, isa);
+    let mut out = Vec::new();
+    searcher.search_into(&q, &mut out);
+    assert_eq!(out.len(), queries);
+    for (i, near) in out.iter().enumerate() {
+        let (index, want) = brute(&rows, dim, &q[i * dim..(i + 1) * dim], &(0..0));
+        assert!((f64::from(near.distance) - want).abs() <= 1e-5 * want, "{near:?} {index} {want}");
+    }
+}
+
+#[test]
+fn agrees_with_brute_force_in_f64_for_every_instruction_set() {
+    for isa in Isa::available() {
+        for (n, dim, queries) in [(1, 1, 1), (33, 7, 9), (100, 152, 50), (257, 31, 17), (64, 16, 0)] {
+            check(n, dim, queries, 1, isa);
+            check(n, dim, queries, 3, isa);
+        }
+    }
+}
+
+#[test]
+fn every_instruction_set_and_thread_count_gives_the_same_bits() {
+    let rows: Arc<[f32]> = noise(300 * 40, 3).into();
+    let q = noise(77 * 40, 4);
+    let run = |isa, threads| {
+        let mut out = Vec::new();
+        Searcher::with_isa(rows.clone(), 40, threads, isa).search_into(&q, &mut out);
+        out.iter().map(|n| (n.index, n.distance.to_bits())).collect::<Vec<_>>()
+    };
+    let reference = run(Isa::Plain, 1);
+    for isa in Isa::available() {
+        assert_eq!(run(isa, 1), reference, "{isa:?}");
+        assert_eq!(run(isa, 4), reference, "{isa:?} on four threads");
+    }
+}
+
+#[test]
+fn a_row_is_at_distance_zero_from_itself_and_the_lowest_of_equals_wins() {
+    let mut rows = noise(50 * 20, 5);
+    let copy = rows[7 * 20..8 * 20].to_vec();
+    rows[30 * 20..31 * 20].copy_from_slice(&copy);
+    for isa in Isa::available() {
+        let mut out = Vec::new();
+        Searcher::with_isa(rows.clone().into(), 20, 1, isa).search_into(&copy, &mut out);
+        assert_eq!(out, [Nearest { index: 7, distance: 0.0 }]);
+    }
+}
+
+#[test]
+fn excluded_rows_are_not_found_and_come_back() {
+    let rows: Arc<[f32]> = noise(120 * 24, 6).into();
+    let q = noise(30 * 24, 7);
+    let mut searcher = Searcher::new(rows.clone(), 24, 2);
+    let mut out = Vec::new();
+    for skip in [0..40, 40..120, 0..0] {
+        searcher.exclude((!skip.is_empty()).then(|| skip.clone()));
+        searcher.search_into(&q, &mut out);
+        for (i, near) in out.iter().enumerate() {
+            let (index, _) = brute(&rows, 24, &q[i * 24..(i + 1) * 24], &skip);
+            assert_eq!(near.index as usize, index);
+        }
+    }
+    searcher.exclude(Some(0..120));
+    searcher.search_into(&q, &mut out);
+    assert!(out.iter().all(|n| n.distance == f32::INFINITY), "nothing left to compare with");
+}
+
+#[test]
+fn a_query_with_nan_has_no_distance() {
+    let rows: Arc<[f32]> = noise(40 * 8, 8).into();
+    let mut q = noise(3 * 8, 9);
+    q[11] = f32::NAN;
+    let mut out = Vec::new();
+    Searcher::new(rows, 8, 1).search_into(&q, &mut out);
+    assert!(out[0].distance.is_finite() && out[1].distance.is_nan() && out[2].distance.is_finite());
+}

@@ -1,0 +1,234 @@
+//! An open session with everything that is declared on it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::Duration;
+
+use ::zenoh::bytes::Encoding;
+use ::zenoh::liveliness::LivelinessToken;
+use ::zenoh::pubsub::Publisher;
+use ::zenoh::qos::{CongestionControl, Priority};
+use ::zenoh::query::{Query, Queryable};
+use ::zenoh::{Config, Session};
+use zenoh_ext::{AdvancedPublisher, AdvancedPublisherBuilderExt, CacheConfig, MissDetectionConfig};
+
+use super::{RING, wait};
+use crate::publish::wire::{self, Names};
+use crate::publish::{Control, Offer, ZenohOptions};
+use crate::types::CameraId;
+
+/// A subscriber asks for what it missed at the latest this long after.
+const HEARTBEAT: Duration = Duration::from_millis(250);
+/// A box that froze is seen to be gone after about this time.
+const LEASE_MS: u32 = 2000;
+/// Nothing that this program takes in is larger.
+const MAX_MESSAGE: u32 = 16 << 20;
+
+pub(super) struct Open {
+    session: Session,
+    cameras: Vec<Declared>,
+}
+
+/// What one camera has on the network.
+struct Declared {
+    verdict: AdvancedPublisher<'static>,
+    heatmap: Publisher<'static>,
+    stats: Publisher<'static>,
+    /// Somebody subscribes to the heatmap.
+    watched: Arc<AtomicBool>,
+    _alive: LivelinessToken,
+    _queryables: [Queryable<()>; 3],
+}
+
+impl Open {
+    pub fn new(options: &ZenohOptions, names: &Arc<Names>, control: &Arc<dyn Control>) -> Result<Open, String> {
+        let session = wait(::zenoh::open(config(options)?))?;
+        let cameras = (0..names.cameras.len())
+            .map(|n| declare(&session, CameraId(n as u8), names, control, options.allow_control))
+            .collect::<Result<_, _>>()?;
+        Ok(Open { session, cameras })
+    }
+
+    pub fn put_verdict(&self, camera: CameraId, payload: Vec<u8>) -> Offer {
+        self.cameras.get(camera.index()).map_or(Offer::Ignored, |c| taken(wait(c.verdict.put(payload))))
+    }
+
+    pub fn put_stats(&self, camera: CameraId, payload: Vec<u8>) -> Offer {
+        self.cameras.get(camera.index()).map_or(Offer::Ignored, |c| taken(wait(c.stats.put(payload))))
+    }
+
+    pub fn put_heatmap(&self, camera: CameraId, png: Vec<u8>, note: Vec<u8>) -> Offer {
+        self.cameras.get(camera.index()).map_or(Offer::Ignored, |c| taken(wait(c.heatmap.put(png).attachment(note))))
+    }
+
+    pub fn wants_map(&self, camera: CameraId) -> bool {
+        self.cameras.get(camera.index()).is_some_and(|c| c.watched.load(Relaxed))
+    }
+
+    pub fn wants_maps(&self) -> bool {
+        self.cameras.iter().any(|c| c.watched.load(Relaxed))
+    }
+
+    /// Leaves the network, so that others see it at once. Zenoh's own close may wait for a dead peer: two seconds at most.
+    pub fn close(self) {
+        let (done, closed) = crossbeam_channel::bounded::<()>(1);
+        let closer = std::thread::Builder::new().name("zenoh-close".to_owned()).spawn(move || {
+            drop(self.cameras);
+            if let Err(why) = wait(self.session.close()) {
+                tracing::debug!("zenoh did not close cleanly: {why}");
+            }
+            drop(done);
+        });
+        if closer.is_ok()
+            && closed.recv_timeout(Duration::from_secs(2)) == Err(crossbeam_channel::RecvTimeoutError::Timeout)
+        {
+            tracing::warn!("zenoh did not close within two seconds; leaving it");
+        }
+    }
+}
+
+fn taken(result: Result<(), String>) -> Offer {
+    match result {
+        Ok(()) => Offer::Taken,
+        Err(_) => Offer::Shed,
+    }
+}
+
+/// Opens a session for a moment, for `andon doctor`.
+///
+/// # Errors
+/// Zenoh's words.
+pub fn probe(options: &ZenohOptions) -> Result<(), String> {
+    let session = wait(::zenoh::open(config(options)?))?;
+    wait(session.close())
+}
+
+fn config(options: &ZenohOptions) -> Result<Config, String> {
+    let mut config = match &options.config_file {
+        Some(path) => Config::from_file(path).map_err(|e| format!("zenoh.config_file {}: {e}", path.display()))?,
+        None => Config::default(),
+    };
+    let path = |p: &Option<std::path::PathBuf>| serde_json::json!(p.as_ref().map(|p| p.display().to_string()));
+    let mut settings = vec![
+        ("mode", serde_json::json!(options.mode.as_str())),
+        ("listen/endpoints", serde_json::json!(options.listen)),
+        ("connect/endpoints", serde_json::json!(options.connect)),
+        // The line starts without its router, and finds it later.
+        ("connect/exit_on_failure", serde_json::json!(false)),
+        ("connect/timeout_ms", serde_json::json!(0)),
+        // A plant network is no place for discovery; endpoints are named.
+        ("scouting/multicast/enabled", serde_json::json!(false)),
+        ("transport/link/tx/lease", serde_json::json!(LEASE_MS)),
+        ("transport/link/rx/max_message_size", serde_json::json!(MAX_MESSAGE)),
+        // The cache that serves recovery needs time stamps.
+        ("timestamping/enabled", serde_json::json!(true)),
+    ];
+    if options.tls.ca.is_some() {
+        settings.push(("transport/link/tls/root_ca_certificate", path(&options.tls.ca)));
+    }
+    if options.tls.certificate.is_some() && options.tls.key.is_some() {
+        settings.push(("transport/link/tls/listen_certificate", path(&options.tls.certificate)));
+        settings.push(("transport/link/tls/listen_private_key", path(&options.tls.key)));
+        settings.push(("transport/link/tls/connect_certificate", path(&options.tls.certificate)));
+        settings.push(("transport/link/tls/connect_private_key", path(&options.tls.key)));
+        settings.push(("transport/link/tls/enable_mtls", serde_json::json!(true)));
+    }
+    for (key, value) in settings {
+        config.insert_json5(key, &value.to_string()).map_err(|e| format!("zenoh {key}: {e}"))?;
+    }
+    Ok(config)
+}
+
+fn declare(
+    session: &Session,
+    camera: CameraId,
+    names: &Arc<Names>,
+    control: &Arc<dyn Control>,
+    allow_control: bool,
+) -> Result<Declared, String> {
+    let base = names.key(camera);
+    let verdict = wait(
+        session
+            .declare_publisher(format!("{base}/verdict"))
+            .encoding(Encoding::from(format!("application/json;schema={}", wire::VERDICT_SCHEMA)))
+            .priority(Priority::RealTime)
+            .congestion_control(CongestionControl::Drop)
+            .express(true)
+            .cache(CacheConfig::default().max_samples(RING))
+            .sample_miss_detection(MissDetectionConfig::default().sporadic_heartbeat(HEARTBEAT))
+            .publisher_detection(),
+    )?;
+    let heatmap = wait(
+        session
+            .declare_publisher(format!("{base}/heatmap"))
+            .encoding(Encoding::IMAGE_PNG)
+            .priority(Priority::DataLow)
+            .congestion_control(CongestionControl::Drop),
+    )?;
+    let watched = Arc::new(AtomicBool::new(false));
+    let seen = watched.clone();
+    wait(heatmap.matching_listener().callback(move |status| seen.store(status.matching(), Relaxed)).background())?;
+    // A subscriber may have been there before the listener was.
+    watched.store(wait(heatmap.matching_status())?.matching(), Relaxed);
+    let stats = wait(
+        session
+            .declare_publisher(format!("{base}/stats"))
+            .encoding(Encoding::from(format!("application/json;schema={}", wire::STATS_SCHEMA)))
+            .priority(Priority::Background)
+            .congestion_control(CongestionControl::Drop),
+    )?;
+    let alive = wait(session.liveliness().declare_token(format!("{base}/status")))?;
+
+    let c = control.clone();
+    let threshold = queryable(session, format!("{base}/ctl/threshold"), move |query| {
+        serve_threshold(query, camera, &*c, allow_control)
+    })?;
+    let c = control.clone();
+    let cfg = queryable(session, format!("{base}/cfg"), move |_| Ok(c.config_json()))?;
+    let name = names.camera(camera).to_owned();
+    let status = queryable(session, format!("{base}/status"), move |_| Ok(serde_json::json!({"camera": name, "alive": true}).to_string()))?;
+    Ok(Declared { verdict, heatmap, stats, watched, _alive: alive, _queryables: [threshold, cfg, status] })
+}
+
+/// Answers every query on `key`, with an error reply where `answer` has one; never with silence.
+fn queryable(
+    session: &Session,
+    key: String,
+    answer: impl Fn(&Query) -> Result<String, String> + Send + Sync + 'static,
+) -> Result<Queryable<()>, String> {
+    let own = key.clone();
+    wait(session.declare_queryable(key).callback(move |query| {
+        let sent = match answer(&query) {
+            Ok(json) => wait(query.reply(own.as_str(), json).encoding(Encoding::APPLICATION_JSON)),
+            Err(why) => wait(query.reply_err(why).encoding(Encoding::TEXT_PLAIN)),
+        };
+        if let Err(why) = sent {
+            tracing::debug!("a reply on {own} was not taken: {why}");
+        }
+    }))
+}
+
+/// `ctl/threshold` reads; `ctl/threshold?set=12.5`, or the payload `{"set": 12.5}`, changes.
+fn serve_threshold(query: &Query, camera: CameraId, control: &dyn Control, allowed: bool) -> Result<String, String> {
+    if let Some(wanted) = wanted(query)? {
+        tracing::info!(%camera, wanted, allowed, "ctl/threshold");
+        if !allowed {
+            return Err("control is off on this box; zenoh.allow_control = true allows it".to_owned());
+        }
+        control.set_threshold(camera, wanted)?;
+    }
+    Ok(serde_json::json!({ "threshold": control.threshold(camera) }).to_string())
+}
+
+fn wanted(query: &Query) -> Result<Option<f32>, String> {
+    if let Some(text) = query.parameters().get("set") {
+        return text.parse().map(Some).map_err(|_| format!("set={text} is not a number"));
+    }
+    let Some(payload) = query.payload().filter(|p| !p.is_empty()) else { return Ok(None) };
+    let refused = || "the payload is not {\"set\": NUMBER}".to_owned();
+    if payload.len() > 1024 {
+        return Err(refused());
+    }
+    let value: serde_json::Value = serde_json::from_slice(&payload.to_bytes()).map_err(|_| refused())?;
+    value.get("set").and_then(serde_json::Value::as_f64).map(|v| Some(v as f32)).ok_or_else(refused)
+}

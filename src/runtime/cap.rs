@@ -1,0 +1,95 @@
+//! The `cap-N` stage: numbers what the camera gives, announces it to decide, hands it to the inspector. Never waits for either.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::Duration;
+
+use crossbeam_channel::Sender;
+
+use super::queue::EvictOldest;
+use super::status::Status;
+use super::wiring::PartEvent;
+use crate::capture::{CameraState, CaptureError, Next, Source};
+use crate::types::{CameraId, Frame, Mono, Seq};
+
+/// How often the stop flag is looked at while the camera is silent.
+const TICK: Duration = Duration::from_millis(50);
+
+pub(super) struct Cap {
+    pub camera: CameraId,
+    pub source: Box<dyn Source>,
+    pub frames: EvictOldest<Frame>,
+    pub parts: Sender<PartEvent>,
+    pub status: Arc<Status>,
+    pub stop: Arc<AtomicBool>,
+}
+
+impl Cap {
+    /// Runs until the stop flag, the end of the source, or what no retry can mend.
+    pub fn run(mut self) -> Result<(), CaptureError> {
+        let mut seq = Seq(0);
+        // Parts that decide could not be told of because its channel was full; told as missing as soon as there is room.
+        let mut owed = 0u64;
+        loop {
+            let next = if self.stop.load(Relaxed) { Next::End } else { self.source.next(Mono::now() + TICK)? };
+            let camera = &self.status.cameras[self.camera.index()];
+            camera.set_state(self.source.state());
+            camera.camera_restarts.store(self.source.restarts(), Relaxed);
+            let now = Mono::now();
+            if owed > 0 && self.tell(PartEvent::Missing { camera: self.camera, count: owed, at: now }) {
+                owed = 0;
+            }
+            match next {
+                Next::Frame(frame) if owed == 0 => self.admit(frame, &mut seq, &mut owed),
+                Next::Frame(_) => {
+                    seq = seq.next();
+                    owed += 1;
+                }
+                Next::Gap { missed, at } => {
+                    seq = Seq(seq.0 + missed);
+                    if owed > 0 || !self.tell(PartEvent::Missing { camera: self.camera, count: missed, at }) {
+                        owed += missed;
+                    }
+                }
+                Next::Idle => {}
+                Next::End => break,
+            }
+        }
+        if owed > 0 {
+            // The last word may wait: the line is stopping and decide still drains.
+            let event = PartEvent::Missing { camera: self.camera, count: owed, at: Mono::now() };
+            if self.parts.send_timeout(event, Duration::from_secs(1)).is_err() {
+                tracing::error!(camera = %self.camera, owed, "decide did not take the last parts; they are missing from the counts");
+            }
+        }
+        self.status.cameras[self.camera.index()].set_state(CameraState::Ended);
+        Ok(())
+    }
+
+    fn admit(&mut self, mut frame: Frame, seq: &mut Seq, owed: &mut u64) {
+        frame.seq = *seq;
+        *seq = seq.next();
+        let announced = self.tell(PartEvent::Admitted {
+            camera: self.camera,
+            seq: frame.seq,
+            t_capture: frame.t_capture,
+            source_index: frame.source_index,
+        });
+        if !announced {
+            *owed += 1;
+            return;
+        }
+        if let Some(oldest) = self.frames.push(frame) {
+            // If this is refused, the part ends at its deadline instead.
+            self.tell(PartEvent::Evicted { camera: self.camera, seq: oldest.seq });
+        }
+    }
+
+    fn tell(&self, event: PartEvent) -> bool {
+        let told = self.parts.try_send(event).is_ok();
+        if !told {
+            self.status.shed.parts.fetch_add(1, Relaxed);
+        }
+        told
+    }
+}

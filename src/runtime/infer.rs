@@ -1,0 +1,103 @@
+//! The `infer-N` stage: one detector, one frame at a time. A panic or a fault of the engine costs that part (ERROR) and
+//! rebuilds the detector; too many of them in a minute stop the line.
+
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, Sender};
+
+use super::status::Status;
+use super::wiring::PartEvent;
+use crate::model::Detector;
+use crate::types::{CameraId, Detection, Fault, Frame, Mono, Pool, ScoreMap};
+
+/// Makes a fresh, warmed-up detector; called at start and after a fault.
+pub type MakeDetector = Box<dyn FnMut() -> Result<Box<dyn Detector>, String> + Send>;
+
+/// More rebuilds than this within [`WINDOW`] are no passing fault.
+const RESTARTS: usize = 5;
+/// One minute, after the usual supervisor intensity.
+const WINDOW: Duration = Duration::from_secs(60);
+
+pub(super) struct Infer {
+    pub camera: CameraId,
+    pub make: MakeDetector,
+    pub detector: Box<dyn Detector>,
+    pub frames: Receiver<Frame>,
+    pub parts: Sender<PartEvent>,
+    pub maps: Pool<ScoreMap>,
+    pub status: Arc<Status>,
+}
+
+impl Infer {
+    /// Runs until the capture stage is gone and its queue is empty.
+    pub fn run(mut self) -> Result<(), String> {
+        let mut out = Detection::default();
+        let mut rebuilt = VecDeque::with_capacity(RESTARTS + 1);
+        while let Ok(frame) = self.frames.recv() {
+            let taken = Mono::now();
+            let seq = frame.seq;
+            let queue_ns = taken.0.saturating_sub(frame.t_capture.0);
+            let result = self.detect(&frame, &mut out);
+            // The camera's buffer goes back before anything else is done.
+            drop(frame);
+            let map = match result {
+                Ok(_) if self.status.maps_wanted.load(Relaxed) => self.map_of(&out),
+                _ => None,
+            };
+            let times = out.times;
+            let observed = PartEvent::Observed { camera: self.camera, seq, result, queue_ns, times, map };
+            if self.parts.try_send(observed).is_err() {
+                // The part ends at its deadline; nothing can pass by this.
+                self.status.shed.parts.fetch_add(1, Relaxed);
+            }
+            if let Err(fault @ (Fault::Engine(_) | Fault::Panic)) = result {
+                self.rebuild(fault, &mut rebuilt)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn detect(&mut self, frame: &Frame, out: &mut Detection) -> Result<f32, Fault> {
+        let view = frame.view().ok_or(Fault::BadFrame)?;
+        out.score = f32::NAN;
+        out.times = Default::default();
+        let detector = &mut self.detector;
+        // The detector is thrown away after a panic, so its broken invariants are never seen.
+        match catch_unwind(AssertUnwindSafe(|| detector.detect(&view, out))) {
+            Ok(Ok(())) => Ok(out.score),
+            Ok(Err(fault)) => Err(fault),
+            Err(_) => Err(Fault::Panic),
+        }
+    }
+
+    fn map_of(&self, out: &Detection) -> Option<crate::types::Pooled<ScoreMap>> {
+        let loan = self.maps.take();
+        match loan {
+            Some(mut map) => {
+                map.copy_from(&out.map);
+                Some(map)
+            }
+            None => {
+                self.status.shed.maps.fetch_add(1, Relaxed);
+                None
+            }
+        }
+    }
+
+    fn rebuild(&mut self, fault: Fault, rebuilt: &mut VecDeque<Mono>) -> Result<(), String> {
+        let now = Mono::now();
+        rebuilt.retain(|t| now.since(*t) < WINDOW);
+        if rebuilt.len() >= RESTARTS {
+            return Err(format!("{fault}; the detector was rebuilt {RESTARTS} times within a minute, giving up"));
+        }
+        rebuilt.push_back(now);
+        self.status.cameras[self.camera.index()].detector_restarts.fetch_add(1, Relaxed);
+        tracing::error!(camera = %self.camera, %fault, "rebuilding the detector");
+        self.detector = (self.make)().map_err(|e| format!("{fault}; the detector could not be rebuilt: {e}"))?;
+        Ok(())
+    }
+}

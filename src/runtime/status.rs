@@ -1,0 +1,89 @@
+//! What the stages tell the world while they run: atomics only, so the hot lane can write them.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
+
+use arc_swap::ArcSwap;
+
+use crate::capture::CameraState;
+use crate::types::{ModelTag, Threshold};
+
+/// What judges now; swapped whole, read once a part.
+#[derive(Clone, Debug)]
+pub struct Active {
+    /// Limit.
+    pub threshold: Threshold,
+    /// Provenance.
+    pub model: Arc<ModelTag>,
+    /// Working with less than was asked for.
+    pub degraded: bool,
+}
+
+/// One camera's state.
+#[derive(Debug)]
+pub struct CameraStatus {
+    /// Its name in the configuration.
+    pub name: String,
+    /// What judges now.
+    pub active: ArcSwap<Active>,
+    state: AtomicU8,
+    /// Rebuilds of the pipeline.
+    pub camera_restarts: AtomicU64,
+    /// Rebuilds of the detector.
+    pub detector_restarts: AtomicU64,
+}
+
+impl CameraStatus {
+    /// A camera that is starting.
+    pub fn new(name: String, active: Active) -> CameraStatus {
+        CameraStatus {
+            name,
+            active: ArcSwap::from_pointee(active),
+            state: AtomicU8::new(0),
+            camera_restarts: AtomicU64::new(0),
+            detector_restarts: AtomicU64::new(0),
+        }
+    }
+
+    /// How the camera is.
+    pub fn state(&self) -> CameraState {
+        match self.state.load(Relaxed) {
+            0 => CameraState::Starting,
+            1 => CameraState::Running,
+            2 => CameraState::Down,
+            _ => CameraState::Ended,
+        }
+    }
+
+    pub(super) fn set_state(&self, state: CameraState) {
+        let code = match state {
+            CameraState::Starting => 0,
+            CameraState::Running => 1,
+            CameraState::Down => 2,
+            CameraState::Ended => 3,
+        };
+        self.state.store(code, Relaxed);
+    }
+}
+
+/// What full channels refused, by edge of the wiring table.
+#[derive(Debug, Default)]
+pub struct Shed {
+    /// Events to decide.
+    pub parts: AtomicU64,
+    /// Records to the sinks.
+    pub records: AtomicU64,
+    /// Anomaly maps.
+    pub maps: AtomicU64,
+}
+
+/// The line's shared state.
+#[derive(Debug)]
+pub struct Status {
+    /// By camera id.
+    pub cameras: Vec<CameraStatus>,
+    /// Refusals.
+    pub shed: Shed,
+    /// Set by the sinks: somebody looks at maps.
+    pub maps_wanted: AtomicBool,
+}

@@ -1,0 +1,99 @@
+//! The table of every channel of the line. No other file makes one.
+//!
+//! | edge | from → to | capacity | when full | counter | why |
+//! |---|---|---|---|---|---|
+//! | `frames` | cap-N → infer-N | 2 | `EvictOldest`, the evicted part becomes UNINSPECTED | outcome `overflow` | one frame in work, one fresh; older ones would only be late |
+//! | `parts` | cap-N, infer-N → decide | 256 | `RefuseNewest` | `shed.parts` | decide is never busy for long; a part that was not announced is not sent to the inspector and is made good as missing, a result that was refused ends at its deadline |
+//! | `records` | decide → pub | 1024 | `RefuseNewest` | `shed.records` | 17 s at 60 parts/s for a sink that hangs; the outcome itself stands |
+//! | `maps` | decide → pub | 1 | `LatestOnly` | `shed.maps` | a picture for people: the newest is the one they want |
+//! | map pool | infer-N → pub → infer-N | 4 a camera | none left: no map for this part | `shed.maps` | bounds the memory of a slow viewer |
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+
+use super::queue::{EvictOldest, LatestOnly};
+use crate::publish::{MapRecord, Record};
+use crate::types::{CameraId, Fault, Frame, Mono, Pool, Pooled, ScoreMap, Seq, StageTimes};
+
+/// What decide is told, by the capture and the inspection stages. One channel carries both, so that a part's admission
+/// always comes before its result.
+#[derive(Debug)]
+pub enum PartEvent {
+    /// A part was offered.
+    Admitted {
+        /// Camera.
+        camera: CameraId,
+        /// Part.
+        seq: Seq,
+        /// When its picture was taken.
+        t_capture: Mono,
+        /// The source's own counter.
+        source_index: Option<u64>,
+    },
+    /// Parts before this number have no frame: the camera or the capture stage lost them.
+    Missing {
+        /// Camera.
+        camera: CameraId,
+        /// How many parts.
+        count: u64,
+        /// When that was seen.
+        at: Mono,
+    },
+    /// The frame was pushed out of the queue.
+    Evicted {
+        /// Camera.
+        camera: CameraId,
+        /// Part.
+        seq: Seq,
+    },
+    /// The inspector is done with the part.
+    Observed {
+        /// Camera.
+        camera: CameraId,
+        /// Part.
+        seq: Seq,
+        /// Raw score, or why there is none.
+        result: Result<f32, Fault>,
+        /// Capture to inspector, in nanoseconds.
+        queue_ns: u64,
+        /// Steps of the inspection.
+        times: StageTimes,
+        /// The anomaly map, while somebody wants it.
+        map: Option<Pooled<ScoreMap>>,
+    },
+    /// The line stops and nothing more will come that counts: end what is open.
+    Close,
+}
+
+/// Capacity of `frames`.
+pub const FRAMES: usize = 2;
+/// Capacity of `parts`.
+pub const PARTS: usize = 256;
+/// Capacity of `records`.
+pub const RECORDS: usize = 1024;
+/// Maps on loan for each camera.
+pub const MAPS: usize = 4;
+
+/// `frames` of one camera.
+pub fn frames() -> (EvictOldest<Frame>, Receiver<Frame>) {
+    EvictOldest::new(FRAMES)
+}
+
+/// `parts` of all cameras.
+pub fn parts() -> (Sender<PartEvent>, Receiver<PartEvent>) {
+    bounded(PARTS)
+}
+
+/// `records`.
+pub fn records() -> (Sender<Record>, Receiver<Record>) {
+    bounded(RECORDS)
+}
+
+/// `maps`.
+pub fn maps() -> (LatestOnly<MapRecord>, Receiver<MapRecord>) {
+    LatestOnly::new()
+}
+
+/// The maps on loan to one camera, with room for a grid of 64 x 64 before any has to grow.
+pub fn map_pool() -> Pool<ScoreMap> {
+    Pool::new(MAPS, || ScoreMap { width: 0, height: 0, data: Vec::with_capacity(64 * 64) })
+}

@@ -1,0 +1,158 @@
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::registry::{Registry, Unit};
+
+use crate::types::{CameraId, Outcome, Reason, Verdict};
+
+/// Upper bounds of the latency buckets, in seconds.
+const BUCKETS: [f64; 12] = [0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1.0];
+
+/// Counters for Prometheus. The line writes them with atomics; only a scrape reads them.
+#[derive(Debug)]
+pub struct Metrics {
+    cameras: Vec<PerCamera>,
+}
+
+#[derive(Debug)]
+struct PerCamera {
+    name: String,
+    offered: AtomicU64,
+    /// PASS has one reason, REJECT one, and so on: the reason alone names the outcome.
+    ended: [AtomicU64; Reason::ALL.len()],
+    latency: [AtomicU64; BUCKETS.len() + 1],
+    latency_us: AtomicU64,
+    up: AtomicU64,
+    camera_restarts: AtomicU64,
+    detector_restarts: AtomicU64,
+}
+
+impl Metrics {
+    /// Counters for these cameras, by id.
+    pub fn new(cameras: &[String]) -> Arc<Metrics> {
+        let zero = || AtomicU64::new(0);
+        let per_camera = |name: &String| PerCamera {
+            name: name.clone(),
+            offered: zero(),
+            ended: std::array::from_fn(|_| zero()),
+            latency: std::array::from_fn(|_| zero()),
+            latency_us: zero(),
+            up: zero(),
+            camera_restarts: zero(),
+            detector_restarts: zero(),
+        };
+        Arc::new(Metrics { cameras: cameras.iter().map(per_camera).collect() })
+    }
+
+    /// Parts that came.
+    pub fn offered(&self, camera: CameraId, count: u64) {
+        if let Some(c) = self.cameras.get(camera.index()) {
+            c.offered.fetch_add(count, Relaxed);
+        }
+    }
+
+    /// A part that has its outcome.
+    pub fn ended(&self, camera: CameraId, verdict: &Verdict) {
+        let Some(c) = self.cameras.get(camera.index()) else { return };
+        if let Some(i) = Reason::ALL.iter().position(|r| *r == verdict.reason) {
+            c.ended[i].fetch_add(1, Relaxed);
+        }
+        if verdict.score.is_some() {
+            let us = verdict.latency_ns() / 1000;
+            let bucket = BUCKETS.iter().position(|b| us as f64 <= b * 1e6).unwrap_or(BUCKETS.len());
+            c.latency[bucket].fetch_add(1, Relaxed);
+            c.latency_us.fetch_add(us, Relaxed);
+        }
+    }
+
+    /// State of a camera: whether frames come, rebuilds of its pipeline and of its detector.
+    pub fn camera(&self, camera: CameraId, up: bool, restarts: u64, detector_restarts: u64) {
+        if let Some(c) = self.cameras.get(camera.index()) {
+            c.up.store(u64::from(up), Relaxed);
+            c.camera_restarts.store(restarts, Relaxed);
+            c.detector_restarts.store(detector_restarts, Relaxed);
+        }
+    }
+
+    /// The OpenMetrics text.
+    ///
+    /// # Errors
+    /// Never in practice: writing to a string.
+    pub fn encode(self: &Arc<Metrics>) -> Result<String, fmt::Error> {
+        let mut registry = Registry::with_prefix("andon");
+        registry.register_collector(Box::new(Arc::clone(self)));
+        let mut text = String::new();
+        encode(&mut text, &registry)?;
+        Ok(text)
+    }
+}
+
+/// The outcome that a reason belongs to.
+fn outcome_of(reason: Reason) -> &'static str {
+    match reason {
+        Reason::UnderThreshold => "PASS",
+        Reason::OverThreshold => Outcome::Reject.as_str(),
+        Reason::Overflow | Reason::Late | Reason::FrameMissing | Reason::Stopped => Outcome::Uninspected.as_str(),
+        Reason::BadFrame | Reason::WrongSize | Reason::NonFiniteScore | Reason::EngineFault | Reason::StagePanic => {
+            Outcome::Error.as_str()
+        }
+    }
+}
+
+impl Collector for Metrics {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        const NONE: Option<&prometheus_client::metrics::exemplar::Exemplar<NoLabelSet, f64>> = None;
+        let mut family = encoder.encode_descriptor("build", "Version of the program", None, MetricType::Info)?;
+        family.encode_info(&[("version", env!("CARGO_PKG_VERSION"))])?;
+
+        let mut family = encoder.encode_descriptor("parts_offered", "Parts that came", None, MetricType::Counter)?;
+        for c in &self.cameras {
+            let labels = [("camera", c.name.as_str())];
+            family.encode_family(&labels)?.encode_counter(&c.offered.load(Relaxed), NONE)?;
+        }
+        let mut family = encoder.encode_descriptor("parts", "Parts by outcome and reason", None, MetricType::Counter)?;
+        for c in &self.cameras {
+            for (reason, count) in Reason::ALL.iter().zip(&c.ended) {
+                let labels =
+                    [("camera", c.name.as_str()), ("outcome", outcome_of(*reason)), ("reason", reason.as_str())];
+                family.encode_family(&labels)?.encode_counter(&count.load(Relaxed), NONE)?;
+            }
+        }
+        let help = "Capture to outcome of inspected parts";
+        let mut family = encoder.encode_descriptor("latency", help, Some(&Unit::Seconds), MetricType::Histogram)?;
+        for c in &self.cameras {
+            let labels = [("camera", c.name.as_str())];
+            let counts: Vec<u64> = c.latency.iter().map(|n| n.load(Relaxed)).collect();
+            let bounds = BUCKETS.into_iter().chain([f64::MAX]);
+            let buckets: Vec<(f64, u64)> = bounds.zip(counts.iter().copied()).collect();
+            let sum = c.latency_us.load(Relaxed) as f64 / 1e6;
+            let count = counts.iter().sum();
+            family.encode_family(&labels)?.encode_histogram::<NoLabelSet>(sum, count, &buckets, None)?;
+        }
+        let gauges: [(&str, &str, fn(&PerCamera) -> &AtomicU64); 1] =
+            [("camera_up", "1 while frames come", |c| &c.up)];
+        for (name, help, get) in gauges {
+            let mut family = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+            for c in &self.cameras {
+                let value = i64::try_from(get(c).load(Relaxed)).unwrap_or(i64::MAX);
+                family.encode_family(&[("camera", c.name.as_str())])?.encode_gauge(&value)?;
+            }
+        }
+        let counters: [(&str, &str, fn(&PerCamera) -> &AtomicU64); 2] = [
+            ("camera_restarts", "Rebuilds of the camera's pipeline", |c| &c.camera_restarts),
+            ("detector_restarts", "Rebuilds of the detector", |c| &c.detector_restarts),
+        ];
+        for (name, help, get) in counters {
+            let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+            for c in &self.cameras {
+                family.encode_family(&[("camera", c.name.as_str())])?.encode_counter(&get(c).load(Relaxed), NONE)?;
+            }
+        }
+        Ok(())
+    }
+}
