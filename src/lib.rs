@@ -19,7 +19,7 @@ pub mod decide;
 pub mod publish;
 
 pub mod fit;
-//TMP pub mod sim;
+pub mod sim;
 
 pub mod config;
 pub mod telemetry;
@@ -28,4 +28,4 @@ pub mod runtime;
 
 pub mod web;
 
-//TMP pub mod cli;
+pub mod cli;

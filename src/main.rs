@@ -1,2 +1,7 @@
-//! tmp
-fn main(){}
+//! The `andon` program: parse, call, print, exit code.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    andon::cli::main()
+}

@@ -1,6 +1,7 @@
 //! The commands: one file each. Parses, calls the library, prints, maps the result to an exit code.
 
 mod bench;
+mod camera;
 mod config;
 mod demo;
 mod doctor;
@@ -10,6 +11,7 @@ mod inspect;
 mod output;
 mod run;
 mod setup;
+mod sinks;
 pub mod view;
 
 use std::process::ExitCode;

@@ -114,7 +114,7 @@ pub struct PatchCore {
 }
 
 impl PatchCore {
-    /// `bank` holds `n * dim` values. With `frame_size` (width, height), frames of any other size are a fault.
+    /// `bank` holds `n * dim` values.
     ///
     /// # Errors
     /// [`EngineError::Load`] when the network's features have another length than the bank's.
@@ -122,7 +122,6 @@ impl PatchCore {
         embedder: PatchEmbedder,
         bank: Arc<[f32]>,
         dim: usize,
-        frame_size: Option<[u32; 2]>,
         threads: usize,
     ) -> Result<PatchCore, EngineError> {
         if embedder.dim() != dim {
@@ -130,7 +129,12 @@ impl PatchCore {
             return Err(EngineError::Load { engine: embedder.engine_name(), why });
         }
         let searcher = Searcher::new(bank, dim, threads);
-        Ok(PatchCore { embedder, searcher, frame_size, features: Vec::new(), nearest: Vec::new() })
+        Ok(PatchCore { embedder, searcher, frame_size: None, features: Vec::new(), nearest: Vec::new() })
+    }
+
+    /// From now on, frames of any other size (width, height) are a fault; `None` takes all.
+    pub fn require_frame_size(&mut self, size: Option<[u32; 2]>) {
+        self.frame_size = size;
     }
 }
 

@@ -9,6 +9,7 @@
 //! Threads stop in the order of the flow; what is then still in flight gets its outcome from decide: nothing is forgotten.
 
 mod cap;
+mod control;
 mod decide;
 mod infer;
 mod line;
@@ -18,6 +19,7 @@ mod status;
 mod threads;
 pub mod wiring;
 
+pub use control::LineControl;
 pub use infer::MakeDetector;
 pub use line::{CameraSpec, Line, LineError, LineReport, LineSpec};
 pub use queue::{EvictOldest, LatestOnly};

@@ -1,0 +1,256 @@
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::Duration;
+
+use clap::Args;
+use crossbeam_channel::{Receiver, bounded};
+use ulid::Ulid;
+
+use super::exit::{Exit, Failure};
+use super::fit::DEFAULT_MARGIN;
+use super::setup::{self, EngineArgs};
+use super::sinks::{self, ToView, ViewEvent};
+use super::view::{Live, Screen, Summary};
+use super::{camera, output, run};
+use crate::config::{self, FrameSize};
+use crate::fit::{FitOptions, Picture, fit};
+use crate::model::bundle::Bundle;
+use crate::model::detector::PatchEmbedder;
+use crate::model::{Backbone, Detector};
+use crate::publish::Sink;
+use crate::publish::wire::Names;
+use crate::runtime::{Active, CameraSpec, Line, LineControl, LineSpec};
+use crate::sim::{Conveyor, SimSpec};
+use crate::telemetry::Metrics;
+use crate::types::{Mono, Outcome, Seq, Threshold};
+use crate::web::Server;
+
+/// `andon demo`.
+#[derive(Debug, Args)]
+pub(super) struct Demo {
+    /// How long the belt runs; 0 until you stop it.
+    #[arg(long, default_value_t = 30)]
+    seconds: u64,
+    /// Parts a second.
+    #[arg(long, default_value_t = 10.0)]
+    rate: f64,
+    /// Other parts, other defects.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Good parts to learn from.
+    #[arg(long, default_value_t = 60)]
+    learn: u64,
+    /// Share of defective parts on the belt.
+    #[arg(long, default_value_t = 0.15)]
+    defects: f32,
+    /// No live view; the summary as JSON.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    engine: EngineArgs,
+}
+
+/// The part must have its verdict before it reaches the simulated ejector.
+const DEADLINE: Duration = Duration::from_millis(250);
+
+impl Demo {
+    pub fn run(self, log: Option<&str>) -> Result<Exit, Failure> {
+        let start = Mono::now();
+        // A log would tear the picture apart; what matters is shown in it.
+        setup::logging(log, "error", false)?;
+        let usage = |why: &str| Failure::new(Exit::Usage, anyhow::anyhow!("{why}"));
+        if !(0.1..=1000.0).contains(&self.rate) {
+            return Err(usage("--rate must be between 0.1 and 1000 parts a second"));
+        }
+        if !(0.0..=1.0).contains(&self.defects) {
+            return Err(usage("--defects is a share between 0 and 1"));
+        }
+        let settings = config::load(None, std::env::vars(), &[]).map_err(Failure::config)?;
+        let stop = setup::stop_flag()?;
+        let conveyor = Conveyor::new(SimSpec { seed: self.seed, defect_rate: self.defects, ..SimSpec::default() });
+        let bundle = Arc::new(self.learn(&conveyor)?);
+        let ready = setup::ready(&bundle, &self.engine.options(), FrameSize::AsTrained)?;
+        setup::say_degraded(ready.degraded.as_deref());
+
+        let engine = ready.detector.engine_name();
+        let threshold = Threshold::new(bundle.manifest.threshold)
+            .ok_or_else(|| anyhow::anyhow!("the learned threshold cannot be used"))?;
+        let active = Active { threshold, model: setup::tag(&bundle, engine), degraded: ready.degraded.is_some() };
+        let names = Names {
+            site: settings.config.site.clone(),
+            line: settings.config.line.clone(),
+            station: settings.config.station.clone(),
+            cameras: vec!["sim".to_owned()],
+            simulated: true,
+            boot: Ulid::generate(),
+        };
+        let status = Line::status_of([("sim".to_owned(), active.clone())]);
+        let metrics = Metrics::new(&names.cameras);
+        let health = run::health(status.clone());
+        let server = settings.config.metrics.and_then(|a| Server::start(a, metrics.clone(), health).ok());
+        let control =
+            Arc::new(LineControl { status: status.clone(), config_json: serde_json::to_string(&settings.raw)? });
+        let zenoh = sinks::zenoh(&settings.config.zenoh, &names, control, vec![bundle.clone()])?;
+
+        let mut screen = if self.json { None } else { Screen::enter()? };
+        let (to_view, events) = bounded(4096);
+        let mut all: Vec<Box<dyn Sink>> = zenoh.into_iter().collect();
+        all.push(Box::new(ToView { to: to_view, maps: screen.is_some() }));
+        let limit = (self.seconds > 0).then(|| (self.seconds as f64 * self.rate).round() as u64);
+        let make_detector = setup::make_detector(ready.detector, bundle.clone(), self.engine.options(), FrameSize::AsTrained);
+        let source = camera::simulated(conveyor.clone(), self.rate, limit)?;
+        let spec = CameraSpec { name: "sim".to_owned(), source, make_detector, active, deadline: DEADLINE };
+        let line = Line::start(LineSpec { cameras: vec![spec], sinks: all, metrics, status })?;
+
+        let title = format!("simulated flanges · {engine}");
+        let mut show = Show {
+            live: Live::new(title, self.rate),
+            conveyor: &conveyor,
+            bundle: &bundle,
+            started: Mono::now(),
+            first: None,
+            maps: VecDeque::new(),
+            rejected: None,
+        };
+        let ended = std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| line.wait(&stop));
+            let drawn = show.until(|| waiting.is_finished(), &events, &stop, &mut screen);
+            stop.store(true, Relaxed);
+            let ended = waiting.join().map_err(|_| anyhow::anyhow!("the line's watcher panicked"));
+            drawn.map_err(anyhow::Error::from).and(ended)
+        });
+        let seconds = Mono::now().since(show.started).as_secs_f64();
+        let report = line.finish();
+        show.drain(&events);
+        drop((screen, server));
+        ended??;
+        let (_, counts, latency) =
+            report?.cameras.into_iter().next().ok_or_else(|| anyhow::anyhow!("the line lost its camera"))?;
+        let first_verdict_s = show.first.map(|t| t.since(start).as_secs_f64());
+        let tally = show.live.tally;
+        let summary = Summary { tally, counts, latency, first_verdict_s, seconds, engine: engine.to_owned() };
+        match self.json {
+            true => output::json(&summary.report())?,
+            false => output::line(&summary.table())?,
+        }
+        if !counts.adds_up() || counts.in_flight > 0 {
+            return Err(anyhow::anyhow!("parts are unaccounted for: {counts:?}; please report this").into());
+        }
+        Ok(Exit::Ok)
+    }
+
+    fn learn(&self, conveyor: &Conveyor) -> Result<Bundle, Failure> {
+        let backbone = Backbone::embedded();
+        let options = self.engine.options();
+        let (mut embedder, _) = PatchEmbedder::open(&backbone, &options)?;
+        let side = conveyor.spec().side;
+        let pictures = (0..self.learn as usize).map(|k| {
+            let mut rgb = Vec::new();
+            conveyor.paint_good(k as u64, &mut rgb);
+            Ok((format!("good_{k:04}"), Picture { width: side, height: side, rgb }))
+        });
+        let fit_options = FitOptions {
+            name: "flange".to_owned(),
+            bank: 4000,
+            seed: self.seed,
+            margin: DEFAULT_MARGIN,
+            threads: options.threads,
+            created: None,
+            engine: embedder.engine_name().to_owned(),
+        };
+        let bar = output::progress_bar();
+        let (mut bundle, _) = fit(pictures, false, &mut embedder, &backbone, &fit_options, &mut |stage, done, total| {
+            bar.set_message(format!("learning: {}", stage.as_str()));
+            bar.set_length(total as u64);
+            bar.set_position(done as u64);
+        })?;
+        bar.finish_and_clear();
+        // Gives it its digest.
+        bundle.to_bytes()?;
+        Ok(bundle)
+    }
+}
+
+/// Feeds the view from the records and the truth of the belt.
+struct Show<'a> {
+    live: Live,
+    conveyor: &'a Conveyor,
+    bundle: &'a Bundle,
+    started: Mono,
+    first: Option<Mono>,
+    /// Maps whose verdict may still come, and the last rejected part whose map may.
+    maps: VecDeque<(Seq, crate::types::ScoreMap, f32)>,
+    rejected: Option<(Seq, u64)>,
+}
+
+impl Show<'_> {
+    fn until(
+        &mut self,
+        over: impl Fn() -> bool,
+        events: &Receiver<ViewEvent>,
+        stop: &AtomicBool,
+        screen: &mut Option<Screen>,
+    ) -> std::io::Result<()> {
+        let mut told = Mono::now();
+        while !over() && !stop.load(Relaxed) {
+            self.drain(events);
+            self.live.elapsed = Mono::now().since(self.started).as_secs_f64();
+            match screen {
+                Some(screen) => {
+                    screen.draw(&self.live)?;
+                    if screen.asked_to_quit(Duration::from_millis(50))? {
+                        return Ok(());
+                    }
+                }
+                None => {
+                    std::thread::sleep(Duration::from_millis(50));
+                    if Mono::now().since(told).as_secs() >= 1 {
+                        told = Mono::now();
+                        self.plain();
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn plain(&self) {
+        let t = &self.live.tally;
+        let [pass, reject, uninspected, error] = t.outcomes;
+        output::note(&format!(
+            "{:>4.0} s  {} parts: {pass} PASS, {reject} REJECT, {uninspected} UNINSPECTED, {error} ERROR; missed {} of {}, false rejects {} of {}",
+            self.live.elapsed, t.parts, t.missed(), t.bad(), t.good.1, t.good.0
+        ));
+    }
+
+    fn drain(&mut self, events: &Receiver<ViewEvent>) {
+        for event in events.try_iter() {
+            match event {
+                ViewEvent::Verdict(v) => {
+                    self.first.get_or_insert(v.t_verdict);
+                    let truth = v.source_index.map(|k| self.conveyor.defect(k).map(|kind| kind.as_str()));
+                    self.live.verdict(&v, truth);
+                    if let (Outcome::Reject, Some(k)) = (v.outcome, v.source_index) {
+                        self.rejected = Some((v.seq, k));
+                    }
+                }
+                ViewEvent::Stats(s) => self.live.stats(s),
+                ViewEvent::Map(seq, map, threshold) => {
+                    if self.maps.len() == 8 {
+                        self.maps.pop_front();
+                    }
+                    self.maps.push_back((seq, map, threshold));
+                }
+            }
+        }
+        let Some((seq, k)) = self.rejected else { return };
+        let Some((_, map, threshold)) = self.maps.iter().find(|(s, ..)| *s == seq) else { return };
+        let mut rgb = Vec::new();
+        self.conveyor.paint(k, &mut rgb);
+        let kind = self.conveyor.defect(k).map_or("good", |kind| kind.as_str());
+        let scale = (self.bundle.manifest.typical, *threshold);
+        self.live.show(format!("part {seq}: {kind}"), &rgb, self.conveyor.spec().side as usize, map, scale);
+        self.rejected = None;
+    }
+}

@@ -1,0 +1,146 @@
+use std::path::PathBuf;
+
+use clap::Args;
+use serde::Serialize;
+
+use super::exit::{Exit, Failure};
+use super::output;
+use super::setup;
+use crate::config;
+use crate::model::engine::{EngineOptions, find_ort_library};
+use crate::model::Backbone;
+use crate::model::detector::PatchEmbedder;
+
+/// `andon doctor`.
+#[derive(Debug, Args)]
+pub(super) struct Doctor {
+    /// The configuration whose settings to check; without it, the defaults and the environment.
+    #[arg(short, long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The findings as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct Finding {
+    what: &'static str,
+    state: State,
+    about: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum State {
+    Ok,
+    /// Works with less.
+    Missing,
+    /// Does not work.
+    Broken,
+}
+
+impl Doctor {
+    pub fn run(self, log: Option<&str>) -> Result<Exit, Failure> {
+        setup::logging(log, "error", false)?;
+        let loaded = config::load(self.config.as_deref(), std::env::vars(), &[]).map_err(Failure::config)?;
+        let c = &loaded.config;
+        let mut findings = vec![finding("version", State::Ok, env!("CARGO_PKG_VERSION").to_owned())];
+        findings.extend(gstreamer());
+        let ort = find_ort_library(c.ort_library.as_deref());
+        findings.push(match &ort {
+            Ok(path) => finding("onnx runtime", State::Ok, path.display().to_string()),
+            Err(e) => finding("onnx runtime", State::Missing, format!("{e}; until then rten runs, 2 to 5 times slower")),
+        });
+        let options = EngineOptions { choice: c.engine, threads: c.threads, ort_library: c.ort_library.clone() };
+        findings.push(match PatchEmbedder::open(&Backbone::embedded(), &options) {
+            Ok((embedder, None)) => finding("engine", State::Ok, embedder.engine_name().to_owned()),
+            Ok((embedder, Some(why))) => finding("engine", State::Missing, format!("{} ({why})", embedder.engine_name())),
+            Err(e) => finding("engine", State::Broken, e.to_string()),
+        });
+        findings.push(zenoh(&c.zenoh));
+        if let Some(address) = c.metrics {
+            findings.push(match std::net::TcpListener::bind(address) {
+                Ok(_) => finding("metrics", State::Ok, format!("{address} is free")),
+                Err(e) => finding("metrics", State::Missing, format!("{address}: {e}; andon may be running, or choose another metrics.listen")),
+            });
+        }
+        if self.json {
+            output::json(&findings)?;
+        } else {
+            for f in &findings {
+                let mark = match f.state {
+                    State::Ok => "ok",
+                    State::Missing => "missing",
+                    State::Broken => "BROKEN",
+                };
+                output::line(&format!("{mark:<8} {:<13} {}", f.what, f.about))?;
+            }
+        }
+        let broken = findings.iter().any(|f| f.state == State::Broken);
+        Ok(if broken { Exit::Failed } else { Exit::Ok })
+    }
+}
+
+fn finding(what: &'static str, state: State, about: String) -> Finding {
+    Finding { what, state, about }
+}
+
+#[cfg(feature = "gst")]
+fn gstreamer() -> Vec<Finding> {
+    use crate::capture::missing_elements;
+    match missing_elements() {
+        Err(e) => vec![finding("gstreamer", State::Broken, e.to_string())],
+        Ok(missing) => {
+            let mut findings = vec![finding("gstreamer", State::Ok, gstreamer::version_string().to_string())];
+            let mut packages: Vec<&str> = missing.iter().map(|(_, package)| *package).collect();
+            packages.sort_unstable();
+            packages.dedup();
+            for package in packages {
+                let names: Vec<&str> = missing.iter().filter(|(_, p)| *p == package).map(|(name, _)| *name).collect();
+                let jetson = package.starts_with("nvidia");
+                let how = if jetson { "only on a Jetson".to_owned() } else { format!("apt-get install {package}") };
+                findings.push(finding("elements", State::Missing, format!("{}: {how}", names.join(", "))));
+            }
+            findings
+        }
+    }
+}
+
+#[cfg(not(feature = "gst"))]
+fn gstreamer() -> Vec<Finding> {
+    vec![finding("gstreamer", State::Broken, crate::capture::CaptureError::NotBuilt.to_string())]
+}
+
+#[cfg(feature = "zenoh")]
+fn zenoh(options: &crate::publish::ZenohOptions) -> Finding {
+    if !options.enabled {
+        return finding("zenoh", State::Ok, "switched off (zenoh.enabled)".to_owned());
+    }
+    let mut unreachable = Vec::new();
+    for endpoint in &options.connect {
+        // tcp/HOST:PORT and tls/HOST:PORT can be tried plainly.
+        let address = endpoint.split_once('/').map(|(_, rest)| rest.split(['?', '#']).next().unwrap_or(rest));
+        if let Some(address) = address.filter(|_| endpoint.starts_with("tcp/") || endpoint.starts_with("tls/")) {
+            use std::net::ToSocketAddrs;
+            let reached = address.to_socket_addrs().ok().and_then(|mut a| a.next()).is_some_and(|a| {
+                std::net::TcpStream::connect_timeout(&a, std::time::Duration::from_secs(2)).is_ok()
+            });
+            if !reached {
+                unreachable.push(endpoint.as_str());
+            }
+        }
+    }
+    if !unreachable.is_empty() {
+        let about = format!("cannot reach {}; is the router running? (andon starts without it)", unreachable.join(", "));
+        return finding("zenoh", State::Missing, about);
+    }
+    match crate::publish::probe(options) {
+        Ok(()) => finding("zenoh", State::Ok, format!("{}, listens on {:?}", options.mode.as_str(), options.listen)),
+        Err(why) => finding("zenoh", State::Missing, format!("{why}; andon may be running, or change zenoh.listen")),
+    }
+}
+
+#[cfg(not(feature = "zenoh"))]
+fn zenoh(_: &crate::publish::ZenohOptions) -> Finding {
+    finding("zenoh", State::Missing, "not in this build; build with `--features zenoh`".to_owned())
+}

@@ -1,0 +1,155 @@
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::Args;
+use ulid::Ulid;
+
+use super::exit::{Exit, Failure};
+use super::sinks::{JsonLines, LogStats};
+use super::{camera, output, setup, sinks};
+use crate::capture::CameraState;
+use crate::config::{self, Config};
+use crate::model::bundle::Bundle;
+use crate::model::engine::EngineOptions;
+use crate::publish::Sink;
+use crate::publish::wire::Names;
+use crate::runtime::{Active, CameraSpec, Line, LineControl, LineReport, LineSpec, MakeDetector, Status};
+use crate::telemetry::Metrics;
+use crate::types::Threshold;
+use crate::web::{Health, Server};
+
+/// `andon run`.
+#[derive(Debug, Args)]
+pub(super) struct Run {
+    /// The configuration; `config/andon.toml` in the repository explains every key.
+    #[arg(short, long, value_name = "FILE", default_value = "andon.toml")]
+    config: PathBuf,
+    /// Sets one key over file and environment: --set cameras.top.deadline_ms=100
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Verdicts as JSON lines on standard output too, and the final figures as the last line.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Run {
+    pub fn run(self, log: Option<&str>) -> Result<Exit, Failure> {
+        let flags = self.set.iter().map(|pair| pair.split_once('=').map(|(k, v)| (k, v.to_owned())));
+        let flags = flags.collect::<Option<Vec<_>>>().ok_or_else(|| {
+            Failure::new(Exit::Usage, anyhow::anyhow!("--set takes KEY=VALUE, such as engine.threads=2"))
+        })?;
+        let loaded = config::load(Some(&self.config), std::env::vars(), &flags).map_err(Failure::config)?;
+        let c = &loaded.config;
+        setup::logging(log, &c.log_level, c.log_json)?;
+        if c.cameras.is_empty() {
+            let why = format!("{}: no cameras; add a table [cameras.NAME]", self.config.display());
+            return Err(Failure::config(anyhow::anyhow!(why)));
+        }
+        let stop = setup::stop_flag()?;
+        let cameras = prepare(c)?;
+        let names = Names {
+            site: c.site.clone(),
+            line: c.line.clone(),
+            station: c.station.clone(),
+            cameras: c.cameras.iter().map(|c| c.name.clone()).collect(),
+            simulated: false,
+            boot: Ulid::generate(),
+        };
+        let status = Line::status_of(cameras.iter().map(|p| (p.name.clone(), p.active.clone())));
+        let metrics = Metrics::new(&names.cameras);
+        let server = c.metrics.map(|a| Server::start(a, metrics.clone(), health(status.clone()))).transpose()?;
+        let control = Arc::new(LineControl {
+            status: status.clone(),
+            config_json: serde_json::to_string(&loaded.raw)?,
+        });
+        let bundles = cameras.iter().map(|p| p.bundle.clone()).collect();
+        let mut sinks: Vec<Box<dyn Sink>> = sinks::zenoh(&c.zenoh, &names, control, bundles)?.into_iter().collect();
+        sinks.push(Box::new(LogStats::new(names.clone())));
+        if self.json {
+            sinks.push(Box::new(JsonLines(names.clone())));
+        }
+        let mut specs = Vec::new();
+        for (prepared, camera) in cameras.into_iter().zip(&c.cameras) {
+            let named = |e| Failure::config(anyhow::anyhow!("camera `{}`: {e}", camera.name));
+            let source = camera::configured(camera, &c.allow_elements).map_err(named)?;
+            let Prepared { name, make_detector, active, .. } = prepared;
+            specs.push(CameraSpec { name, source, make_detector, active, deadline: camera.deadline });
+        }
+        let line = Line::start(LineSpec { cameras: specs, sinks, metrics, status })?;
+        tracing::info!(version = env!("CARGO_PKG_VERSION"), cameras = c.cameras.len(), "the line runs");
+        let ended = line.wait(&stop);
+        let report = line.finish()?;
+        drop(server);
+        tell(&report, self.json)?;
+        ended?;
+        Ok(Exit::Ok)
+    }
+}
+
+/// A camera whose detector is ready.
+struct Prepared {
+    name: String,
+    bundle: Arc<Bundle>,
+    make_detector: MakeDetector,
+    active: Active,
+}
+
+fn prepare(c: &Config) -> Result<Vec<Prepared>, Failure> {
+    let options = EngineOptions { choice: c.engine, threads: c.threads, ort_library: c.ort_library.clone() };
+    let mut prepared = Vec::new();
+    for camera in &c.cameras {
+        let named = |e| Failure::from(anyhow::anyhow!("camera `{}`: {e}", camera.name));
+        let bundle = setup::bundle(&camera.model).map_err(named)?;
+        let ready = setup::ready(&bundle, &options, camera.frame_size).map_err(named)?;
+        if let Some(why) = &ready.degraded {
+            tracing::warn!(camera = camera.name, "degraded: rten instead of ONNX Runtime: {why}");
+        }
+        let threshold = camera
+            .threshold
+            .or(Threshold::new(bundle.manifest.threshold))
+            .ok_or_else(|| named(anyhow::anyhow!("the model has no usable threshold")))?;
+        use crate::model::Detector;
+        let model = setup::tag(&bundle, ready.detector.engine_name());
+        prepared.push(Prepared {
+            name: camera.name.clone(),
+            active: Active { threshold, model, degraded: ready.degraded.is_some() },
+            make_detector: setup::make_detector(ready.detector, bundle.clone(), options.clone(), camera.frame_size),
+            bundle,
+        });
+    }
+    Ok(prepared)
+}
+
+/// Healthy while every camera gives frames (or has played to its end).
+pub(super) fn health(status: Arc<Status>) -> Health {
+    Arc::new(move || {
+        let ill = |state| !matches!(state, CameraState::Running | CameraState::Ended);
+        let reasons = status.cameras.iter().filter(|c| ill(c.state()));
+        let reasons: Vec<String> = reasons.map(|c| format!("camera {} is {}", c.name, c.state().as_str())).collect();
+        if reasons.is_empty() { Ok(()) } else { Err(reasons) }
+    })
+}
+
+fn tell(report: &LineReport, json: bool) -> std::io::Result<()> {
+    for (camera, counts, latency) in &report.cameras {
+        if json {
+            let summary = serde_json::json!({
+                "schema": "andon.summary.v1", "camera": camera, "counts": counts,
+                "adds_up": counts.adds_up(), "latency_us": latency,
+            });
+            output::json(&summary)?;
+        } else {
+            output::note(&format!(
+                "{camera}: {} parts: {} PASS, {} REJECT, {} UNINSPECTED, {} ERROR; p50 {:.1} ms, p99 {:.1} ms",
+                counts.offered,
+                counts.pass,
+                counts.reject,
+                counts.uninspected,
+                counts.error,
+                latency.p50_us as f64 / 1000.0,
+                latency.p99_us as f64 / 1000.0
+            ));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,134 @@
+//! Who gets the records besides Zenoh: standard output, the log, the terminal view.
+
+use std::io::Write;
+use std::sync::Arc;
+
+use crossbeam_channel::Sender;
+
+use super::setup::renderer;
+use crate::model::bundle::Bundle;
+use crate::publish::wire::{self, Names};
+use crate::publish::{Control, Offer, Record, Sink, ZenohOptions};
+use crate::types::{Mono, ScoreMap, Seq, Stats, Verdict, WallClock};
+
+/// Zenoh, if wanted and built in.
+#[cfg(feature = "zenoh")]
+pub(super) fn zenoh(
+    options: &ZenohOptions,
+    names: &Names,
+    control: Arc<dyn Control>,
+    bundles: Vec<Arc<Bundle>>,
+) -> std::io::Result<Option<Box<dyn Sink>>> {
+    if !options.enabled {
+        return Ok(None);
+    }
+    let sink = crate::publish::ZenohSink::start(options.clone(), names.clone(), control, renderer(bundles))?;
+    Ok(Some(Box::new(sink)))
+}
+
+/// Without the feature: says so once and goes on.
+#[cfg(not(feature = "zenoh"))]
+pub(super) fn zenoh(
+    options: &ZenohOptions,
+    _: &Names,
+    _: Arc<dyn Control>,
+    bundles: Vec<Arc<Bundle>>,
+) -> std::io::Result<Option<Box<dyn Sink>>> {
+    drop(renderer(bundles));
+    if options.enabled {
+        tracing::warn!("zenoh is not in this build (feature `zenoh`); verdicts stay on this box");
+    }
+    Ok(None)
+}
+
+/// Verdicts as JSON lines on standard output.
+pub(super) struct JsonLines(pub Names);
+
+impl Sink for JsonLines {
+    fn name(&self) -> &'static str {
+        "json"
+    }
+
+    fn offer(&mut self, record: &Record) -> Offer {
+        let Record::Verdict(v) = record else { return Offer::Ignored };
+        let mut out = std::io::stdout().lock();
+        let written = serde_json::to_writer(&mut out, &wire::verdict(&self.0, &WallClock::read(), v))
+            .map_err(std::io::Error::from)
+            .and_then(|()| out.write_all(b"\n"));
+        if written.is_ok() { Offer::Taken } else { Offer::Shed }
+    }
+}
+
+/// One line in the log for each camera every ten seconds, and when a camera's state changes.
+pub(super) struct LogStats {
+    names: Names,
+    last: Vec<(Mono, &'static str)>,
+}
+
+impl LogStats {
+    pub fn new(names: Names) -> LogStats {
+        let last = names.cameras.iter().map(|_| (Mono::now(), "")).collect();
+        LogStats { names, last }
+    }
+}
+
+impl Sink for LogStats {
+    fn name(&self) -> &'static str {
+        "log"
+    }
+
+    fn offer(&mut self, record: &Record) -> Offer {
+        let Record::Stats(s) = record else { return Offer::Ignored };
+        let Some((at, state)) = self.last.get_mut(s.camera.index()) else { return Offer::Ignored };
+        if s.t.since(*at).as_secs() < 10 && *state == s.camera_state {
+            return Offer::Ignored;
+        }
+        (*at, *state) = (s.t, s.camera_state);
+        let (c, ms) = (s.counts, |us: u64| us as f64 / 1000.0);
+        tracing::info!(
+            camera = self.names.camera(s.camera),
+            state = s.camera_state,
+            offered = c.offered,
+            pass = c.pass,
+            reject = c.reject,
+            uninspected = c.uninspected,
+            error = c.error,
+            p50_ms = ms(s.latency.p50_us),
+            p99_ms = ms(s.latency.p99_us),
+            "parts"
+        );
+        Offer::Taken
+    }
+}
+
+/// What the view is told.
+pub(super) enum ViewEvent {
+    Verdict(Verdict),
+    Stats(Stats),
+    Map(Seq, ScoreMap, f32),
+}
+
+/// Passes records on to the thread that draws; what it cannot take is left out there.
+pub(super) struct ToView {
+    pub to: Sender<ViewEvent>,
+    pub maps: bool,
+}
+
+impl Sink for ToView {
+    fn name(&self) -> &'static str {
+        "view"
+    }
+
+    fn offer(&mut self, record: &Record) -> Offer {
+        let event = match record {
+            Record::Verdict(v) => ViewEvent::Verdict(v.clone()),
+            Record::Stats(s) => ViewEvent::Stats(*s),
+            Record::Map(m) => ViewEvent::Map(m.seq, ScoreMap::clone(&m.map), m.threshold),
+        };
+        if self.to.try_send(event).is_ok() { Offer::Taken } else { Offer::Shed }
+    }
+
+    fn wants_maps(&self) -> bool {
+        self.maps
+    }
+}

@@ -1,0 +1,99 @@
+use serde::Serialize;
+
+use super::tally::{Tally, wilson};
+use crate::types::{Counts, LatencySummary};
+
+/// What is known at the end of a demonstration.
+#[derive(Clone, Debug)]
+pub struct Summary {
+    /// Outcomes against ground truth.
+    pub tally: Tally,
+    /// The ledger's own counts.
+    pub counts: Counts,
+    /// Latency of inspected parts.
+    pub latency: LatencySummary,
+    /// Seconds from the program's start to the first verdict.
+    pub first_verdict_s: Option<f64>,
+    /// Seconds that the line ran.
+    pub seconds: f64,
+    /// Engine.
+    pub engine: String,
+}
+
+/// The summary for machines.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    engine: String,
+    counts: Counts,
+    adds_up: bool,
+    good_parts: u64,
+    false_rejects: u64,
+    false_reject_rate_95: (f64, f64),
+    defective_parts: u64,
+    missed: u64,
+    miss_rate_95: (f64, f64),
+    missed_by_kind: std::collections::BTreeMap<&'static str, (u64, u64)>,
+    latency: LatencySummary,
+    first_verdict_s: Option<f64>,
+    parts_per_second: f64,
+}
+
+impl Summary {
+    /// As a record.
+    pub fn report(&self) -> Report {
+        let (good, false_rejects) = self.tally.good;
+        let (bad, missed) = (self.tally.bad(), self.tally.missed());
+        Report {
+            engine: self.engine.clone(),
+            counts: self.counts,
+            adds_up: self.counts.adds_up(),
+            good_parts: good,
+            false_rejects,
+            false_reject_rate_95: wilson(false_rejects, good),
+            defective_parts: bad,
+            missed,
+            miss_rate_95: wilson(missed, bad),
+            missed_by_kind: self.tally.defects.clone(),
+            latency: self.latency,
+            first_verdict_s: self.first_verdict_s,
+            parts_per_second: if self.seconds > 0.0 { self.counts.offered as f64 / self.seconds } else { 0.0 },
+        }
+    }
+
+    /// As a table for people.
+    pub fn table(&self) -> String {
+        let c = &self.counts;
+        let l = &self.latency;
+        let (good, false_rejects) = self.tally.good;
+        let (bad, missed) = (self.tally.bad(), self.tally.missed());
+        let range = |hits, n| {
+            let (low, high) = wilson(hits, n);
+            format!("{:.1} .. {:.1} %", low * 100.0, high * 100.0)
+        };
+        let ms = |us: u64| us as f64 / 1000.0;
+        let mut lines = vec![
+            String::new(),
+            format!("{:<16}{:>7}", "parts offered", c.offered),
+            format!("{:<16}{:>7}", "  PASS", c.pass),
+            format!("{:<16}{:>7}", "  REJECT", c.reject),
+            format!("{:<16}{:>7}", "  UNINSPECTED", c.uninspected),
+            format!("{:<16}{:>7}", "  ERROR", c.error),
+            format!("{:<16}{:>7}", "adds up", if c.adds_up() && c.in_flight == 0 { "yes" } else { "NO" }),
+            String::new(),
+            format!("{:<16}{:>7} of {good:<6} (95 %: {})", "false rejects", false_rejects, range(false_rejects, good)),
+            format!("{:<16}{:>7} of {bad:<6} (95 %: {})", "missed", missed, range(missed, bad)),
+        ];
+        for (kind, (n, missed)) in &self.tally.defects {
+            lines.push(format!("  {kind:<14}{:>7} of {n:<6}", missed));
+        }
+        lines.extend([
+            String::new(),
+            format!("capture to verdict, {} on this machine: p50 {:.1} ms, p99 {:.1} ms, max {:.1} ms", self.engine, ms(l.p50_us), ms(l.p99_us), ms(l.max_us)),
+            match self.first_verdict_s {
+                Some(s) => format!("first verdict {s:.1} s after the start, learning included"),
+                None => "no verdict".to_owned(),
+            },
+        ]);
+        lines.join("\n")
+    }
+}

@@ -1,0 +1,66 @@
+use std::collections::BTreeMap;
+
+use crate::types::{Outcome, Verdict};
+
+/// Outcomes against ground truth. Only parts that were judged (PASS, REJECT) count as found, missed or falsely rejected;
+/// the others are counted by themselves.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Tally {
+    /// Parts with a verdict.
+    pub parts: u64,
+    /// Good parts that were judged, and those of them that were rejected.
+    pub good: (u64, u64),
+    /// Defective parts that were judged, and those of them that passed, by kind.
+    pub defects: BTreeMap<&'static str, (u64, u64)>,
+    /// PASS, REJECT, UNINSPECTED, ERROR.
+    pub outcomes: [u64; 4],
+}
+
+impl Tally {
+    /// Counts one verdict; see [`super::Live::verdict`].
+    pub fn add(&mut self, v: &Verdict, truth: Option<Option<&'static str>>) {
+        self.parts += 1;
+        let (slot, passed) = match v.outcome {
+            Outcome::Pass(_) => (0, Some(true)),
+            Outcome::Reject => (1, Some(false)),
+            Outcome::Uninspected => (2, None),
+            Outcome::Error => (3, None),
+        };
+        self.outcomes[slot] += 1;
+        let (Some(passed), Some(truth)) = (passed, truth) else { return };
+        match truth {
+            None => {
+                self.good.0 += 1;
+                self.good.1 += u64::from(!passed);
+            }
+            Some(kind) => {
+                let entry = self.defects.entry(kind).or_default();
+                entry.0 += 1;
+                entry.1 += u64::from(passed);
+            }
+        }
+    }
+
+    /// Defective parts that were judged.
+    pub fn bad(&self) -> u64 {
+        self.defects.values().map(|(n, _)| n).sum()
+    }
+
+    /// Defective parts that passed.
+    pub fn missed(&self) -> u64 {
+        self.defects.values().map(|(_, missed)| missed).sum()
+    }
+}
+
+/// The 95 % interval of a share of `hits` in `n` by Wilson's score method (E. B. Wilson 1927): never below 0 or above 1, and
+/// sensible for no hits at all.
+pub(super) fn wilson(hits: u64, n: u64) -> (f64, f64) {
+    if n == 0 {
+        return (0.0, 1.0);
+    }
+    let (n, p, z) = (n as f64, hits as f64 / n as f64, 1.959_964);
+    let z2 = z * z / n;
+    let middle = (p + z2 / 2.0) / (1.0 + z2);
+    let half = z / (1.0 + z2) * (p * (1.0 - p) / n + z2 / (4.0 * n)).sqrt();
+    ((middle - half).max(0.0), (middle + half).min(1.0))
+}
