@@ -3,6 +3,8 @@
 
 #[path = "it/common.rs"]
 mod common;
+#[path = "it/npy.rs"]
+mod npy;
 #[path = "it/capture.rs"]
 mod capture;
 #[path = "it/model.rs"]

@@ -14,9 +14,10 @@ use crate::model::bundle::Bundle;
 use crate::model::detector::{PatchCore, PatchEmbedder};
 use crate::model::engine::{EngineChoice, EngineOptions};
 use crate::model::{Detector, heatmap};
+use crate::publish::Render;
 use crate::runtime::MakeDetector;
 use crate::telemetry::{LogOptions, init_logging};
-use crate::types::{CameraId, ModelTag, ScoreMap};
+use crate::types::ModelTag;
 
 /// Which engine, from the command line.
 #[derive(Clone, Debug, Args)]
@@ -92,9 +93,7 @@ pub(super) fn tag(bundle: &Bundle, engine: &str) -> Arc<ModelTag> {
 }
 
 /// Draws maps of these bundles, by camera id, at the size of the network's input.
-pub(super) fn renderer(
-    bundles: Vec<Arc<Bundle>>,
-) -> Box<dyn Fn(CameraId, &ScoreMap, f32, &mut Vec<u8>) -> (u32, u32, f32) + Send> {
+pub(super) fn renderer(bundles: Vec<Arc<Bundle>>) -> Render {
     Box::new(move |camera, map, threshold, levels| {
         let Some(bundle) = bundles.get(camera.index()) else { return (0, 0, 0.0) };
         let m = &bundle.manifest;

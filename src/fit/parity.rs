@@ -85,7 +85,7 @@ pub fn parity_check(bundle: &Bundle, detector: &mut dyn Detector) -> Result<f32,
         // taken relative to the threshold where the score is below it.
         let off = (out.score - want).abs() / want.max(bundle.manifest.threshold);
         // A NaN must be the worst of all.
-        if !(off <= worst.0) {
+        if off > worst.0 || off.is_nan() {
             worst = (off, i, *want, out.score);
         }
     }

@@ -63,6 +63,10 @@ pub trait Sink: Send {
     fn close(&mut self) {}
 }
 
+/// Draws an anomaly map of a camera against a threshold: grey levels on the model's fixed scale, row by row. Returns
+/// `(width, height, typical)`, the last being the distance that is level 0.
+pub type Render = Box<dyn Fn(CameraId, &ScoreMap, f32, &mut Vec<u8>) -> (u32, u32, f32) + Send>;
+
 /// What the control keys can read and change.
 pub trait Control: Send + Sync {
     /// The active threshold of a camera, by its place in the configuration.

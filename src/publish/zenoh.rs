@@ -16,8 +16,8 @@ use image::ImageEncoder;
 
 use self::session::Open;
 use super::wire::{self, Names};
-use super::{Control, MapRecord, Offer, Record, Sink, ZenohOptions};
-use crate::types::{CameraId, Mono, ScoreMap, WallClock};
+use super::{Control, MapRecord, Offer, Record, Render, Sink, ZenohOptions};
+use crate::types::{CameraId, Mono, WallClock};
 
 pub use session::probe;
 
@@ -25,9 +25,6 @@ pub use session::probe;
 const RING: usize = 2000;
 /// UTC may be stepped; a fresh pair of clocks is taken this often.
 const CLOCK: Duration = Duration::from_secs(10);
-
-/// Draws an anomaly map: grey levels on the model's fixed scale, row by row, `(width, height, typical)`.
-pub type Render = Box<dyn Fn(CameraId, &ScoreMap, f32, &mut Vec<u8>) -> (u32, u32, f32) + Send>;
 
 /// The sink.
 pub struct ZenohSink {

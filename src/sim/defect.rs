@@ -124,7 +124,7 @@ impl Defect {
             DefectKind::Scratch => {
                 let width = 0.008 + 0.006 * self.strength;
                 if u.abs() < self.size / 2.0 && v.abs() < width {
-                    let bright = if self.grain % 2 == 0 { 0.55 } else { -0.5 };
+                    let bright = if self.grain.is_multiple_of(2) { 0.55 } else { -0.5 };
                     surface.light *= 1.0 + bright * self.strength * (1.0 - v.abs() / width * 0.5);
                 }
             }

@@ -134,24 +134,22 @@ impl Collector for Metrics {
             let count = counts.iter().sum();
             family.encode_family(&labels)?.encode_histogram::<NoLabelSet>(sum, count, &buckets, None)?;
         }
-        let gauges: [(&str, &str, fn(&PerCamera) -> &AtomicU64); 1] =
-            [("camera_up", "1 while frames come", |c| &c.up)];
-        for (name, help, get) in gauges {
-            let mut family = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
-            for c in &self.cameras {
-                let value = i64::try_from(get(c).load(Relaxed)).unwrap_or(i64::MAX);
-                family.encode_family(&[("camera", c.name.as_str())])?.encode_gauge(&value)?;
-            }
+        let mut family = encoder.encode_descriptor("camera_up", "1 while frames come", None, MetricType::Gauge)?;
+        for c in &self.cameras {
+            let up = i64::from(c.up.load(Relaxed) > 0);
+            family.encode_family(&[("camera", c.name.as_str())])?.encode_gauge(&up)?;
         }
-        let counters: [(&str, &str, fn(&PerCamera) -> &AtomicU64); 2] = [
-            ("camera_restarts", "Rebuilds of the camera's pipeline", |c| &c.camera_restarts),
-            ("detector_restarts", "Rebuilds of the detector", |c| &c.detector_restarts),
-        ];
-        for (name, help, get) in counters {
-            let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
-            for c in &self.cameras {
-                family.encode_family(&[("camera", c.name.as_str())])?.encode_counter(&get(c).load(Relaxed), NONE)?;
-            }
+        let help = "Rebuilds of the camera's pipeline";
+        let mut family = encoder.encode_descriptor("camera_restarts", help, None, MetricType::Counter)?;
+        for c in &self.cameras {
+            let n = c.camera_restarts.load(Relaxed);
+            family.encode_family(&[("camera", c.name.as_str())])?.encode_counter(&n, NONE)?;
+        }
+        let help = "Rebuilds of the detector";
+        let mut family = encoder.encode_descriptor("detector_restarts", help, None, MetricType::Counter)?;
+        for c in &self.cameras {
+            let n = c.detector_restarts.load(Relaxed);
+            family.encode_family(&[("camera", c.name.as_str())])?.encode_counter(&n, NONE)?;
         }
         Ok(())
     }

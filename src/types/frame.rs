@@ -61,6 +61,7 @@ impl<'a> FrameView<'a> {
 
 /// Where a frame's bytes live. Never a fresh `Vec` per frame: either the camera's own buffer, held, or one from a pool.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "moved through one queue; boxing would allocate per frame")]
 pub enum Pixels {
     /// Bytes in a pooled buffer.
     Pooled {

@@ -35,3 +35,63 @@ pub fn data(set: &str) -> Option<PathBuf> {
     eprintln!("skipped: no data at {}", path.display());
     None
 }
+
+/// A command of the program, with the environment of the tests kept out of its configuration.
+pub fn andon(args: &[&str]) -> std::process::Command {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_andon"));
+    command.args(args).env("ANDON__METRICS__ENABLED", "false").env("ANDON__ZENOH__ENABLED", "false");
+    command
+}
+
+/// What a finished command said.
+pub struct Said {
+    /// Exit code; -1 after a signal.
+    pub code: i32,
+    /// Standard output.
+    pub out: String,
+    /// Standard error.
+    pub err: String,
+}
+
+/// Runs a command to its end.
+pub fn run(command: &mut std::process::Command) -> Said {
+    let output = command.output().expect("the program starts");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    Said { code: output.status.code().unwrap_or(-1), out: text(&output.stdout), err: text(&output.stderr) }
+}
+
+/// Runs the program and returns what it said.
+pub fn said(args: &[&str]) -> Said {
+    run(&mut andon(args))
+}
+
+/// A port that was free a moment ago.
+pub fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// Writes a PNG.
+pub fn write_png(path: &Path, side: u32, rgb: &[u8]) {
+    image::RgbImage::from_raw(side, side, rgb.to_vec()).unwrap().save(path).unwrap();
+}
+
+/// A model of the simulated flanges, learned once for all tests from 12 good parts, and the folder that it lies in.
+pub fn flange_model() -> &'static Path {
+    static MODEL: std::sync::OnceLock<(tempfile::TempDir, PathBuf)> = std::sync::OnceLock::new();
+    let (_, path) = MODEL.get_or_init(|| {
+        let dir = tempfile::tempdir().unwrap();
+        let good = dir.path().join("good");
+        std::fs::create_dir(&good).unwrap();
+        let belt = andon::sim::Conveyor::new(andon::sim::SimSpec::default());
+        let mut rgb = Vec::new();
+        for k in 0..12 {
+            belt.paint_good(k, &mut rgb);
+            write_png(&good.join(format!("{k:02}.png")), belt.spec().side, &rgb);
+        }
+        let path = dir.path().join("flange.andon");
+        let said = said(&["fit", good.to_str().unwrap(), "-o", path.to_str().unwrap(), "--bank", "600"]);
+        assert_eq!(said.code, 0, "{}", said.err);
+        (dir, path)
+    });
+    path
+}

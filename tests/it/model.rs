@@ -1,1 +1,250 @@
-//! Tests of model.
+//! Numbers against references that share no code with us: Pillow, ONNX Runtime's Python binding, numpy and scipy in f64.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use andon::model::detector::{PatchCore, PatchEmbedder};
+use andon::model::engine::{Engine, EngineChoice, EngineError, EngineOptions, FeatureMap, Network, open};
+use andon::model::head::aggregate::Aggregator;
+use andon::model::head::nearest::Searcher;
+use andon::model::{Backbone, Detector, Embed, heatmap};
+use andon::preprocess::{InputSpec, Preprocessor};
+use andon::sim::{Conveyor, SimSpec};
+use andon::types::{Detection, Fault, FrameView, PixelFormat, ScoreMap};
+
+use crate::{common, npy};
+
+fn python(command: &str, dir: &Path) -> bool {
+    let Some(python) = common::peers_python() else { return false };
+    let script = common::root().join("tests/peers/reference.py");
+    let said = common::run(std::process::Command::new(python).arg(script).arg(command).arg(dir));
+    assert_eq!(said.code, 0, "{}", said.err);
+    true
+}
+
+fn noise(n: usize, seed: u64) -> impl Iterator<Item = u32> {
+    let mut s = seed;
+    (0..n).map(move |_| {
+        s = s.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (s >> 33) as u32
+    })
+}
+
+fn floats(n: usize, seed: u64) -> Vec<f32> {
+    noise(n, seed).map(|v| v as f32 / (1u32 << 30) as f32 - 1.0).collect()
+}
+
+fn options(choice: EngineChoice) -> EngineOptions {
+    EngineOptions { choice, threads: 2, ort_library: ort_library() }
+}
+
+/// The test binary lies one folder deeper than the program.
+fn ort_library() -> Option<std::path::PathBuf> {
+    let path = common::root().join("target/onnxruntime/libonnxruntime.so");
+    path.exists().then_some(path)
+}
+
+fn flange(k: u64) -> Vec<u8> {
+    let mut rgb = Vec::new();
+    Conveyor::new(SimSpec { side: 256, ..SimSpec::default() }).paint(k, &mut rgb);
+    rgb
+}
+
+#[test]
+fn resizing_is_pillows_bilinear_bit_for_bit() {
+    let dir = tempfile::tempdir().unwrap();
+    let sizes = [(640, 480, 256, 256), (100, 37, 256, 256), (256, 300, 256, 256), (333, 17, 64, 96), (31, 500, 40, 40), (1, 1, 8, 8)];
+    let mut cases = Vec::new();
+    for (i, (w, h, out_w, out_h)) in sizes.into_iter().enumerate() {
+        for (kind, bytes) in [("rgb", 3), ("grey", 1)] {
+            let name = format!("{kind}{i}");
+            let data: Vec<u8> = noise(w * h * bytes, i as u64 + 1).map(|v| v as u8).collect();
+            let shape = if bytes == 3 { vec![h, w, 3] } else { vec![h, w] };
+            npy::write(&dir.path().join(format!("{name}.npy")), "|u1", &shape, &data);
+            cases.push((name, data, bytes, (w, h, out_w, out_h)));
+        }
+    }
+    let list: Vec<_> = cases
+        .iter()
+        .map(|(name, _, _, (_, _, w, h))| serde_json::json!({"name": name, "width": w, "height": h}))
+        .collect();
+    std::fs::write(dir.path().join("cases.json"), serde_json::to_vec(&list).unwrap()).unwrap();
+    if !python("resize", dir.path()) {
+        return;
+    }
+    for (name, data, bytes, (w, h, out_w, out_h)) in &cases {
+        let spec = InputSpec { width: *out_w as u32, height: *out_h as u32, mean: [0.0; 3], scale: [1.0; 3] };
+        let format = if *bytes == 3 { PixelFormat::Rgb8 } else { PixelFormat::Gray8 };
+        let mut got = vec![0; spec.len()];
+        let view = FrameView::new(format, *w, *h, w * bytes, data).unwrap();
+        Preprocessor::new(spec).resize_rgb_into(&view, &mut got);
+        let want = npy::read(&dir.path().join(format!("{name}_out.npy")), "|u1");
+        assert!(got == want, "{name}: {w}x{h} -> {out_w}x{out_h} differs from Pillow");
+    }
+}
+
+#[test]
+fn every_engine_gives_the_features_of_onnx_runtime_in_python() {
+    let dir = tempfile::tempdir().unwrap();
+    let backbone = Backbone::embedded();
+    let rgb = flange(3);
+    let mut input = vec![0.0; backbone.input.len()];
+    let view = FrameView::new(PixelFormat::Rgb8, 256, 256, 768, &rgb).unwrap();
+    Preprocessor::new(backbone.input.clone()).prepare_into(&view, &mut input);
+    // The normalisation, by its definition.
+    assert!((input[0] - (f32::from(rgb[0]) - 127.0) / 128.0).abs() < 1e-7);
+    std::fs::write(dir.path().join("model.onnx"), &backbone.onnx).unwrap();
+    npy::write_f32(&dir.path().join("input.npy"), &[1, 3, 256, 256], &input);
+    if !python("network", dir.path()) {
+        return;
+    }
+    for choice in [EngineChoice::Rten, EngineChoice::Ort] {
+        if choice == EngineChoice::Ort && ort_library().is_none() {
+            assert!(std::env::var_os("ANDON_REQUIRE_PEERS").is_none(), "run `make setup`");
+            eprintln!("skipped: no ONNX Runtime (run `make setup`)");
+            continue;
+        }
+        let network = Network { onnx: &backbone.onnx, input: &backbone.input, outputs: &backbone.outputs };
+        let mut engine = open(&network, &options(choice)).unwrap().engine;
+        let mut maps = Vec::new();
+        engine.run(&input, &mut maps).unwrap();
+        for (name, map) in backbone.outputs.iter().zip(&maps) {
+            let want = npy::read_f32(&dir.path().join(format!("{name}.npy")));
+            let largest = want.iter().fold(0.0f32, |a, b| a.max(b.abs()));
+            let worst = map.data.iter().zip(&want).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+            assert_eq!(map.data.len(), want.len());
+            // f32 sums in another order through 33 layers; measured below 1e-5 of the largest value.
+            assert!(worst <= 1e-4 * largest, "{choice:?} {name}: {worst} of {largest}");
+        }
+    }
+}
+
+#[test]
+fn patch_features_distances_score_and_heatmap_agree_with_numpy_in_f64() {
+    let dir = tempfile::tempdir().unwrap();
+    let (fine, coarse) = (floats(40 * 32 * 32, 1), floats(112 * 16 * 16, 2));
+    let bank = floats(700 * 152, 3);
+    npy::write_f32(&dir.path().join("stride8.npy"), &[1, 40, 32, 32], &fine);
+    npy::write_f32(&dir.path().join("stride16.npy"), &[1, 112, 16, 16], &coarse);
+    npy::write_f32(&dir.path().join("bank.npy"), &[700, 152], &bank);
+    if !python("patchcore", dir.path()) {
+        return;
+    }
+    let maps = [
+        FeatureMap { channels: 40, height: 32, width: 32, data: fine },
+        FeatureMap { channels: 112, height: 16, width: 16, data: coarse },
+    ];
+    let mut features = Vec::new();
+    assert_eq!(Aggregator::default().run(&maps, &mut features), (32, 32, 152));
+    let want = npy::read_f32(&dir.path().join("features.npy"));
+    let worst = features.iter().zip(&want).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    assert!(worst < 1e-6, "features differ by {worst}");
+    let mut near = Vec::new();
+    Searcher::new(bank.into(), 152, 2).search_into(&features, &mut near);
+    let want = npy::read_f64(&dir.path().join("distances.npy"));
+    for (got, want) in near.iter().zip(&want) {
+        assert!((f64::from(got.distance) - want).abs() <= 1e-4 * want, "{got:?} {want}");
+    }
+    let map = ScoreMap { width: 32, height: 32, data: near.iter().map(|n| n.distance).collect() };
+    let mut heat = Vec::new();
+    heatmap::render_into(&map, 256, 256, heatmap::SIGMA, &mut heat);
+    let want = npy::read_f64(&dir.path().join("heatmap.npy"));
+    for (got, want) in heat.iter().zip(&want) {
+        assert!((f64::from(*got) - want).abs() <= 1e-4 * want, "{got} {want}");
+    }
+}
+
+#[test]
+fn both_engines_give_the_same_scores() {
+    if ort_library().is_none() {
+        assert!(std::env::var_os("ANDON_REQUIRE_PEERS").is_none(), "run `make setup`");
+        eprintln!("skipped: no ONNX Runtime (run `make setup`)");
+        return;
+    }
+    let backbone = Backbone::embedded();
+    let score = |choice| {
+        let (mut embedder, _) = PatchEmbedder::open(&backbone, &options(choice)).unwrap();
+        let mut bank = Vec::new();
+        let rgb = flange(1_000_000);
+        embedder.embed(&FrameView::new(PixelFormat::Rgb8, 256, 256, 768, &rgb).unwrap(), &mut bank).unwrap();
+        let mut detector = PatchCore::new(embedder, bank.into(), 152, 2).unwrap();
+        let mut out = Detection::default();
+        (0..6)
+            .map(|k| {
+                let rgb = flange(k);
+                detector.detect(&FrameView::new(PixelFormat::Rgb8, 256, 256, 768, &rgb).unwrap(), &mut out).unwrap();
+                out.score
+            })
+            .collect::<Vec<f32>>()
+    };
+    for (ort, rten) in score(EngineChoice::Ort).into_iter().zip(score(EngineChoice::Rten)) {
+        assert!((ort - rten).abs() <= 1e-3 * ort, "{ort} {rten}");
+    }
+}
+
+#[test]
+fn an_absent_or_wrong_library_is_an_error_that_names_it() {
+    let backbone = Backbone::embedded();
+    let network = Network { onnx: &backbone.onnx, input: &backbone.input, outputs: &backbone.outputs };
+    let with = |choice, path: &Path| {
+        open(&network, &EngineOptions { choice, threads: 1, ort_library: Some(path.to_owned()) })
+    };
+    let absent = Path::new("/nonexistent/libonnxruntime.so");
+    let message = with(EngineChoice::Ort, absent).err().unwrap().to_string();
+    assert!(message.contains("/nonexistent/libonnxruntime.so") && message.contains("make setup"), "{message}");
+    let text = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(text.path(), "not a library").unwrap();
+    let message = with(EngineChoice::Ort, text.path()).err().unwrap().to_string();
+    assert!(message.contains(text.path().to_str().unwrap()), "{message}");
+    let fallback = with(EngineChoice::Auto, absent).unwrap();
+    assert_eq!(fallback.engine.name(), "rten");
+    assert!(fallback.degraded.unwrap().contains("/nonexistent"));
+}
+
+#[test]
+fn a_network_that_is_none_is_refused() {
+    let backbone = Backbone::embedded();
+    for onnx in [&b"nonsense"[..], &backbone.onnx[..1000]] {
+        let network = Network { onnx, input: &backbone.input, outputs: &backbone.outputs };
+        assert!(matches!(open(&network, &options(EngineChoice::Rten)), Err(EngineError::Load { .. })));
+    }
+    let outputs = ["stride99".to_owned()];
+    let network = Network { onnx: &backbone.onnx, input: &backbone.input, outputs: &outputs };
+    assert!(open(&network, &options(EngineChoice::Rten)).err().unwrap().to_string().contains("stride99"));
+}
+
+/// An engine whose output is broken.
+struct Broken;
+
+impl Engine for Broken {
+    fn name(&self) -> &'static str {
+        "broken"
+    }
+
+    fn run(&mut self, input: &[f32], outputs: &mut Vec<FeatureMap>) -> Result<(), EngineError> {
+        let mut data = vec![0.5; 4 * 16];
+        // Bright pictures break it.
+        if input[0] > 0.5 {
+            data[37] = f32::NAN;
+        }
+        *outputs = vec![FeatureMap { channels: 4, height: 4, width: 4, data }];
+        Ok(())
+    }
+}
+
+#[test]
+fn a_nan_from_the_network_makes_the_score_nan_and_a_wrong_size_is_a_fault() {
+    let input = InputSpec { width: 8, height: 8, mean: [0.0; 3], scale: [1.0; 3] };
+    let embedder = PatchEmbedder::new(input, Box::new(Broken)).unwrap();
+    let bank: Arc<[f32]> = vec![0.5; 4].into();
+    let mut detector = PatchCore::new(embedder, bank, 4, 1).unwrap();
+    let mut out = Detection::default();
+    let (dark, bright) = ([0u8; 64], [200u8; 64]);
+    detector.detect(&FrameView::new(PixelFormat::Gray8, 8, 8, 8, &dark).unwrap(), &mut out).unwrap();
+    assert!(out.score.is_finite());
+    detector.detect(&FrameView::new(PixelFormat::Gray8, 8, 8, 8, &bright).unwrap(), &mut out).unwrap();
+    assert!(out.score.is_nan());
+    detector.require_frame_size(Some([8, 4]));
+    let fault = detector.detect(&FrameView::new(PixelFormat::Gray8, 8, 8, 8, &dark).unwrap(), &mut out);
+    assert_eq!(fault, Err(Fault::WrongSize { got_w: 8, got_h: 8, want_w: 8, want_h: 4 }));
+}

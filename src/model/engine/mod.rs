@@ -43,7 +43,7 @@ pub struct FeatureMap {
 
 impl FeatureMap {
     /// Takes a `[1, channels, height, width]` tensor over, reusing the storage; false for any other shape.
-    fn fill(&mut self, shape: &[usize], data: &[f32]) -> bool {
+    pub fn fill(&mut self, shape: &[usize], data: &[f32]) -> bool {
         let [1, channels, height, width] = *shape else { return false };
         (self.channels, self.height, self.width) = (channels, height, width);
         self.data.clear();

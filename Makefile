@@ -1,0 +1,34 @@
+# andon: `make demo` and `make test` do everything, from a fresh Debian 12 or Ubuntu 22.04+ with Rust.
+
+CARGO ?= cargo
+VENV := target/venv
+export ANDON_DATA ?= $(abspath ../shared/data)
+
+.PHONY: help demo test lint bench setup venv build
+
+help: ## what there is
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+
+demo: build ## a simulated line, learned and running in under a minute (ARGS="--seconds 60")
+	target/release/andon demo $(ARGS)
+
+test: setup venv ## every test: units, real GStreamer, real Zenoh, peers in Python
+	ANDON_REQUIRE_PEERS=1 ANDON_PEERS_PYTHON=$(abspath $(VENV)/bin/python) $(CARGO) test --release --locked
+	$(CARGO) test --release --locked --no-default-features --lib
+
+lint: setup ## formatting and clippy, warnings denied
+	$(CARGO) fmt --check
+	$(CARGO) clippy --release --locked --all-targets -- -D warnings
+	$(CARGO) clippy --release --locked --no-default-features --lib --bins -- -D warnings
+
+bench: build ## nearest neighbours against plain loops
+	$(CARGO) bench --locked
+
+build: setup ## the program, in target/release/andon
+	$(CARGO) build --release --locked
+
+setup: ## installs what is missing: GStreamer by apt, ONNX Runtime into target/onnxruntime
+	@scripts/setup.sh system onnxruntime
+
+venv: ## the tests' Python peers, in target/venv
+	@scripts/setup.sh venv

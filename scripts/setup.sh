@@ -1,0 +1,113 @@
+#!/usr/bin/env bash
+# Installs what andon needs and says what it does. Quick when nothing is missing. Used by the Makefile.
+#   scripts/setup.sh system        Debian packages for GStreamer (apt-get, with sudo unless root)
+#   scripts/setup.sh onnxruntime   ONNX Runtime's shared library into target/onnxruntime
+#   scripts/setup.sh venv          Python peers of the tests into target/venv
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+# The library comes out of the wheel on PyPI; which CPython the wheel is for does not matter.
+ORT_VERSION=1.32.0
+ORT_SHA256_x86_64=99e1074c4b2197accd5073052a465361be17b89c093b8ffb6e6bd8f986c52df8
+ORT_SHA256_aarch64=e36c187006e7a7c8b8d6d57f1a209dd63f52430dca6c282b177718ad6b841054
+ORT_DIR=target/onnxruntime
+VENV=target/venv
+RUST_MINOR=95
+
+say() { printf 'setup: %s\n' "$*"; }
+fail() { printf 'setup: %s\n' "$*" >&2; exit 1; }
+
+check_rust() {
+    command -v cargo >/dev/null || fail "cargo is missing; install Rust from https://rustup.rs, then run this again"
+    local minor
+    minor=$(rustc --version | sed -E 's/^rustc 1\.([0-9]+).*/\1/')
+    [ "$minor" -ge "$RUST_MINOR" ] 2>/dev/null || fail "$(rustc --version) is too old; andon needs 1.$RUST_MINOR: rustup update"
+}
+
+# Package and the file or command that shows that it is there, so that a machine without dpkg's records works too.
+missing_packages() {
+    have() { command -v "$1" >/dev/null 2>&1; }
+    element() { gst-inspect-1.0 --exists "$1" 2>/dev/null; }
+    have cc || echo build-essential
+    have pkg-config || echo pkg-config
+    if ! pkg-config --exists gstreamer-1.0 2>/dev/null; then echo libgstreamer1.0-dev; fi
+    if ! pkg-config --exists gstreamer-app-1.0 gstreamer-video-1.0 2>/dev/null; then echo libgstreamer-plugins-base1.0-dev; fi
+    have gst-inspect-1.0 || echo gstreamer1.0-tools
+    element videotestsrc || echo gstreamer1.0-plugins-base
+    element jpegdec || echo gstreamer1.0-plugins-good
+    have unzip || echo unzip
+    python3 -c 'import ensurepip, venv' 2>/dev/null || echo python3-venv
+}
+
+setup_system() {
+    check_rust
+    local packages
+    packages=$(missing_packages | sort -u | tr '\n' ' ')
+    [ -n "${packages// /}" ] || return 0
+    command -v apt-get >/dev/null || fail "apt-get is missing; install by hand what these Debian packages hold: $packages"
+    local as_root=()
+    if [ "$(id -u)" -ne 0 ]; then
+        command -v sudo >/dev/null || fail "not root and no sudo; as root, run: apt-get install $packages"
+        as_root=(sudo)
+    fi
+    say "installing Debian packages: $packages"
+    "${as_root[@]}" apt-get update -qq
+    # shellcheck disable=SC2086 # one word a package
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $packages
+}
+
+# A Python with pip that is ours, so that the system's stays as it is.
+python() {
+    if [ ! -x "$VENV/bin/python" ]; then
+        say "making a Python environment in $VENV"
+        rm -rf "$VENV"
+        python3 -m venv "$VENV"
+    fi
+}
+
+setup_onnxruntime() {
+    local arch sha stamp
+    arch=$(uname -m)
+    case $arch in
+        x86_64) sha=$ORT_SHA256_x86_64 ;;
+        aarch64) sha=$ORT_SHA256_aarch64 ;;
+        *) say "no ONNX Runtime for $arch; the compiled-in engine rten will be used"; return 0 ;;
+    esac
+    stamp=$ORT_DIR/version-$ORT_VERSION-$arch
+    [ -e "$stamp" ] && return 0
+    python
+    say "fetching ONNX Runtime $ORT_VERSION for $arch from PyPI (28 MB)"
+    local work
+    mkdir -p target
+    work=$(mktemp -d target/onnxruntime.XXXXXX)
+    trap 'rm -rf "$work"' EXIT
+    "$VENV/bin/python" -m pip --disable-pip-version-check -q download "onnxruntime==$ORT_VERSION" --no-deps \
+        --only-binary=:all: --platform "manylinux_2_28_$arch" --python-version 3.12 --implementation cp --abi cp312 \
+        -d "$work/wheel" || fail "cannot fetch ONNX Runtime; without it andon works with the slower engine rten: cargo build --release"
+    echo "$sha  $(echo "$work"/wheel/*.whl)" | sha256sum -c --quiet || fail "the ONNX Runtime wheel has another sha256 than pinned"
+    unzip -qj "$work"/wheel/*.whl "onnxruntime/capi/libonnxruntime.so.$ORT_VERSION" onnxruntime/LICENSE \
+        onnxruntime/ThirdPartyNotices.txt -d "$work/out"
+    mv "$work/out/libonnxruntime.so.$ORT_VERSION" "$work/out/libonnxruntime.so"
+    touch "$work/out/$(basename "$stamp")"
+    rm -rf "$ORT_DIR"
+    mv "$work/out" "$ORT_DIR"
+}
+
+setup_venv() {
+    local stamp
+    stamp=$VENV/peers-$(sha256sum tests/peers/requirements.txt | cut -c1-16)
+    [ -e "$stamp" ] && return 0
+    python
+    say "installing the tests' Python peers into $VENV"
+    "$VENV/bin/python" -m pip --disable-pip-version-check -q install -r tests/peers/requirements.txt
+    touch "$stamp"
+}
+
+for step in "$@"; do
+    case $step in
+        system) setup_system ;;
+        onnxruntime) setup_onnxruntime ;;
+        venv) setup_venv ;;
+        *) fail "no step $step; there are: system onnxruntime venv" ;;
+    esac
+done
