@@ -1,1 +1,436 @@
-//! Tests of line.
+//! Whole lines: every part ends exactly once, whatever breaks on the way.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, mpsc};
+use std::time::Duration;
+
+use andon::capture::{CameraState, CaptureError, Next, Source};
+use andon::model::Detector;
+use andon::publish::{Offer, Record, Sink};
+use andon::runtime::{Active, CameraSpec, Line, LineError, LineReport, LineSpec};
+use andon::telemetry::Metrics;
+use andon::types::{
+    Counts, Detection, Fault, Frame, FrameView, ModelTag, Mono, Outcome, PixelFormat, Pixels, Pooled, Reason, Seq,
+    Threshold, Verdict,
+};
+
+use crate::common;
+
+/// What a scripted camera does next.
+#[derive(Clone, Copy)]
+enum Step {
+    /// A frame whose pixels all have this value.
+    Frame(u8),
+    /// A frame that cannot be read.
+    Broken,
+    Gap(u64),
+    Wait(u64),
+}
+
+struct Scripted(std::vec::IntoIter<Step>);
+
+impl Source for Scripted {
+    fn next(&mut self, _: Mono) -> Result<Next, CaptureError> {
+        let frame = |pixels| {
+            Ok(Next::Frame(Frame { seq: Seq(0), t_capture: Mono::now(), source_index: None, pixels }))
+        };
+        match self.0.next() {
+            None => Ok(Next::End),
+            Some(Step::Frame(value)) => frame(Pixels::Pooled {
+                data: Pooled::alone(vec![value; 16]),
+                format: PixelFormat::Gray8,
+                width: 4,
+                height: 4,
+                stride: 4,
+            }),
+            Some(Step::Broken) => frame(Pixels::Unreadable),
+            Some(Step::Gap(missed)) => Ok(Next::Gap { missed, at: Mono::now() }),
+            Some(Step::Wait(ms)) => {
+                std::thread::sleep(Duration::from_millis(ms));
+                Ok(Next::Idle)
+            }
+        }
+    }
+
+    fn state(&self) -> CameraState {
+        CameraState::Running
+    }
+
+    fn restarts(&self) -> u64 {
+        0
+    }
+
+    fn last_problem(&self) -> Option<&str> {
+        None
+    }
+}
+
+/// The first pixel says what happens: below 200 it is the score; 255 is NaN, 254 a panic, 253 an engine fault, 252 a hang
+/// of 300 ms, 251 a wait of 20 ms.
+struct Obedient;
+
+impl Detector for Obedient {
+    fn warm_up(&mut self) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    fn detect(&mut self, frame: &FrameView<'_>, out: &mut Detection) -> Result<(), Fault> {
+        out.score = f32::from(frame.data[0]);
+        match frame.data[0] {
+            255 => out.score = f32::NAN,
+            254 => std::panic::resume_unwind(Box::new("on purpose")),
+            253 => return Err(Fault::Engine("obedient")),
+            252 => std::thread::sleep(Duration::from_millis(300)),
+            251 => std::thread::sleep(Duration::from_millis(20)),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn engine_name(&self) -> &'static str {
+        "obedient"
+    }
+}
+
+#[derive(Clone, Default)]
+struct Kept(Arc<Mutex<Vec<Verdict>>>);
+
+impl Sink for Kept {
+    fn name(&self) -> &'static str {
+        "kept"
+    }
+
+    fn offer(&mut self, record: &Record) -> Offer {
+        if let Record::Verdict(v) = record {
+            self.0.lock().unwrap().push(v.clone());
+        }
+        Offer::Taken
+    }
+}
+
+fn active() -> Active {
+    let model = Arc::new(ModelTag { name: "m".into(), blake3: String::new(), engine: "obedient".into() });
+    Active { threshold: Threshold::new(100.0).unwrap(), model, degraded: false }
+}
+
+struct Ran {
+    ended: Result<(), LineError>,
+    report: LineReport,
+    verdicts: Vec<Verdict>,
+    rebuilt: u64,
+}
+
+impl Ran {
+    fn counts(&self) -> Counts {
+        let counts = self.report.cameras[0].1;
+        assert!(counts.adds_up() && counts.in_flight == 0, "{counts:?}");
+        assert_eq!(self.verdicts.len() as u64, counts.offered, "one verdict for each part");
+        let mut seqs: Vec<u64> = self.verdicts.iter().map(|v| v.seq.0).collect();
+        seqs.sort_unstable();
+        assert!(seqs.iter().copied().eq(0..counts.offered), "numbers without a gap: {seqs:?}");
+        counts
+    }
+
+    fn reasons(&self) -> Vec<Reason> {
+        let mut all = self.verdicts.clone();
+        all.sort_by_key(|v| v.seq);
+        all.iter().map(|v| v.reason).collect()
+    }
+}
+
+fn run(script: &[Step], deadline_ms: u64) -> Ran {
+    let kept = Kept::default();
+    let status = Line::status_of([("cam".to_owned(), active())]);
+    let spec = CameraSpec {
+        name: "cam".into(),
+        source: Box::new(Scripted(script.to_vec().into_iter())),
+        make_detector: Box::new(|| Ok(Box::new(Obedient))),
+        active: active(),
+        deadline: Duration::from_millis(deadline_ms),
+    };
+    let metrics = Metrics::new(&["cam".to_owned()]);
+    let sinks: Vec<Box<dyn Sink>> = vec![Box::new(kept.clone())];
+    let line = Line::start(LineSpec { cameras: vec![spec], sinks, metrics, status: status.clone() }).unwrap();
+    let ended = line.wait(&AtomicBool::new(false));
+    let report = line.finish().unwrap();
+    let verdicts = kept.0.lock().unwrap().clone();
+    Ran { ended, report, verdicts, rebuilt: status.cameras[0].detector_restarts.load(Relaxed) }
+}
+
+/// Frames with enough time between them that none is pushed out.
+fn spaced(values: &[u8]) -> Vec<Step> {
+    values.iter().flat_map(|v| [Step::Frame(*v), Step::Wait(15)]).collect()
+}
+
+#[test]
+fn good_and_bad_parts_get_their_outcomes() {
+    let ran = run(&spaced(&[10, 99, 100, 150, 0]), 1000);
+    let counts = ran.counts();
+    assert_eq!((counts.pass, counts.reject), (3, 2));
+    assert!(ran.verdicts.iter().all(|v| v.deadline_met()));
+}
+
+#[test]
+fn what_cannot_be_judged_is_an_error_and_the_line_goes_on() {
+    let mut script = spaced(&[10, 255, 10]);
+    script.extend([Step::Broken, Step::Wait(15)]);
+    script.extend(spaced(&[254, 10, 253, 10]));
+    let ran = run(&script, 1000);
+    use Reason::{BadFrame, EngineFault, NonFiniteScore, StagePanic, UnderThreshold};
+    let want = [
+        UnderThreshold, NonFiniteScore, UnderThreshold, BadFrame, StagePanic, UnderThreshold, EngineFault, UnderThreshold,
+    ];
+    assert_eq!(ran.reasons(), want);
+    assert_eq!(ran.counts().error, 4);
+    assert_eq!(ran.rebuilt, 2, "after the panic and after the engine's fault");
+    assert!(ran.ended.is_ok());
+}
+
+#[test]
+fn a_detector_that_keeps_failing_stops_the_line_with_a_reason() {
+    let ran = run(&spaced(&[254; 12]), 1000);
+    let message = ran.ended.as_ref().unwrap_err().to_string();
+    assert!(message.contains("cam") && message.contains("5 times within a minute"), "{message}");
+    let counts = ran.counts();
+    assert_eq!(counts.pass + counts.reject, 0);
+}
+
+#[test]
+fn an_inspector_that_hangs_makes_parts_uninspected_and_its_late_word_counts_for_nothing() {
+    let mut script = spaced(&[10]);
+    script.extend([Step::Frame(252), Step::Wait(500)]);
+    script.extend(spaced(&[10]));
+    let ran = run(&script, 100);
+    assert_eq!(ran.reasons(), [Reason::UnderThreshold, Reason::Late, Reason::UnderThreshold]);
+    let late = ran.verdicts.iter().find(|v| v.reason == Reason::Late).unwrap();
+    // Decided when the deadline passed, not when the inspector came back 200 ms later.
+    assert!(late.t_verdict.since(late.deadline) < Duration::from_millis(60), "{:?}", late.t_verdict.since(late.deadline));
+    assert_eq!(ran.counts().late_results, 1);
+}
+
+#[test]
+fn under_overload_the_oldest_frames_are_left_out_and_counted() {
+    // 100 frames at once, 20 ms each: a queue of two.
+    let mut script = vec![Step::Frame(251); 100];
+    script.push(Step::Wait(300));
+    let ran = run(&script, 2000);
+    let counts = ran.counts();
+    assert_eq!(counts.offered, 100);
+    assert!(counts.uninspected >= 90, "{counts:?}");
+    let inspected: Vec<u64> = ran.verdicts.iter().filter(|v| v.score.is_some()).map(|v| v.seq.0).collect();
+    assert!(inspected.contains(&98) && inspected.contains(&99), "the newest are inspected: {inspected:?}");
+    assert!(ran.reasons().iter().all(|r| matches!(r, Reason::Overflow | Reason::OverThreshold)));
+}
+
+#[test]
+fn frames_that_the_camera_lost_are_parts_too() {
+    let mut script = spaced(&[10]);
+    script.push(Step::Gap(3));
+    script.extend(spaced(&[10]));
+    let ran = run(&script, 1000);
+    use Reason::{FrameMissing, UnderThreshold};
+    assert_eq!(ran.reasons(), [UnderThreshold, FrameMissing, FrameMissing, FrameMissing, UnderThreshold]);
+    assert_eq!(ran.counts().offered, 5);
+}
+
+#[test]
+fn a_stop_in_full_flight_forgets_nobody() {
+    let kept = Kept::default();
+    let status = Line::status_of([("cam".to_owned(), active())]);
+    let script: Vec<Step> = (0..10_000).flat_map(|_| [Step::Frame(251), Step::Wait(1)]).collect();
+    let spec = CameraSpec {
+        name: "cam".into(),
+        source: Box::new(Scripted(script.into_iter())),
+        make_detector: Box::new(|| Ok(Box::new(Obedient))),
+        active: active(),
+        deadline: Duration::from_secs(5),
+    };
+    let metrics = Metrics::new(&["cam".to_owned()]);
+    let sinks: Vec<Box<dyn Sink>> = vec![Box::new(kept.clone())];
+    let line = Line::start(LineSpec { cameras: vec![spec], sinks, metrics: metrics.clone(), status }).unwrap();
+    std::thread::sleep(Duration::from_millis(300));
+    let before = Mono::now();
+    let report = line.finish().unwrap();
+    assert!(Mono::now().since(before) < Duration::from_secs(3));
+    let verdicts = kept.0.lock().unwrap().clone();
+    let ran = Ran { ended: Ok(()), report, verdicts, rebuilt: 0 };
+    assert!(ran.counts().offered > 50);
+    let text = metrics.encode().unwrap();
+    assert!(text.contains(&format!("andon_parts_offered_total{{camera=\"cam\"}} {}", ran.counts().offered)), "{text}");
+}
+
+/// Takes a second for each record.
+struct Slow(mpsc::Sender<()>);
+
+impl Sink for Slow {
+    fn name(&self) -> &'static str {
+        "slow"
+    }
+
+    fn offer(&mut self, record: &Record) -> Offer {
+        if matches!(record, Record::Verdict(_)) {
+            std::thread::sleep(Duration::from_millis(200));
+            self.0.send(()).ok();
+        }
+        Offer::Taken
+    }
+}
+
+#[test]
+fn a_slow_sink_slows_nothing_but_itself() {
+    let (seen, _kept) = mpsc::channel();
+    let status = Line::status_of([("cam".to_owned(), active())]);
+    let spec = CameraSpec {
+        name: "cam".into(),
+        source: Box::new(Scripted(spaced(&[10; 20]).into_iter())),
+        make_detector: Box::new(|| Ok(Box::new(Obedient))),
+        active: active(),
+        deadline: Duration::from_millis(200),
+    };
+    let metrics = Metrics::new(&["cam".to_owned()]);
+    let sinks: Vec<Box<dyn Sink>> = vec![Box::new(Slow(seen))];
+    let line = Line::start(LineSpec { cameras: vec![spec], sinks, metrics, status }).unwrap();
+    line.wait(&AtomicBool::new(false)).unwrap();
+    let (_, counts, latency) = line.finish().unwrap().cameras.remove(0);
+    assert_eq!(counts.pass, 20, "{counts:?}");
+    assert!(latency.max_us < 150_000, "{latency:?}");
+}
+
+#[test]
+fn two_cameras_count_apart() {
+    let seen = Arc::new(AtomicU64::new(0));
+    let names = ["left".to_owned(), "right".to_owned()];
+    let status = Line::status_of(names.iter().map(|n| (n.clone(), active())));
+    let camera = |name: &String, values: &[u8]| CameraSpec {
+        name: name.clone(),
+        source: Box::new(Scripted(spaced(values).into_iter())),
+        make_detector: Box::new(|| Ok(Box::new(Obedient))),
+        active: active(),
+        deadline: Duration::from_secs(1),
+    };
+    let cameras = vec![camera(&names[0], &[10; 5]), camera(&names[1], &[150; 7])];
+    let line = Line::start(LineSpec { cameras, sinks: vec![], metrics: Metrics::new(&names), status }).unwrap();
+    line.wait(&AtomicBool::new(false)).unwrap();
+    let report = line.finish().unwrap();
+    assert_eq!((report.cameras[0].1.pass, report.cameras[1].1.reject), (5, 7));
+    drop(seen);
+}
+
+#[test]
+fn every_pass_has_a_finite_score_under_its_threshold() {
+    let values: Vec<u8> = (0..60).map(|i| [10, 255, 99, 100, 150, 0][i % 6]).collect();
+    for v in run(&spaced(&values), 1000).verdicts {
+        if let Outcome::Pass(token) = v.outcome {
+            assert!(token.score().get() < token.threshold().get() && v.score == Some(token.score()));
+            assert!(v.deadline_met());
+        }
+    }
+}
+
+#[cfg(feature = "gst")]
+mod streams {
+    use std::path::Path;
+
+    use super::*;
+
+    fn config(dir: &Path, camera: &str) -> std::path::PathBuf {
+        let path = dir.join("andon.toml");
+        std::fs::write(&path, format!("[cameras.cam]\n{camera}")).unwrap();
+        path
+    }
+
+    /// Verdict lines and the summary of `andon run --json`.
+    fn run_service(config: &Path) -> (Vec<serde_json::Value>, serde_json::Value) {
+        let said = common::said(&["run", "-c", config.to_str().unwrap(), "--json"]);
+        assert_eq!(said.code, 0, "{}", said.err);
+        let mut lines: Vec<serde_json::Value> = said.out.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+        let summary = lines.pop().unwrap();
+        assert_eq!(summary["schema"], "andon.summary.v1");
+        assert_eq!(summary["adds_up"], true);
+        assert_eq!(summary["counts"]["offered"], lines.len());
+        (lines, summary)
+    }
+
+    #[test]
+    fn real_pictures_of_many_sizes_play_as_a_live_stream_and_are_told_apart() {
+        let Some(data) = common::data("magnetic_tile") else { return };
+        let dir = tempfile::tempdir().unwrap();
+        let list = |kind: &str, n: usize| {
+            let mut files: Vec<_> = std::fs::read_dir(data.join(kind)).unwrap().map(|f| f.unwrap().path()).collect();
+            files.sort();
+            files.into_iter().step_by(3).take(n).collect::<Vec<_>>()
+        };
+        let good = dir.path().join("good");
+        std::fs::create_dir(&good).unwrap();
+        for (i, f) in list("train/good", 40).iter().enumerate() {
+            std::fs::copy(f, good.join(format!("{i:03}.jpg"))).unwrap();
+        }
+        let model = dir.path().join("tile.andon");
+        let said = common::said(&["fit", good.to_str().unwrap(), "-o", model.to_str().unwrap(), "--bank", "1000"]);
+        assert_eq!(said.code, 0, "{}", said.err);
+        let stream: Vec<_> = list("test/break", 15).into_iter().chain(list("test/good", 15)).collect();
+        for (i, f) in stream.iter().enumerate() {
+            std::fs::copy(f, dir.path().join(format!("{i:05}.jpg"))).unwrap();
+        }
+        let camera = format!(
+            "pipeline = \"images\"\nmodel = \"tile.andon\"\non_eos = \"end\"\ndeadline_ms = 5000\nvars = {{ pattern = \"{}/%05d.jpg\", fps = \"10\" }}\n",
+            dir.path().display()
+        );
+        let (lines, _) = run_service(&config(dir.path(), &camera));
+        assert_eq!(lines.len(), 30);
+        let scores: Vec<f64> = lines.iter().map(|l| l["score"].as_f64().unwrap()).collect();
+        let pairs = scores[..15].iter().flat_map(|bad| scores[15..].iter().map(move |good| bad > good));
+        let auroc = pairs.filter(|above| *above).count() as f64 / 225.0;
+        assert!(auroc > 0.85, "broken tiles score higher than whole ones: AUROC {auroc}");
+        // The same frames, model and configuration once more: the same verdicts.
+        let (again, _) = run_service(&config(dir.path(), &camera));
+        let kept = |l: &serde_json::Value| (l["seq"].clone(), l["result"].clone(), l["score"].clone());
+        assert!(lines.iter().map(kept).eq(again.iter().map(kept)));
+    }
+
+    #[test]
+    fn a_video_file_goes_through_the_service_and_a_wrong_size_is_an_error_of_every_part() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("belt.avi");
+        crate::capture::encode_video(&file, 12, (160, 120));
+        let camera = |extra: &str| {
+            format!(
+                "pipeline = \"file\"\nmodel = \"{}\"\non_eos = \"end\"\ndeadline_ms = 5000\n{extra}vars = {{ file = \"{}\" }}\n",
+                common::flange_model().display(),
+                file.display()
+            )
+        };
+        let (lines, summary) = run_service(&config(dir.path(), &camera("")));
+        assert_eq!((lines.len(), summary["counts"]["error"].as_u64()), (12, Some(12)));
+        assert!(lines.iter().all(|l| l["reason"] == "wrong_size" && l["score"].is_null()));
+        let (lines, summary) = run_service(&config(dir.path(), &camera("frame_size = \"any\"\n")));
+        assert_eq!(lines.len(), 12);
+        assert_eq!(summary["counts"]["error"], 0);
+        assert!(lines.iter().all(|l| l["result"] == "REJECT"), "a test picture is no flange");
+    }
+
+    #[test]
+    fn a_service_whose_camera_is_absent_runs_and_stops_on_a_signal() {
+        let dir = tempfile::tempdir().unwrap();
+        let camera = format!(
+            "pipeline = \"v4l2\"\nmodel = \"{}\"\nvars = {{ device = \"/dev/video99\" }}\n",
+            common::flange_model().display()
+        );
+        let config = config(dir.path(), &camera);
+        let mut child = common::andon(&["run", "-c", config.to_str().unwrap(), "--json"])
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(Duration::from_millis(2500));
+        assert!(child.try_wait().unwrap().is_none(), "an absent camera is a state, not a crash");
+        let pid = child.id().to_string();
+        assert!(std::process::Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        let output = child.wait_with_output().unwrap();
+        let err = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(0), "{err}");
+        assert!(err.contains("camera down") && err.contains("/dev/video99"), "{err}");
+        assert!(err.lines().count() < 40, "a dead camera must not flood the log: {err}");
+    }
+}

@@ -1,0 +1,88 @@
+"""A subscriber that shares no code with andon: the PyPI package eclipse-zenoh.
+
+    subscriber.py ENDPOINT SECONDS [KEY ...] [--query SELECTOR ...] [--heatmaps]
+
+Prints one JSON line `{"ready": true}` when it listens, one for every sample (key, encoding, quality of service, payload,
+arrival on CLOCK_MONOTONIC), one for every query reply, and one for every change of liveliness.
+"""
+import argparse
+import io
+import json
+import sys
+import threading
+import time
+
+import zenoh
+
+parser = argparse.ArgumentParser()
+parser.add_argument("endpoint")
+parser.add_argument("seconds", type=float)
+parser.add_argument("keys", nargs="*", default=["andon/**/verdict"])
+parser.add_argument("--query", action="append", default=[])
+parser.add_argument("--heatmaps", action="store_true")
+args = parser.parse_args()
+
+lock = threading.Lock()
+
+
+def tell(**record):
+    with lock:
+        print(json.dumps(record), flush=True)
+
+
+def on_sample(sample):
+    now = time.monotonic_ns()
+    record = {
+        "key": str(sample.key_expr),
+        "encoding": str(sample.encoding),
+        "priority": sample.priority.name,
+        "congestion": sample.congestion_control.name,
+        "express": sample.express,
+        "arrived": now,
+    }
+    payload = sample.payload.to_bytes()
+    if str(sample.encoding).startswith("image/png"):
+        from PIL import Image
+
+        picture = Image.open(io.BytesIO(payload))
+        picture.load()
+        levels = picture.getdata()
+        record["picture"] = {"mode": picture.mode, "size": picture.size, "max": max(levels), "min": min(levels)}
+        record["attachment"] = json.loads(sample.attachment.to_bytes())
+    else:
+        record["payload"] = json.loads(payload)
+    tell(**record)
+
+
+config = zenoh.Config()
+config.insert_json5("mode", '"client"')
+config.insert_json5("connect/endpoints", json.dumps([args.endpoint]))
+config.insert_json5("scouting/multicast/enabled", "false")
+for _ in range(50):
+    try:
+        session = zenoh.open(config)
+        break
+    except zenoh.ZError:
+        time.sleep(0.1)
+else:
+    sys.exit(f"cannot connect to {args.endpoint}")
+
+keep = [session.declare_subscriber(key, on_sample) for key in args.keys]
+if args.heatmaps:
+    keep.append(session.declare_subscriber("andon/**/heatmap", on_sample))
+keep.append(
+    session.liveliness().declare_subscriber(
+        "andon/**/status", lambda s: tell(alive=s.kind == zenoh.SampleKind.PUT, key=str(s.key_expr)), history=True
+    )
+)
+tell(ready=True)
+for selector in args.query:
+    payload = None
+    if "#" in selector:
+        selector, payload = selector.split("#", 1)
+    for reply in session.get(selector, payload=payload, timeout=3.0):
+        value = reply.ok if reply.ok is not None else reply.err
+        tell(selector=selector, ok=reply.ok is not None, text=value.payload.to_string())
+if args.seconds > 0:
+    time.sleep(args.seconds)
+session.close()
