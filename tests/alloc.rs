@@ -133,12 +133,12 @@ impl Engine for Quiet {
     }
 
     fn run(&mut self, input: &[f32], outputs: &mut Vec<FeatureMap>) -> Result<(), EngineError> {
-        STATE.with(|s| if s.get() == 2 { s.set(3) });
+        let was = STATE.with(|s| s.replace(3));
         outputs.resize_with(2, FeatureMap::default);
         let planes: Vec<f32> = input.iter().step_by(48).copied().collect();
         outputs[0].fill(&[1, 8, 16, 16], &planes[..8 * 256]);
         outputs[1].fill(&[1, 16, 8, 8], &planes[1024..2048]);
-        STATE.with(|s| if s.get() == 3 { s.set(2) });
+        STATE.with(|s| s.set(was));
         Ok(())
     }
 }

@@ -1,1 +1,339 @@
-//! Tests of cli.
+//! The program as its users meet it: good runs, and every kind of bad input with its one line and its exit code.
+
+use std::path::{Path, PathBuf};
+
+use andon::sim::{Conveyor, DefectKind, SimSpec};
+use serde_json::Value;
+
+use crate::common::{self, Said, flange_model, said, write_png};
+
+fn json_lines(said: &Said) -> Vec<Value> {
+    said.out.lines().map(|l| serde_json::from_str(l).unwrap()).collect()
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+/// One line that names the program, the thing and the remedy, and nothing of a panic.
+fn refused(said: &Said, code: i32, words: &[&str]) {
+    assert_eq!(said.code, code, "{}", said.err);
+    let line = said.err.lines().find(|l| l.starts_with("andon: ")).unwrap_or_else(|| panic!("no error line in {}", said.err));
+    for word in words {
+        assert!(said.err.contains(word), "`{word}` is not in: {line}");
+    }
+    assert!(!said.err.contains("panicked"), "{}", said.err);
+}
+
+fn flanges(dir: &Path) -> Vec<PathBuf> {
+    let belt = Conveyor::new(SimSpec::default());
+    let side = belt.spec().side;
+    let mut rgb = Vec::new();
+    let mut files = Vec::new();
+    let mut save = |name: &str, rgb: &[u8]| {
+        let path = dir.join(name);
+        write_png(&path, side, rgb);
+        files.push(path);
+    };
+    belt.paint_good(5000, &mut rgb);
+    save("good.png", &rgb);
+    belt.paint_with(3, DefectKind::Chip, &mut rgb);
+    save("chip.png", &rgb);
+    files
+}
+
+#[test]
+fn a_good_part_passes_a_bad_one_is_rejected_and_heatmaps_are_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let files = flanges(dir.path());
+    let heat = dir.path().join("heat");
+    let s = said(&["inspect", text(flange_model()), text(&files[0]), text(&files[1]), "--heatmaps", text(&heat)]);
+    assert_eq!(s.code, 0, "{}", s.err);
+    let lines = json_lines(&s);
+    assert_eq!((lines[0]["result"].as_str(), lines[1]["result"].as_str()), (Some("PASS"), Some("REJECT")));
+    assert!(lines[1]["margin"].as_f64().unwrap() > 1.0);
+    for line in &lines {
+        let picture = image::open(line["heatmap"].as_str().unwrap()).unwrap();
+        assert_eq!((picture.width(), picture.height()), (320, 320));
+    }
+    let s = said(&["inspect", text(flange_model()), text(&files[1]), "--fail-on-reject"]);
+    assert_eq!(s.code, 3);
+    let s = said(&["inspect", text(flange_model()), text(dir.path())]);
+    assert_eq!(json_lines(&s).len(), 2, "a folder stands for its pictures");
+    let s = said(&["inspect", text(flange_model()), text(&files[1]), "--threshold", "1000"]);
+    assert_eq!(json_lines(&s)[0]["result"], "PASS");
+    refused(&said(&["inspect", text(flange_model()), text(&files[1]), "--threshold", "-1"]), 2, &["--threshold"]);
+}
+
+#[test]
+fn bad_pictures_are_errors_with_a_reason_and_the_rest_is_still_judged() {
+    let dir = tempfile::tempdir().unwrap();
+    let files = flanges(dir.path());
+    let png = std::fs::read(&files[0]).unwrap();
+    let make = |name: &str, bytes: &[u8]| {
+        let path = dir.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        path
+    };
+    let jpeg = {
+        let mut bytes = std::io::Cursor::new(Vec::new());
+        image::open(&files[0]).unwrap().to_rgb8().write_to(&mut bytes, image::ImageFormat::Jpeg).unwrap();
+        bytes.into_inner()
+    };
+    let mut corrupt = png.clone();
+    let middle = corrupt.len() / 2;
+    corrupt[middle..middle + 40].fill(0x55);
+    // A PNG header that promises 30,000 x 30,000 pixels and holds none.
+    let mut huge = png[..33].to_vec();
+    huge[16..20].copy_from_slice(&30_000u32.to_be_bytes());
+    huge[20..24].copy_from_slice(&30_000u32.to_be_bytes());
+    let crc = crc32(&huge[12..29]);
+    huge[29..33].copy_from_slice(&crc.to_be_bytes());
+    huge.extend(&png[33..]);
+    let absent = dir.path().join("absent.png");
+    let cases: Vec<(PathBuf, &str)> = vec![
+        (make("corrupt.png", &corrupt), "damaged"),
+        (make("cut.png", &png[..png.len() / 2]), "damaged"),
+        (make("cut.jpg", &jpeg[..jpeg.len() * 2 / 3]), "ends before the picture does"),
+        (make("zero.png", b""), "0 bytes"),
+        (make("text.png", b"this is no picture"), "no picture"),
+        (make("huge.png", &huge), "30000x30000"),
+        (absent, "cannot read"),
+    ];
+    let mut args = vec!["inspect", text(flange_model())];
+    args.extend(cases.iter().map(|(p, _)| text(p)));
+    args.push(text(&files[0]));
+    let s = said(&args);
+    assert_eq!(s.code, 1, "{}", s.err);
+    assert!(!s.err.contains("panicked"), "{}", s.err);
+    let lines = json_lines(&s);
+    for ((path, word), line) in cases.iter().zip(&lines) {
+        let error = line["error"].as_str().unwrap();
+        assert!(error.contains(word) && error.contains(text(path)) && !error.contains('\n'), "{error}");
+        assert_eq!((line["result"].as_str(), line["score"].is_null()), (Some("ERROR"), true));
+    }
+    assert_eq!(lines.last().unwrap()["result"], "PASS");
+    // A whole JPEG is fine, and so is a picture of another size when it is asked for.
+    let whole = make("whole.jpg", &jpeg);
+    assert_eq!(said(&["inspect", text(flange_model()), text(&whole)]).code, 0);
+    let small = dir.path().join("small.png");
+    write_png(&small, 64, &[90; 64 * 64 * 3]);
+    let s = said(&["inspect", text(flange_model()), text(&small)]);
+    assert_eq!((s.code, json_lines(&s)[0]["reason"].as_str()), (1, Some("wrong_size")));
+    assert_eq!(said(&["inspect", text(flange_model()), text(&small), "--any-size"]).code, 0);
+}
+
+/// CRC-32 of PNG chunks, bit by bit from its definition.
+fn crc32(bytes: &[u8]) -> u32 {
+    !bytes.iter().fold(!0u32, |crc, b| {
+        (0..8).fold(crc ^ u32::from(*b), |c, _| if c & 1 == 1 { 0xedb8_8320 ^ (c >> 1) } else { c >> 1 })
+    })
+}
+
+#[test]
+fn folders_that_cannot_teach_are_refused_and_nothing_is_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("part.andon");
+    let fit = |folder: &Path, extra: &[&str]| {
+        let mut args = vec!["fit", text(folder), "-o", text(&out)];
+        args.extend(extra);
+        said(&args)
+    };
+    let empty = dir.path().join("empty");
+    std::fs::create_dir(&empty).unwrap();
+    refused(&fit(&empty, &[]), 1, &["no pictures", "empty"]);
+    refused(&fit(&dir.path().join("nowhere"), &[]), 1, &["cannot read", "nowhere"]);
+    let two = dir.path().join("two");
+    std::fs::create_dir(&two).unwrap();
+    flanges(&two);
+    refused(&fit(&two, &[]), 1, &["2 different good pictures", "at least 5"]);
+    for k in 0..6 {
+        let mut rgb = Vec::new();
+        Conveyor::new(SimSpec::default()).paint_good(k, &mut rgb);
+        write_png(&two.join(format!("more{k}.png")), 320, &rgb);
+    }
+    std::fs::write(two.join("bad.png"), b"nonsense").unwrap();
+    refused(&fit(&two, &[]), 1, &["1 of 9 pictures", "bad.png", "--skip-bad"]);
+    refused(&fit(&two, &["--skip-bad", "--bank", "0"]), 1, &["--bank"]);
+    refused(&fit(&two, &["--skip-bad", "--margin", "0.5"]), 1, &["--margin"]);
+    assert!(!out.exists(), "nothing half-written");
+    let s = fit(&two, &["--skip-bad", "--bank", "200", "--json"]);
+    assert_eq!(s.code, 0, "{}", s.err);
+    assert!(s.err.contains("left out") && s.err.contains("bad.png"));
+    let told = &json_lines(&s)[0];
+    assert_eq!((told["images"].as_u64(), told["bank"].as_u64()), (Some(8), Some(200)));
+}
+
+#[test]
+fn the_same_pictures_give_the_same_model_byte_for_byte() {
+    let dir = tempfile::tempdir().unwrap();
+    let good = dir.path().join("good");
+    std::fs::create_dir(&good).unwrap();
+    let mut rgb = Vec::new();
+    for k in 0..6 {
+        Conveyor::new(SimSpec::default()).paint_good(k, &mut rgb);
+        write_png(&good.join(format!("{k}.png")), 320, &rgb);
+    }
+    let fit = |name: &str, threads: &str| {
+        let out = dir.path().join(name);
+        let args = ["fit", text(&good), "-o", text(&out), "--bank", "300", "--name", "x", "--created", "2026-01-01T00:00:00Z", "--engine", "rten", "--threads", threads];
+        assert_eq!(said(&args).code, 0);
+        std::fs::read(out).unwrap()
+    };
+    assert!(fit("a.andon", "1") == fit("b.andon", "1"));
+}
+
+#[test]
+fn damaged_models_are_refused_by_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let files = flanges(dir.path());
+    let model = std::fs::read(flange_model()).unwrap();
+    let inspect = |name: &str, bytes: &[u8]| {
+        let path = dir.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        said(&["inspect", text(&path), text(&files[0])])
+    };
+    for cut in [0, 7, 8, 100, model.len() / 2, model.len() - 1] {
+        refused(&inspect("cut.andon", &model[..cut]), 1, &["cut.andon"]);
+    }
+    for at in [3, 40, 2000, model.len() / 3, model.len() - 5] {
+        let mut flipped = model.clone();
+        flipped[at] ^= 4;
+        refused(&inspect("flip.andon", &flipped), 1, &["flip.andon"]);
+    }
+    refused(&inspect("picture.andon", &std::fs::read(&files[0]).unwrap()), 1, &["not an andon model", "andon fit"]);
+    refused(&said(&["inspect", "/nonexistent/m.andon", text(&files[0])]), 1, &["/nonexistent/m.andon"]);
+}
+
+#[test]
+fn a_full_disk_leaves_the_old_model_and_nothing_else() {
+    let dir = tempfile::tempdir().unwrap();
+    let small = dir.path().join("small");
+    std::fs::create_dir(&small).unwrap();
+    let mount = |args: &[&str]| std::process::Command::new("mount").args(args).output().is_ok_and(|o| o.status.success());
+    if !mount(&["-t", "tmpfs", "-o", "size=64k", "tmpfs", text(&small)]) {
+        eprintln!("skipped: may not mount a small file system here");
+        return;
+    }
+    let good = dir.path().join("good");
+    std::fs::create_dir(&good).unwrap();
+    let mut rgb = Vec::new();
+    for k in 0..6 {
+        Conveyor::new(SimSpec::default()).paint_good(k, &mut rgb);
+        write_png(&good.join(format!("{k}.png")), 320, &rgb);
+    }
+    let out = small.join("part.andon");
+    std::fs::write(&out, "the old one").unwrap();
+    let s = said(&["fit", text(&good), "-o", text(&out), "--bank", "100"]);
+    let left = std::fs::read(&out).unwrap();
+    let others = std::fs::read_dir(&small).unwrap().count();
+    std::process::Command::new("umount").arg(&small).status().unwrap();
+    refused(&s, 1, &["part.andon", "nothing was changed"]);
+    assert_eq!((left.as_slice(), others), (&b"the old one"[..], 1));
+}
+
+#[test]
+fn configurations_are_checked_shown_and_described() {
+    let manual = common::root().join("config/andon.toml");
+    let s = said(&["config", "check", "-c", text(&manual)]);
+    assert_eq!((s.code, s.out.contains("fine, 1 camera")), (0, true), "{}", s.err);
+    let s = said(&["config", "show", "-c", text(&manual)]);
+    assert!(s.out.contains("[cameras.top]") && s.out.contains("enabled = false"), "the environment is in it: {}", s.out);
+    let schema: Value = serde_json::from_str(&said(&["config", "schema"]).out).unwrap();
+    assert!(schema["properties"]["cameras"].is_object());
+    for example in std::fs::read_dir(common::root().join("config/examples")).unwrap() {
+        let s = said(&["config", "check", "-c", text(&example.unwrap().path())]);
+        assert_eq!(s.code, 0, "{}", s.err);
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let bad = dir.path().join("bad.toml");
+    std::fs::write(&bad, "sitee = \"x\"\n").unwrap();
+    refused(&said(&["config", "check", "-c", text(&bad)]), 78, &["bad.toml:1", "`sitee`", "`site`"]);
+    refused(&said(&["run", "-c", text(&bad)]), 78, &["`sitee`"]);
+    std::fs::write(&bad, "site = \"x\"\n").unwrap();
+    refused(&said(&["run", "-c", text(&bad)]), 78, &["no cameras"]);
+    refused(&said(&["run", "-c", "/nonexistent.toml"]), 78, &["/nonexistent.toml"]);
+    refused(&said(&["run", "-c", text(&bad), "--set", "nonsense"]), 2, &["KEY=VALUE"]);
+    refused(&said(&["run", "-c", text(&bad), "--log", "a=b=c"]), 78, &["log level"]);
+}
+
+#[cfg(feature = "gst")]
+#[test]
+fn pipelines_that_are_refused_stop_the_start_with_their_reason() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = dir.path().join("andon.toml");
+    let pipeline = dir.path().join("own.gst");
+    let with = |camera: &str, gst: &str| {
+        std::fs::write(&pipeline, gst).unwrap();
+        let model = flange_model().display();
+        std::fs::write(&config, format!("[cameras.cam]\nmodel = \"{model}\"\n{camera}")).unwrap();
+        said(&["run", "-c", text(&config)])
+    };
+    let own = "pipeline = \"./own.gst\"\n";
+    let s = with(own, "videotestsrc ! tee name=t ! appsink name=sink t. ! filesink location=/tmp/andon-must-not-be");
+    refused(&s, 78, &["camera `cam`", "own.gst", "`filesink` is not allowed", "capture.allow_elements"]);
+    assert!(!Path::new("/tmp/andon-must-not-be").exists());
+    refused(&with(own, "nosuchsrc ! appsink name=sink"), 78, &["no element `nosuchsrc`"]);
+    refused(&with(own, "videotestsrc ! fakesink"), 78, &["appsink name=sink"]);
+    refused(&with("pipeline = \"webcam\"\n", ""), 78, &["webcam", "v4l2"]);
+    let s = with("pipeline = \"file\"\nvars = { file = \"a ! filesink location=/etc/x\" }\n", "");
+    refused(&s, 78, &["FILE", "are allowed"]);
+    refused(&with("pipeline = \"file\"\n", ""), 78, &["no value for `FILE`"]);
+}
+
+#[test]
+fn usage_errors_say_how_and_help_is_no_error() {
+    assert_eq!(said(&["--help"]).code, 0);
+    assert_eq!(said(&["--version"]).code, 0);
+    for wrong in [&["frobnicate"][..], &["fit"], &["inspect", "x"], &["demo", "--rate", "0"], &["demo", "--defects", "2"]] {
+        let s = said(wrong);
+        assert_eq!(s.code, 2, "{wrong:?}: {}", s.err);
+        assert!(!s.err.is_empty());
+    }
+    for command in ["demo", "fit", "inspect", "run", "bench", "config", "doctor"] {
+        let s = said(&[command, "--help"]);
+        assert!(s.code == 0 && s.out.len() > 200, "{command}: {}", s.out);
+    }
+}
+
+#[test]
+fn the_doctor_says_what_is_here_and_what_is_missing() {
+    let s = said(&["doctor", "--json"]);
+    let findings: Value = serde_json::from_str(&s.out).unwrap();
+    let about = |what: &str| findings.as_array().unwrap().iter().find(|f| f["what"] == what).cloned().unwrap();
+    assert_eq!(about("gstreamer")["state"], "ok");
+    assert!(about("engine")["state"] == "ok" || about("engine")["state"] == "missing");
+    let s = common::run(common::andon(&["doctor"]).env("ANDON__ENGINE__ORT_LIBRARY", "/nonexistent.so"));
+    assert!(s.out.contains("/nonexistent.so") && s.out.contains("rten"), "{}", s.out);
+    assert_eq!(s.code, 0, "less is not broken: {}", s.out);
+    let s = common::run(
+        common::andon(&["doctor"]).env("ANDON__ENGINE__ORT_LIBRARY", "/nonexistent.so").env("ANDON__ENGINE__KIND", "ort"),
+    );
+    assert_eq!(s.code, 1, "{}", s.out);
+}
+
+#[test]
+fn the_bench_prints_every_stage() {
+    let s = said(&["bench", text(flange_model()), "--seconds", "1", "--json", "--engine", "rten"]);
+    assert_eq!(s.code, 0, "{}", s.err);
+    let report = &json_lines(&s)[0];
+    assert!(report["frames_per_second"].as_f64().unwrap() > 0.0);
+    assert_eq!(report["engine"], "rten");
+    let stages: Vec<&str> = report["stages"].as_array().unwrap().iter().map(|s| s["stage"].as_str().unwrap()).collect();
+    assert_eq!(stages, ["preprocess", "infer", "aggregate", "score", "total"]);
+}
+
+#[cfg(feature = "gst")]
+#[test]
+fn the_demo_learns_runs_and_accounts_for_every_part() {
+    let s = said(&["demo", "--seconds", "3", "--learn", "20", "--rate", "10", "--json"]);
+    assert_eq!(s.code, 0, "{}", s.err);
+    let report = &json_lines(&s)[0];
+    assert_eq!((report["counts"]["offered"].as_u64(), report["adds_up"].as_bool()), (Some(30), Some(true)));
+    assert_eq!(report["counts"]["error"], 0);
+    assert!(report["good_parts"].as_u64().unwrap() > 10);
+    let s = said(&["demo", "--seconds", "2", "--learn", "20", "--seed", "5"]);
+    for word in ["parts offered", "adds up             yes", "false rejects", "missed", "capture to verdict", "first verdict"] {
+        assert!(s.out.contains(word), "`{word}` is not in {}", s.out);
+    }
+}
