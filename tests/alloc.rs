@@ -11,9 +11,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use andon::capture::{CameraState, CaptureError, Next, Source};
+use andon::model::Detector;
 use andon::model::detector::{PatchCore, PatchEmbedder};
 use andon::model::engine::{Engine, EngineError, FeatureMap};
-use andon::model::Detector;
 use andon::preprocess::InputSpec;
 use andon::publish::{Offer, Record, Sink};
 use andon::runtime::{Active, CameraSpec, Line, LineSpec};

@@ -1,8 +1,8 @@
 //! Which elements a pipeline may use, and which package has them. A pipeline text is code: it comes from a configuration
 //! that people edit, so what writes files, opens servers or runs programs is not on the list.
 
-use gstreamer as gst;
 use gst::prelude::*;
+use gstreamer as gst;
 
 use super::{CaptureError, PipelineSpec};
 
@@ -62,11 +62,7 @@ pub(super) fn parse(spec: &PipelineSpec, also_allowed: &[String]) -> Result<gst:
     let parsed = gst::parse::launch_full(&spec.text, Some(&mut context), gst::ParseFlags::FATAL_ERRORS);
     if let Some(element) = context.missing_elements().first() {
         let element = element.to_string();
-        return Err(CaptureError::MissingElement {
-            origin: spec.origin.clone(),
-            remedy: remedy(&element),
-            element,
-        });
+        return Err(CaptureError::MissingElement { origin: spec.origin.clone(), remedy: remedy(&element), element });
     }
     let top = parsed.map_err(|e| refused(e.message().to_owned()))?;
     // One element alone is no pipeline; it is put into one so that all is treated alike.

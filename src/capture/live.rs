@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use gst::prelude::*;
 use gstreamer as gst;
 use gstreamer_app as gst_app;
 use gstreamer_video as gst_video;
-use gst::prelude::*;
 
 use super::{CaptureError, PipelineSpec, allow};
 use crate::types::{Frame, Mono, PixelFormat, Pixels, Seq};

@@ -26,7 +26,10 @@ pub use template::{PipelineSpec, TemplateError, built_in_pipelines};
 
 /// What a source has to say.
 #[derive(Debug)]
-#[allow(clippy::large_enum_variant, reason = "moved once from the source to the queue; boxing would allocate per frame")]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "moved once from the source to the queue; boxing would allocate per frame"
+)]
 pub enum Next {
     /// A frame; `seq` is still 0, the capture stage numbers it.
     Frame(Frame),
@@ -94,7 +97,9 @@ pub enum CaptureError {
     #[error(transparent)]
     Template(#[from] TemplateError),
     /// An element that pipelines may not use.
-    #[error("{origin}: the element `{element}` is not allowed in a pipeline; if you know what it does, add it to capture.allow_elements")]
+    #[error(
+        "{origin}: the element `{element}` is not allowed in a pipeline; if you know what it does, add it to capture.allow_elements"
+    )]
     Forbidden {
         /// Pipeline file.
         origin: String,

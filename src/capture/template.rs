@@ -106,12 +106,9 @@ impl PipelineSpec {
     ///
     /// # Errors
     /// See [`TemplateError`].
-    pub fn from_text(
-        origin: &str,
-        text: &str,
-        vars: &BTreeMap<String, String>,
-    ) -> Result<PipelineSpec, TemplateError> {
-        let lines = text.lines().map(|l| l.split('#').next().unwrap_or_default().trim().trim_end_matches('\\').trim_end());
+    pub fn from_text(origin: &str, text: &str, vars: &BTreeMap<String, String>) -> Result<PipelineSpec, TemplateError> {
+        let lines =
+            text.lines().map(|l| l.split('#').next().unwrap_or_default().trim().trim_end_matches('\\').trim_end());
         let joined = lines.filter(|l| !l.is_empty()).collect::<Vec<_>>().join(" ");
         let mut filler = Filler { origin, vars, known: Vec::new(), unset: Vec::new() };
         let text = filler.fill(&joined)?;

@@ -22,7 +22,7 @@ use crate::publish::Sink;
 use crate::publish::wire::Names;
 use crate::runtime::{Active, CameraSpec, Line, LineControl, LineSpec};
 use crate::sim::{Conveyor, SimSpec};
-use crate::telemetry::Metrics;
+use crate::telemetry::{LatencyHistogram, Metrics};
 use crate::types::{Mono, Outcome, Seq, Threshold};
 use crate::web::Server;
 
@@ -98,7 +98,8 @@ impl Demo {
         let mut all: Vec<Box<dyn Sink>> = zenoh.into_iter().collect();
         all.push(Box::new(ToView { to: to_view, maps: screen.is_some() }));
         let limit = (self.seconds > 0).then(|| (self.seconds as f64 * self.rate).round() as u64);
-        let make_detector = setup::make_detector(ready.detector, bundle.clone(), self.engine.options(), FrameSize::AsTrained);
+        let make_detector =
+            setup::make_detector(ready.detector, bundle.clone(), self.engine.options(), FrameSize::AsTrained);
         let source = camera::simulated(conveyor.clone(), self.rate, limit)?;
         let spec = CameraSpec { name: "sim".to_owned(), source, make_detector, active, deadline: DEADLINE };
         let line = Line::start(LineSpec { cameras: vec![spec], sinks: all, metrics, status })?;
@@ -112,6 +113,7 @@ impl Demo {
             first: None,
             maps: VecDeque::new(),
             rejected: None,
+            overhead: LatencyHistogram::new(),
         };
         let ended = std::thread::scope(|scope| {
             let waiting = scope.spawn(|| line.wait(&stop));
@@ -129,7 +131,8 @@ impl Demo {
             report?.cameras.into_iter().next().ok_or_else(|| anyhow::anyhow!("the line lost its camera"))?;
         let first_verdict_s = show.first.map(|t| t.since(start).as_secs_f64());
         let tally = show.live.tally;
-        let summary = Summary { tally, counts, latency, first_verdict_s, seconds, engine: engine.to_owned() };
+        let overhead = show.overhead.summary();
+        let summary = Summary { tally, counts, latency, overhead, first_verdict_s, seconds, engine: engine.to_owned() };
         match self.json {
             true => output::json(&summary.report())?,
             false => output::line(&summary.table())?,
@@ -160,11 +163,12 @@ impl Demo {
             engine: embedder.engine_name().to_owned(),
         };
         let bar = output::progress_bar();
-        let (mut bundle, _) = fit(pictures, false, &mut embedder, &backbone, &fit_options, &mut |stage, done, total| {
-            bar.set_message(format!("learning: {}", stage.as_str()));
-            bar.set_length(total as u64);
-            bar.set_position(done as u64);
-        })?;
+        let (mut bundle, _) =
+            fit(pictures, false, &mut embedder, &backbone, &fit_options, &mut |stage, done, total| {
+                bar.set_message(format!("learning: {}", stage.as_str()));
+                bar.set_length(total as u64);
+                bar.set_position(done as u64);
+            })?;
         bar.finish_and_clear();
         // Gives it its digest.
         bundle.to_bytes()?;
@@ -182,6 +186,7 @@ struct Show<'a> {
     /// Maps whose verdict may still come, and the last rejected part whose map may.
     maps: VecDeque<(Seq, crate::types::ScoreMap, f32)>,
     rejected: Option<(Seq, u64)>,
+    overhead: LatencyHistogram,
 }
 
 impl Show<'_> {
@@ -220,7 +225,12 @@ impl Show<'_> {
         let [pass, reject, uninspected, error] = t.outcomes;
         output::note(&format!(
             "{:>4.0} s  {} parts: {pass} PASS, {reject} REJECT, {uninspected} UNINSPECTED, {error} ERROR; missed {} of {}, false rejects {} of {}",
-            self.live.elapsed, t.parts, t.missed(), t.bad(), t.good.1, t.good.0
+            self.live.elapsed,
+            t.parts,
+            t.missed(),
+            t.bad(),
+            t.good.1,
+            t.good.0
         ));
     }
 
@@ -229,6 +239,9 @@ impl Show<'_> {
             match event {
                 ViewEvent::Verdict(v) => {
                     self.first.get_or_insert(v.t_verdict);
+                    if v.score.is_some() {
+                        self.overhead.record_ns(v.overhead_ns());
+                    }
                     let truth = v.source_index.map(|k| self.conveyor.defect(k).map(|kind| kind.as_str()));
                     self.live.verdict(&v, truth);
                     if let (Outcome::Reject, Some(k)) = (v.outcome, v.source_index) {

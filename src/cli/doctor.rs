@@ -7,9 +7,9 @@ use super::exit::{Exit, Failure};
 use super::output;
 use super::setup;
 use crate::config;
-use crate::model::engine::{EngineOptions, find_ort_library};
 use crate::model::Backbone;
 use crate::model::detector::PatchEmbedder;
+use crate::model::engine::{EngineOptions, find_ort_library};
 
 /// `andon doctor`.
 #[derive(Debug, Args)]
@@ -49,19 +49,27 @@ impl Doctor {
         let ort = find_ort_library(c.ort_library.as_deref());
         findings.push(match &ort {
             Ok(path) => finding("onnx runtime", State::Ok, path.display().to_string()),
-            Err(e) => finding("onnx runtime", State::Missing, format!("{e}; until then rten runs, 2 to 5 times slower")),
+            Err(e) => {
+                finding("onnx runtime", State::Missing, format!("{e}; until then rten runs, 2 to 5 times slower"))
+            }
         });
         let options = EngineOptions { choice: c.engine, threads: c.threads, ort_library: c.ort_library.clone() };
         findings.push(match PatchEmbedder::open(&Backbone::embedded(), &options) {
             Ok((embedder, None)) => finding("engine", State::Ok, embedder.engine_name().to_owned()),
-            Ok((embedder, Some(why))) => finding("engine", State::Missing, format!("{} ({why})", embedder.engine_name())),
+            Ok((embedder, Some(why))) => {
+                finding("engine", State::Missing, format!("{} ({why})", embedder.engine_name()))
+            }
             Err(e) => finding("engine", State::Broken, e.to_string()),
         });
         findings.push(zenoh(&c.zenoh));
         if let Some(address) = c.metrics {
             findings.push(match std::net::TcpListener::bind(address) {
                 Ok(_) => finding("metrics", State::Ok, format!("{address} is free")),
-                Err(e) => finding("metrics", State::Missing, format!("{address}: {e}; andon may be running, or choose another metrics.listen")),
+                Err(e) => finding(
+                    "metrics",
+                    State::Missing,
+                    format!("{address}: {e}; andon may be running, or choose another metrics.listen"),
+                ),
             });
         }
         if self.json {
@@ -122,16 +130,18 @@ fn zenoh(options: &crate::publish::ZenohOptions) -> Finding {
         let address = endpoint.split_once('/').map(|(_, rest)| rest.split(['?', '#']).next().unwrap_or(rest));
         if let Some(address) = address.filter(|_| endpoint.starts_with("tcp/") || endpoint.starts_with("tls/")) {
             use std::net::ToSocketAddrs;
-            let reached = address.to_socket_addrs().ok().and_then(|mut a| a.next()).is_some_and(|a| {
-                std::net::TcpStream::connect_timeout(&a, std::time::Duration::from_secs(2)).is_ok()
-            });
+            let reached =
+                address.to_socket_addrs().ok().and_then(|mut a| a.next()).is_some_and(|a| {
+                    std::net::TcpStream::connect_timeout(&a, std::time::Duration::from_secs(2)).is_ok()
+                });
             if !reached {
                 unreachable.push(endpoint.as_str());
             }
         }
     }
     if !unreachable.is_empty() {
-        let about = format!("cannot reach {}; is the router running? (andon starts without it)", unreachable.join(", "));
+        let about =
+            format!("cannot reach {}; is the router running? (andon starts without it)", unreachable.join(", "));
         return finding("zenoh", State::Missing, about);
     }
     match crate::publish::probe(options) {

@@ -96,8 +96,16 @@ impl FitCommand {
         }
         let claim = m.claim;
         output::line(&format!("{}: learned from {} pictures", self.output.display(), claim.images))?;
-        output::line(&format!("  memory bank   {} of {} patches, {} values each", bundle.rows(), m.training.patches, m.dim))?;
-        output::line(&format!("  threshold     {:.4} ({} x the largest leave-one-out score)", m.threshold, m.training.margin))?;
+        output::line(&format!(
+            "  memory bank   {} of {} patches, {} values each",
+            bundle.rows(),
+            m.training.patches,
+            m.dim
+        ))?;
+        output::line(&format!(
+            "  threshold     {:.4} ({} x the largest leave-one-out score)",
+            m.threshold, m.training.margin
+        ))?;
         output::line(&format!(
             "  claim         with {:.0} % confidence, at most {:.2} % of good parts like these are rejected",
             claim.confidence * 100.0,

@@ -30,7 +30,7 @@ pub(super) struct Inspect {
     #[arg(long)]
     fail_on_reject: bool,
     /// Replaces the model's threshold.
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     threshold: Option<f32>,
     /// Take pictures of other sizes than the training pictures too.
     #[arg(long)]
@@ -62,9 +62,8 @@ impl Inspect {
     pub fn run(self, log: Option<&str>) -> Result<Exit, Failure> {
         setup::logging(log, "warn", false)?;
         let bundle = setup::bundle(&self.model)?;
-        let threshold = Threshold::new(self.threshold.unwrap_or(bundle.manifest.threshold)).ok_or_else(|| {
-            Failure::new(Exit::Usage, anyhow::anyhow!("--threshold must be a finite number above 0"))
-        })?;
+        let threshold = Threshold::new(self.threshold.unwrap_or(bundle.manifest.threshold))
+            .ok_or_else(|| Failure::new(Exit::Usage, anyhow::anyhow!("--threshold must be a finite number above 0")))?;
         let files = self.files()?;
         if let Some(dir) = &self.heatmaps {
             std::fs::create_dir_all(dir).map_err(|e| anyhow::anyhow!("cannot make {}: {e}", dir.display()))?;
@@ -79,7 +78,9 @@ impl Inspect {
         for file in &files {
             let picture = read_image(file);
             let result = match &picture {
-                Ok(p) => p.view().ok_or(Fault::BadFrame).and_then(|v| detector.detect(&v, &mut out)).map(|()| out.score),
+                Ok(p) => {
+                    p.view().ok_or(Fault::BadFrame).and_then(|v| detector.detect(&v, &mut out)).map(|()| out.score)
+                }
                 Err(_) => Err(Fault::BadFrame),
             };
             let judged = judge(result, threshold);
@@ -163,7 +164,8 @@ fn write_heatmap(
         image::ExtendedColorType::Rgb8,
     )?;
     // The folder's name too, so that pictures of one name from several folders do not overwrite each other.
-    let folder = file.parent().and_then(Path::file_name).map(|n| format!("{}_", n.to_string_lossy())).unwrap_or_default();
+    let folder =
+        file.parent().and_then(Path::file_name).map(|n| format!("{}_", n.to_string_lossy())).unwrap_or_default();
     let stem = file.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
     let path = dir.join(format!("{folder}{stem}.png"));
     std::fs::write(&path, bytes).map_err(|e| anyhow::anyhow!("cannot write {}: {e}", path.display()))?;

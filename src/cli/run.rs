@@ -58,10 +58,8 @@ impl Run {
         let status = Line::status_of(cameras.iter().map(|p| (p.name.clone(), p.active.clone())));
         let metrics = Metrics::new(&names.cameras);
         let server = c.metrics.map(|a| Server::start(a, metrics.clone(), health(status.clone()))).transpose()?;
-        let control = Arc::new(LineControl {
-            status: status.clone(),
-            config_json: serde_json::to_string(&loaded.raw)?,
-        });
+        let control =
+            Arc::new(LineControl { status: status.clone(), config_json: serde_json::to_string(&loaded.raw)? });
         let bundles = cameras.iter().map(|p| p.bundle.clone()).collect();
         let mut sinks: Vec<Box<dyn Sink>> = sinks::zenoh(&c.zenoh, &names, control, bundles)?.into_iter().collect();
         sinks.push(Box::new(LogStats::new(names.clone())));

@@ -80,9 +80,9 @@ pub(super) fn make_detector(
     let mut first = Some(first);
     Box::new(move || match first.take() {
         Some(detector) => Ok(Box::new(detector) as Box<dyn Detector>),
-        None => ready(&bundle, &options, size)
-            .map(|r| Box::new(r.detector) as Box<dyn Detector>)
-            .map_err(|e| e.to_string()),
+        None => {
+            ready(&bundle, &options, size).map(|r| Box::new(r.detector) as Box<dyn Detector>).map_err(|e| e.to_string())
+        }
     })
 }
 

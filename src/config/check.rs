@@ -138,6 +138,7 @@ fn check_camera(name: &str, raw: &RawCamera, base: &Path, wrong: &mut Vec<String
 fn check_name(key: &str, name: &str, wrong: &mut Vec<String>) {
     let fits = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_' || c == '.';
     if name.is_empty() || name.len() > 64 || !name.chars().all(fits) {
-        wrong.push(format!("{key}: the name `{name}` may hold only letters, digits, `-`, `_` and `.`, 1 to 64 of them"));
+        wrong
+            .push(format!("{key}: the name `{name}` may hold only letters, digits, `-`, `_` and `.`, 1 to 64 of them"));
     }
 }

@@ -86,10 +86,8 @@ fn resolve<'a>(root: &'a Value, schema: &'a Value) -> &'a Value {
 
 fn nearest(schema: &Value, key: &str, prefix: &str) -> Option<String> {
     let known = schema.get("properties")?.as_object()?;
-    let (name, similarity) = known
-        .keys()
-        .map(|k| (k, strsim::jaro_winkler(k, key)))
-        .max_by(|a, b| a.1.total_cmp(&b.1))?;
+    let (name, similarity) =
+        known.keys().map(|k| (k, strsim::jaro_winkler(k, key))).max_by(|a, b| a.1.total_cmp(&b.1))?;
     (similarity > 0.7).then(|| join(prefix, name))
 }
 

@@ -82,8 +82,8 @@ pub fn load(
     let defaults = ::config::Config::try_from(&Raw::default()).map_err(|e| ConfigError::Value(e.to_string()))?;
     let mut layers = ::config::Config::builder().add_source(defaults);
     if let Some(path) = file {
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+        let text =
+            std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
         check_file(path, &text, &schema)?;
         layers = layers.add_source(::config::File::from_str(&text, ::config::FileFormat::Toml));
     }
@@ -103,10 +103,8 @@ pub fn load(
     for (key, value) in flags {
         layers = layers.set_override(*key, value.as_str()).map_err(|e| ConfigError::Value(e.to_string()))?;
     }
-    let raw: Raw = layers
-        .build()
-        .and_then(::config::Config::try_deserialize)
-        .map_err(|e| ConfigError::Value(e.to_string()))?;
+    let raw: Raw =
+        layers.build().and_then(::config::Config::try_deserialize).map_err(|e| ConfigError::Value(e.to_string()))?;
     let base = file.and_then(Path::parent).unwrap_or(Path::new(""));
     let config = Config::check(&raw, base).map_err(ConfigError::Invalid)?;
     Ok(Loaded { raw, config })

@@ -10,4 +10,4 @@ mod raw;
 
 pub use check::{Camera, Config};
 pub use load::{ConfigError, Loaded, load, schema};
-pub use raw::{OnEos, FrameSize, Raw, RawCamera, RawCapture, RawEngine, RawLog, RawMetrics};
+pub use raw::{FrameSize, OnEos, Raw, RawCamera, RawCapture, RawEngine, RawLog, RawMetrics};

@@ -21,9 +21,7 @@ pub fn judge(result: Result<f32, Fault>, threshold: Threshold) -> Judgement {
         return Judgement { outcome: Outcome::Error, reason: Reason::NonFiniteScore, score: None };
     };
     match PassToken::grant(score, threshold) {
-        Some(token) => {
-            Judgement { outcome: Outcome::Pass(token), reason: Reason::UnderThreshold, score: Some(score) }
-        }
+        Some(token) => Judgement { outcome: Outcome::Pass(token), reason: Reason::UnderThreshold, score: Some(score) },
         None => Judgement { outcome: Outcome::Reject, reason: Reason::OverThreshold, score: Some(score) },
     }
 }

@@ -195,13 +195,7 @@ impl Ledger {
         }
     }
 
-    fn close_all(
-        &mut self,
-        due: impl Fn(&Slot) -> bool,
-        reason: Reason,
-        now: Mono,
-        end: &mut dyn FnMut(Ending),
-    ) {
+    fn close_all(&mut self, due: impl Fn(&Slot) -> bool, reason: Reason, now: Mono, end: &mut dyn FnMut(Ending)) {
         for n in self.base.0..self.next.0 {
             let slot = &self.ring[Self::index(Seq(n))];
             if slot.open && due(slot) {

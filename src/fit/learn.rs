@@ -73,7 +73,9 @@ pub enum FitError {
         shown: String,
     },
     /// Too little to learn from.
-    #[error("{got} different good pictures; at least {MIN_IMAGES} are needed to learn, and 30 or more for a threshold that means something")]
+    #[error(
+        "{got} different good pictures; at least {MIN_IMAGES} are needed to learn, and 30 or more for a threshold that means something"
+    )]
     TooFew {
         /// How many there are.
         got: usize,
@@ -90,7 +92,9 @@ pub enum FitError {
         fault: Fault,
     },
     /// The features are useless.
-    #[error("the network gives values that are not finite for {name}; check the picture and the network's normalisation")]
+    #[error(
+        "the network gives values that are not finite for {name}; check the picture and the network's normalisation"
+    )]
     NotFinite {
         /// Picture.
         name: String,
@@ -117,7 +121,9 @@ pub fn fit(
         return Err(FitError::Option("--bank: the memory bank needs at least 1 patch"));
     }
     if !(options.margin.is_finite() && options.margin >= 1.0) {
-        return Err(FitError::Option("--margin: must be 1 or more, or good parts that were learned from would be rejected"));
+        return Err(FitError::Option(
+            "--margin: must be 1 or more, or good parts that were learned from would be rejected",
+        ));
     }
     let (set, left_out) = features(pictures, skip_bad, embedder, backbone, progress)?;
     let n = set.names.len();

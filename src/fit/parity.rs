@@ -17,7 +17,9 @@ pub(super) const TOLERANCE: f32 = 1e-3;
 #[derive(Debug, Error)]
 pub enum ParityError {
     /// Its scores differ.
-    #[error("the engine `{engine}` does not reproduce the model's scores: {got} instead of {want} on parity picture {picture} ({percent:.3} % off, allowed {allowed:.3} %); use another engine")]
+    #[error(
+        "the engine `{engine}` does not reproduce the model's scores: {got} instead of {want} on parity picture {picture} ({percent:.3} % off, allowed {allowed:.3} %); use another engine"
+    )]
     Differs {
         /// Engine.
         engine: &'static str,

@@ -283,7 +283,13 @@ pub struct HeatmapNote {
 }
 
 /// The note of one heatmap.
-pub fn heatmap_note(names: &Names, wall: &WallClock, seq: Seq, t: crate::types::Mono, scale: (f32, f32)) -> HeatmapNote {
+pub fn heatmap_note(
+    names: &Names,
+    wall: &WallClock,
+    seq: Seq,
+    t: crate::types::Mono,
+    scale: (f32, f32),
+) -> HeatmapNote {
     HeatmapNote {
         boot: names.boot.to_string(),
         seq: seq.0,

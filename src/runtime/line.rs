@@ -128,8 +128,8 @@ impl Line {
         let mut ready = Vec::with_capacity(cameras.len());
         let mut ledgers = Vec::with_capacity(cameras.len());
         for mut camera in cameras {
-            let detector = (camera.make_detector)()
-                .map_err(|why| LineError::Detector { camera: camera.name.clone(), why })?;
+            let detector =
+                (camera.make_detector)().map_err(|why| LineError::Detector { camera: camera.name.clone(), why })?;
             ledgers.push(Ledger::new(camera.deadline));
             ready.push((camera, detector));
         }

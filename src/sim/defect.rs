@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::noise::{self, Dice};
-use super::paint::{BORE, HOLES, HOLE_AT};
+use super::paint::{BORE, HOLE_AT, HOLES};
 
 /// A kind of defect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]

@@ -21,7 +21,11 @@ pub struct LogOptions {
 pub fn init_logging(options: &LogOptions) -> Result<(), ParseError> {
     // Zenoh reports every connection attempt; its warnings are enough unless somebody asks.
     let named = options.level.contains("zenoh");
-    let text = if named { options.level.clone() } else { format!("{},zenoh=error,zenoh_transport=error,zenoh_link=error", options.level) };
+    let text = if named {
+        options.level.clone()
+    } else {
+        format!("{},zenoh=error,zenoh_transport=error,zenoh_link=error", options.level)
+    };
     let filter = EnvFilter::try_new(text)?;
     let registry = tracing_subscriber::registry().with(filter);
     let journal = std::env::var_os("JOURNAL_STREAM").and_then(|_| tracing_journald::layer().ok());

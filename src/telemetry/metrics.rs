@@ -115,7 +115,8 @@ impl Collector for Metrics {
             let labels = [("camera", c.name.as_str())];
             family.encode_family(&labels)?.encode_counter(&c.offered.load(Relaxed), NONE)?;
         }
-        let mut family = encoder.encode_descriptor("parts", "Parts by outcome and reason", None, MetricType::Counter)?;
+        let mut family =
+            encoder.encode_descriptor("parts", "Parts by outcome and reason", None, MetricType::Counter)?;
         for c in &self.cameras {
             for (reason, count) in Reason::ALL.iter().zip(&c.ended) {
                 let labels =

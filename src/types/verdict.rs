@@ -56,6 +56,12 @@ impl Verdict {
     pub fn latency_ns(&self) -> u64 {
         self.t_verdict.0.saturating_sub(self.t_capture.0)
     }
+
+    /// The part of the latency that is not work on the picture: hand-offs, queues, ledger, decision, in nanoseconds.
+    pub fn overhead_ns(&self) -> u64 {
+        let t = &self.times;
+        self.latency_ns().saturating_sub(t.preprocess_ns + t.infer_ns + t.aggregate_ns + t.score_ns)
+    }
 }
 
 /// How many parts ended how. `offered == pass + reject + uninspected + error + in_flight`, always.

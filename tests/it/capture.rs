@@ -118,7 +118,9 @@ fn every_pipeline_that_ships_parses_or_names_the_package_that_is_missing() {
         let spec = PipelineSpec::load(name, &given).unwrap();
         match GstSource::new(spec, quick()) {
             Ok(_) => {}
-            Err(CaptureError::MissingElement { remedy, .. }) => assert!(remedy.contains("apt-get install"), "{name}: {remedy}"),
+            Err(CaptureError::MissingElement { remedy, .. }) => {
+                assert!(remedy.contains("apt-get install"), "{name}: {remedy}")
+            }
             Err(e) => panic!("{name}: {e}"),
         }
     }
@@ -204,7 +206,8 @@ const RAW: &str = "appsrc name=src is-live=true format=time block=true ! appsink
 #[test]
 fn a_camera_that_falls_silent_is_seen_to_be_down_and_may_return() {
     let script = Script((0..5).map(|i| (32, false, i * 20)).chain([(32, false, 900)]).collect());
-    let mut source = source(RAW, GstOptions { silence: Duration::from_millis(250), ..quick() }).with_feed(Feed::new(Box::new(script)));
+    let mut source = source(RAW, GstOptions { silence: Duration::from_millis(250), ..quick() })
+        .with_feed(Feed::new(Box::new(script)));
     let got = collect(&mut source, Duration::from_secs(5), |g| frames(g).len() == 5);
     assert_eq!(frames(&got).len(), 5);
     let last = Mono::now();
@@ -265,7 +268,9 @@ fn silence_does_not_hold_the_caller_beyond_its_time() {
 pub fn encode_video(path: &Path, pictures: u32, size: (u32, u32)) {
     let text = format!(
         "videotestsrc num-buffers={pictures} pattern=ball ! video/x-raw,format=I420,width={},height={},framerate=25/1 ! jpegenc ! avimux ! filesink location={}",
-        size.0, size.1, path.display()
+        size.0,
+        size.1,
+        path.display()
     );
     let said = common::run(Command::new("gst-launch-1.0").arg("-q").args(text.split(' ')));
     assert_eq!(said.code, 0, "{}", said.err);

@@ -18,7 +18,8 @@ fn text(path: &Path) -> &str {
 /// One line that names the program, the thing and the remedy, and nothing of a panic.
 fn refused(said: &Said, code: i32, words: &[&str]) {
     assert_eq!(said.code, code, "{}", said.err);
-    let line = said.err.lines().find(|l| l.starts_with("andon: ")).unwrap_or_else(|| panic!("no error line in {}", said.err));
+    let line =
+        said.err.lines().find(|l| l.starts_with("andon: ")).unwrap_or_else(|| panic!("no error line in {}", said.err));
     for word in words {
         assert!(said.err.contains(word), "`{word}` is not in: {line}");
     }
@@ -176,7 +177,22 @@ fn the_same_pictures_give_the_same_model_byte_for_byte() {
     }
     let fit = |name: &str, threads: &str| {
         let out = dir.path().join(name);
-        let args = ["fit", text(&good), "-o", text(&out), "--bank", "300", "--name", "x", "--created", "2026-01-01T00:00:00Z", "--engine", "rten", "--threads", threads];
+        let args = [
+            "fit",
+            text(&good),
+            "-o",
+            text(&out),
+            "--bank",
+            "300",
+            "--name",
+            "x",
+            "--created",
+            "2026-01-01T00:00:00Z",
+            "--engine",
+            "rten",
+            "--threads",
+            threads,
+        ];
         assert_eq!(said(&args).code, 0);
         std::fs::read(out).unwrap()
     };
@@ -210,7 +226,8 @@ fn a_full_disk_leaves_the_old_model_and_nothing_else() {
     let dir = tempfile::tempdir().unwrap();
     let small = dir.path().join("small");
     std::fs::create_dir(&small).unwrap();
-    let mount = |args: &[&str]| std::process::Command::new("mount").args(args).output().is_ok_and(|o| o.status.success());
+    let mount =
+        |args: &[&str]| std::process::Command::new("mount").args(args).output().is_ok_and(|o| o.status.success());
     if !mount(&["-t", "tmpfs", "-o", "size=64k", "tmpfs", text(&small)]) {
         eprintln!("skipped: may not mount a small file system here");
         return;
@@ -238,7 +255,11 @@ fn configurations_are_checked_shown_and_described() {
     let s = said(&["config", "check", "-c", text(&manual)]);
     assert_eq!((s.code, s.out.contains("fine, 1 camera")), (0, true), "{}", s.err);
     let s = said(&["config", "show", "-c", text(&manual)]);
-    assert!(s.out.contains("[cameras.top]") && s.out.contains("enabled = false"), "the environment is in it: {}", s.out);
+    assert!(
+        s.out.contains("[cameras.top]") && s.out.contains("enabled = false"),
+        "the environment is in it: {}",
+        s.out
+    );
     let schema: Value = serde_json::from_str(&said(&["config", "schema"]).out).unwrap();
     assert!(schema["properties"]["cameras"].is_object());
     for example in std::fs::read_dir(common::root().join("config/examples")).unwrap() {
@@ -285,7 +306,9 @@ fn pipelines_that_are_refused_stop_the_start_with_their_reason() {
 fn usage_errors_say_how_and_help_is_no_error() {
     assert_eq!(said(&["--help"]).code, 0);
     assert_eq!(said(&["--version"]).code, 0);
-    for wrong in [&["frobnicate"][..], &["fit"], &["inspect", "x"], &["demo", "--rate", "0"], &["demo", "--defects", "2"]] {
+    for wrong in
+        [&["frobnicate"][..], &["fit"], &["inspect", "x"], &["demo", "--rate", "0"], &["demo", "--defects", "2"]]
+    {
         let s = said(wrong);
         assert_eq!(s.code, 2, "{wrong:?}: {}", s.err);
         assert!(!s.err.is_empty());
@@ -307,7 +330,9 @@ fn the_doctor_says_what_is_here_and_what_is_missing() {
     assert!(s.out.contains("/nonexistent.so") && s.out.contains("rten"), "{}", s.out);
     assert_eq!(s.code, 0, "less is not broken: {}", s.out);
     let s = common::run(
-        common::andon(&["doctor"]).env("ANDON__ENGINE__ORT_LIBRARY", "/nonexistent.so").env("ANDON__ENGINE__KIND", "ort"),
+        common::andon(&["doctor"])
+            .env("ANDON__ENGINE__ORT_LIBRARY", "/nonexistent.so")
+            .env("ANDON__ENGINE__KIND", "ort"),
     );
     assert_eq!(s.code, 1, "{}", s.out);
 }
@@ -333,7 +358,9 @@ fn the_demo_learns_runs_and_accounts_for_every_part() {
     assert_eq!(report["counts"]["error"], 0);
     assert!(report["good_parts"].as_u64().unwrap() > 10);
     let s = said(&["demo", "--seconds", "2", "--learn", "20", "--seed", "5"]);
-    for word in ["parts offered", "adds up             yes", "false rejects", "missed", "capture to verdict", "first verdict"] {
+    for word in
+        ["parts offered", "adds up             yes", "false rejects", "missed", "capture to verdict", "first verdict"]
+    {
         assert!(s.out.contains(word), "`{word}` is not in {}", s.out);
     }
 }

@@ -32,9 +32,7 @@ struct Scripted(std::vec::IntoIter<Step>);
 
 impl Source for Scripted {
     fn next(&mut self, _: Mono) -> Result<Next, CaptureError> {
-        let frame = |pixels| {
-            Ok(Next::Frame(Frame { seq: Seq(0), t_capture: Mono::now(), source_index: None, pixels }))
-        };
+        let frame = |pixels| Ok(Next::Frame(Frame { seq: Seq(0), t_capture: Mono::now(), source_index: None, pixels }));
         match self.0.next() {
             None => Ok(Next::End),
             Some(Step::Frame(value)) => frame(Pixels::Pooled {
@@ -179,7 +177,14 @@ fn what_cannot_be_judged_is_an_error_and_the_line_goes_on() {
     let ran = run(&script, 1000);
     use Reason::{BadFrame, EngineFault, NonFiniteScore, StagePanic, UnderThreshold};
     let want = [
-        UnderThreshold, NonFiniteScore, UnderThreshold, BadFrame, StagePanic, UnderThreshold, EngineFault, UnderThreshold,
+        UnderThreshold,
+        NonFiniteScore,
+        UnderThreshold,
+        BadFrame,
+        StagePanic,
+        UnderThreshold,
+        EngineFault,
+        UnderThreshold,
     ];
     assert_eq!(ran.reasons(), want);
     assert_eq!(ran.counts().error, 4);
@@ -205,7 +210,11 @@ fn an_inspector_that_hangs_makes_parts_uninspected_and_its_late_word_counts_for_
     assert_eq!(ran.reasons(), [Reason::UnderThreshold, Reason::Late, Reason::UnderThreshold]);
     let late = ran.verdicts.iter().find(|v| v.reason == Reason::Late).unwrap();
     // Decided when the deadline passed, not when the inspector came back 200 ms later.
-    assert!(late.t_verdict.since(late.deadline) < Duration::from_millis(60), "{:?}", late.t_verdict.since(late.deadline));
+    assert!(
+        late.t_verdict.since(late.deadline) < Duration::from_millis(60),
+        "{:?}",
+        late.t_verdict.since(late.deadline)
+    );
     assert_eq!(ran.counts().late_results, 1);
 }
 

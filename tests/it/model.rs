@@ -53,7 +53,14 @@ fn flange(k: u64) -> Vec<u8> {
 #[test]
 fn resizing_is_pillows_bilinear_bit_for_bit() {
     let dir = tempfile::tempdir().unwrap();
-    let sizes = [(640, 480, 256, 256), (100, 37, 256, 256), (256, 300, 256, 256), (333, 17, 64, 96), (31, 500, 40, 40), (1, 1, 8, 8)];
+    let sizes = [
+        (640, 480, 256, 256),
+        (100, 37, 256, 256),
+        (256, 300, 256, 256),
+        (333, 17, 64, 96),
+        (31, 500, 40, 40),
+        (1, 1, 8, 8),
+    ];
     let mut cases = Vec::new();
     for (i, (w, h, out_w, out_h)) in sizes.into_iter().enumerate() {
         for (kind, bytes) in [("rgb", 3), ("grey", 1)] {
@@ -186,9 +193,8 @@ fn both_engines_give_the_same_scores() {
 fn an_absent_or_wrong_library_is_an_error_that_names_it() {
     let backbone = Backbone::embedded();
     let network = Network { onnx: &backbone.onnx, input: &backbone.input, outputs: &backbone.outputs };
-    let with = |choice, path: &Path| {
-        open(&network, &EngineOptions { choice, threads: 1, ort_library: Some(path.to_owned()) })
-    };
+    let with =
+        |choice, path: &Path| open(&network, &EngineOptions { choice, threads: 1, ort_library: Some(path.to_owned()) });
     let absent = Path::new("/nonexistent/libonnxruntime.so");
     let message = with(EngineChoice::Ort, absent).err().unwrap().to_string();
     assert!(message.contains("/nonexistent/libonnxruntime.so") && message.contains("make setup"), "{message}");

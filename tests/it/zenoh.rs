@@ -210,7 +210,10 @@ fn python_receives_every_verdict_with_key_encoding_quality_and_schema() {
             assert!(p.get(key).is_some(), "{key} is missing in {p}");
         }
         assert_eq!((p["schema"].as_str(), p["result"].as_str()), (Some("andon.verdict.v1"), Some("PASS")));
-        assert_eq!((p["score"].as_f64(), p["threshold"].as_f64(), p["margin"].as_f64()), (Some(5.25), Some(10.0), Some(0.525)));
+        assert_eq!(
+            (p["score"].as_f64(), p["threshold"].as_f64(), p["margin"].as_f64()),
+            (Some(5.25), Some(10.0), Some(0.525))
+        );
         assert_eq!((p["camera"].as_str(), p["reason"].as_str()), (Some("top"), Some("under_threshold")));
         assert!(ids.insert(p["id"].as_str().unwrap().to_owned()), "ids are unique");
     }
@@ -347,10 +350,14 @@ fn a_router_that_is_absent_killed_and_back_loses_no_verdict() {
         })
         .wait()
         .unwrap();
-    assert!(until(15, || {
-        send(&mut bench, 1);
-        got.lock().unwrap().len() > 60
-    }), "the ring was not delivered: {:?}", got.lock().unwrap().len());
+    assert!(
+        until(15, || {
+            send(&mut bench, 1);
+            got.lock().unwrap().len() > 60
+        }),
+        "the ring was not delivered: {:?}",
+        got.lock().unwrap().len()
+    );
     first.close().wait().unwrap();
     drop(first);
     send(&mut bench, 100);
@@ -377,8 +384,7 @@ fn print_latency_from_put_to_python() {
     }
     assert!(peer.wait(|v| v["payload"]["seq"] == 99));
     let arrived = peer.seen.iter().filter(|v| v["payload"]["seq"].is_u64());
-    let mut us: Vec<u64> =
-        arrived.zip(&sent).map(|(v, t)| (v["arrived"].as_u64().unwrap() - t.0) / 1000).collect();
+    let mut us: Vec<u64> = arrived.zip(&sent).map(|(v, t)| (v["arrived"].as_u64().unwrap() - t.0) / 1000).collect();
     us.sort_unstable();
     println!("verdict put -> Python, 50/s: p50 {} us, p99 {} us, max {} us", us[50], us[98], us[99]);
 }

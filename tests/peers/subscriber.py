@@ -30,13 +30,20 @@ def tell(**record):
         print(json.dumps(record), flush=True)
 
 
+def name(value):
+    """The name of one of zenoh's constants, which do not print it themselves."""
+    kind = type(value)
+    aliases = ("DEFAULT", "MAX", "MIN")
+    return next(n for n in dir(kind) if n.isupper() and not n.startswith(aliases) and getattr(kind, n) == value)
+
+
 def on_sample(sample):
     now = time.monotonic_ns()
     record = {
         "key": str(sample.key_expr),
         "encoding": str(sample.encoding),
-        "priority": sample.priority.name,
-        "congestion": sample.congestion_control.name,
+        "priority": name(sample.priority),
+        "congestion": name(sample.congestion_control),
         "express": sample.express,
         "arrived": now,
     }

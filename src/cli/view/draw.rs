@@ -22,7 +22,13 @@ pub(super) fn draw(live: &Live, frame: &mut Frame<'_>, colours: Colours) {
     frame.render_widget(header(live), title);
     // Two pictures side by side, one below the other, or none.
     let side = live.shown.as_ref().map_or(32, |s| s.side) as u16;
-    let pictures = if area.width >= 40 + 2 * side + 5 { 2 * side + 5 } else if area.width >= 38 + side + 2 { side + 2 } else { 0 };
+    let pictures = if area.width >= 40 + 2 * side + 5 {
+        2 * side + 5
+    } else if area.width >= 38 + side + 2 {
+        side + 2
+    } else {
+        0
+    };
     let [left, right] = Layout::horizontal([Constraint::Min(30), Constraint::Length(pictures)]).areas(middle);
     frame.render_widget(counters(live, colours, left), left);
     if let (Some(shown), 1..) = (&live.shown, pictures) {
@@ -52,10 +58,7 @@ fn counters<'a>(live: &'a Live, colours: Colours, area: Rect) -> Paragraph<'a> {
     let row = |name: &'static str, n: u64, rgb: [u8; 3]| {
         // A bar of at most 16 cells, the share of all parts.
         let cells = (16 * n).checked_div(live.tally.parts).unwrap_or(0) as usize;
-        Line::from(vec![
-            Span::raw(format!(" {name:<12}{n:>7} ")),
-            Span::styled("█".repeat(cells), fg(rgb, colours)),
-        ])
+        Line::from(vec![Span::raw(format!(" {name:<12}{n:>7} ")), Span::styled("█".repeat(cells), fg(rgb, colours))])
     };
     let latency = live.stats.map(|s| s.latency).unwrap_or_default();
     let ms = |us: u64| us as f64 / 1000.0;
@@ -104,7 +107,8 @@ fn draw_chart(live: &Live, frame: &mut Frame<'_>, area: Rect, colours: Colours) 
     }
     let last: Vec<_> = live.recent.iter().rev().take(width).rev().collect();
     // The threshold lies at half height, in eighths of a cell.
-    let eighths = |margin: Option<f32>| (margin.unwrap_or(0.0) * height as f32 * 4.0).clamp(0.0, height as f32 * 8.0) as usize;
+    let eighths =
+        |margin: Option<f32>| (margin.unwrap_or(0.0) * height as f32 * 4.0).clamp(0.0, height as f32 * 8.0) as usize;
     const BLOCKS: [&str; 9] = [" ", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"];
     let mut lines: Vec<Line<'_>> = (0..height)
         .rev()

@@ -12,6 +12,8 @@ pub struct Summary {
     pub counts: Counts,
     /// Latency of inspected parts.
     pub latency: LatencySummary,
+    /// What of it is hand-offs, queues and decision.
+    pub overhead: LatencySummary,
     /// Seconds from the program's start to the first verdict.
     pub first_verdict_s: Option<f64>,
     /// Seconds that the line ran.
@@ -34,6 +36,7 @@ pub struct Report {
     miss_rate_95: (f64, f64),
     missed_by_kind: std::collections::BTreeMap<&'static str, (u64, u64)>,
     latency: LatencySummary,
+    overhead: LatencySummary,
     first_verdict_s: Option<f64>,
     parts_per_second: f64,
 }
@@ -55,6 +58,7 @@ impl Summary {
             miss_rate_95: wilson(missed, bad),
             missed_by_kind: self.tally.defects.clone(),
             latency: self.latency,
+            overhead: self.overhead,
             first_verdict_s: self.first_verdict_s,
             parts_per_second: if self.seconds > 0.0 { self.counts.offered as f64 / self.seconds } else { 0.0 },
         }
@@ -88,7 +92,18 @@ impl Summary {
         }
         lines.extend([
             String::new(),
-            format!("capture to verdict, {} on this machine: p50 {:.1} ms, p99 {:.1} ms, max {:.1} ms", self.engine, ms(l.p50_us), ms(l.p99_us), ms(l.max_us)),
+            format!(
+                "capture to verdict, {} on this machine: p50 {:.1} ms, p99 {:.1} ms, max {:.1} ms",
+                self.engine,
+                ms(l.p50_us),
+                ms(l.p99_us),
+                ms(l.max_us)
+            ),
+            format!(
+                "of that hand-offs, ledger and decision: p50 {:.2} ms, p99 {:.2} ms",
+                ms(self.overhead.p50_us),
+                ms(self.overhead.p99_us)
+            ),
             match self.first_verdict_s {
                 Some(s) => format!("first verdict {s:.1} s after the start, learning included"),
                 None => "no verdict".to_owned(),

@@ -55,7 +55,14 @@ fn screen(width: u16, height: u16, colours: Colours) -> String {
 #[test]
 fn the_usual_terminal_shows_counters_truth_and_a_heatmap() {
     let text = screen(80, 24, Colours::True);
-    for word in ["PASS             41", "REJECT            2", "UNINSPECTED       1", "missed        1 of 2", "false rejects 1 of 41", "▀▀▀▀"] {
+    for word in [
+        "PASS             41",
+        "REJECT            2",
+        "UNINSPECTED       1",
+        "missed        1 of 2",
+        "false rejects 1 of 41",
+        "▀▀▀▀",
+    ] {
         assert!(text.contains(word), "{word} is not in\n{text}");
     }
     assert!(screen(140, 40, Colours::Indexed).contains("heatmap"));

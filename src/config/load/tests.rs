@@ -58,7 +58,10 @@ fn later_layers_win() {
 #[test]
 fn an_unknown_key_is_named_with_its_line_and_the_nearest_key() {
     let text = refusal("site = \"a\"\n\n[engine]\nthraeds = 2\n");
-    assert!(text.contains("andon.toml:4") && text.contains("`engine.thraeds`") && text.contains("`engine.threads`"), "{text}");
+    assert!(
+        text.contains("andon.toml:4") && text.contains("`engine.thraeds`") && text.contains("`engine.threads`"),
+        "{text}"
+    );
     let text = refusal(&format!("{CAMERA}dead_line = 3\n"));
     assert!(text.contains(":4") && text.contains("did you mean `cameras.top.deadline_ms`?"), "{text}");
 }

@@ -49,7 +49,8 @@ fn options() -> FitOptions {
 }
 
 fn picture(seed: u32) -> Picture {
-    let rgb = (0..16 * 16 * 3u32).map(|i| (i.wrapping_mul(2_654_435_761) ^ seed.wrapping_mul(40_503)) as u8 >> 2).collect();
+    let rgb =
+        (0..16 * 16 * 3u32).map(|i| (i.wrapping_mul(2_654_435_761) ^ seed.wrapping_mul(40_503)) as u8 >> 2).collect();
     Picture { width: 16, height: 16, rgb }
 }
 

@@ -40,7 +40,9 @@ pub enum BundleError {
         why: String,
     },
     /// Written by another version.
-    #[error("the model {file} has version {found}, this program reads version {VERSION}; learn it again with `andon fit`, or use the andon that made it")]
+    #[error(
+        "the model {file} has version {found}, this program reads version {VERSION}; learn it again with `andon fit`, or use the andon that made it"
+    )]
     Version {
         /// File.
         file: String,

@@ -40,7 +40,8 @@ impl Bundle {
         let place = place.start + 8..place.end + 8;
         let blake3 = digest(bytes, &place);
         let intact = bytes[place] == *blake3.as_bytes();
-        let (_, about) = SafeTensors::read_metadata(bytes).map_err(|_| if intact { not("its header is broken") } else { damaged() })?;
+        let (_, about) = SafeTensors::read_metadata(bytes)
+            .map_err(|_| if intact { not("its header is broken") } else { damaged() })?;
         let metadata = about.metadata().as_ref().ok_or_else(|| not("its header has no metadata"))?;
         let field = |key: &str| metadata.get(key).map(String::as_str);
         if field("format") != Some(FORMAT) {
@@ -80,7 +81,10 @@ impl Bundle {
             (self.train_scores.iter().all(|v| v.is_finite()), "a training score is not finite"),
             (m.threshold.is_finite() && m.threshold > 0.0, "the threshold is not a finite number above 0"),
             (m.typical.is_finite() && m.typical < m.threshold, "the heatmap's zero is not below the threshold"),
-            (m.smoothing_sigma.is_finite() && (0.0..=64.0).contains(&m.smoothing_sigma), "smoothing_sigma is not in 0..=64"),
+            (
+                m.smoothing_sigma.is_finite() && (0.0..=64.0).contains(&m.smoothing_sigma),
+                "smoothing_sigma is not in 0..=64",
+            ),
             (m.parity_tolerance > 0.0 && m.parity_tolerance < 1.0, "parity_tolerance is not between 0 and 1"),
             (side(m.input.width) && side(m.input.height), "the input's sides are not in 1..=4096"),
             (side(m.grid[0]) && side(m.grid[1]), "the grid's sides are not in 1..=4096"),

@@ -74,7 +74,10 @@ fn another_version_says_which_one_is_read() {
     let mut other = bytes.clone();
     other[at] = b'9';
     let message = Bundle::from_bytes(&other, "old.andon").unwrap_err().to_string();
-    assert!(message.contains("old.andon") && message.contains("version 9") && message.contains("reads version 1"), "{message}");
+    assert!(
+        message.contains("old.andon") && message.contains("version 9") && message.contains("reads version 1"),
+        "{message}"
+    );
 }
 
 #[test]

@@ -186,7 +186,9 @@ fn declare(
     let c = control.clone();
     let cfg = queryable(session, format!("{base}/cfg"), move |_| Ok(c.config_json()))?;
     let name = names.camera(camera).to_owned();
-    let status = queryable(session, format!("{base}/status"), move |_| Ok(serde_json::json!({"camera": name, "alive": true}).to_string()))?;
+    let status = queryable(session, format!("{base}/status"), move |_| {
+        Ok(serde_json::json!({"camera": name, "alive": true}).to_string())
+    })?;
     Ok(Declared { verdict, heatmap, stats, watched, _alive: alive, _queryables: [threshold, cfg, status] })
 }
 

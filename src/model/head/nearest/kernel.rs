@@ -59,9 +59,6 @@ pub(super) fn pack_queries(queries: &[f32], dim: usize, isa: Isa, packed: &mut V
     }
 }
 
-
-
-
 /// Which instructions the inner loop uses. The results are the same bits for all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Isa {
@@ -231,14 +228,37 @@ macro_rules! kernel {
 }
 
 #[cfg(target_arch = "x86_64")]
-kernel!(avx512, "avx512f,fma", x86_64, 8, 2, 16, _mm512_setzero_ps(), _mm512_loadu_ps, _mm512_set1_ps,
-    _mm512_storeu_ps, |a, b, c| _mm512_fmadd_ps(a, b, c));
+kernel!(
+    avx512,
+    "avx512f,fma",
+    x86_64,
+    8,
+    2,
+    16,
+    _mm512_setzero_ps(),
+    _mm512_loadu_ps,
+    _mm512_set1_ps,
+    _mm512_storeu_ps,
+    |a, b, c| _mm512_fmadd_ps(a, b, c)
+);
 #[cfg(target_arch = "x86_64")]
-kernel!(avx2, "avx2,fma", x86_64, 6, 2, 8, _mm256_setzero_ps(), _mm256_loadu_ps, _mm256_set1_ps,
-    _mm256_storeu_ps, |a, b, c| _mm256_fmadd_ps(a, b, c));
+kernel!(
+    avx2,
+    "avx2,fma",
+    x86_64,
+    6,
+    2,
+    8,
+    _mm256_setzero_ps(),
+    _mm256_loadu_ps,
+    _mm256_set1_ps,
+    _mm256_storeu_ps,
+    |a, b, c| _mm256_fmadd_ps(a, b, c)
+);
 #[cfg(target_arch = "aarch64")]
-kernel!(neon, "neon", aarch64, 6, 4, 4, vdupq_n_f32(0.0), vld1q_f32, vdupq_n_f32,
-    vst1q_f32, |a, b, c| vfmaq_f32(c, a, b));
+kernel!(neon, "neon", aarch64, 6, 4, 4, vdupq_n_f32(0.0), vld1q_f32, vdupq_n_f32, vst1q_f32, |a, b, c| vfmaq_f32(
+    c, a, b
+));
 
 /// The same in plain Rust.
 fn plain(bank: &Panels, norms: &[f32], q: &[f32], results: &mut Vec<Best>) {
