@@ -22,6 +22,9 @@ pub trait Painter: Send {
     fn due(&self, index: u64) -> Option<Duration>;
 }
 
+/// How long before it is due a picture is begun: several times what the simulator needs for one.
+const LEAD: Duration = Duration::from_millis(15);
+
 /// A painter with its clock; survives the rebuilds of a pipeline, so pictures go on where they stopped.
 #[derive(Clone)]
 pub struct Feed {
@@ -69,6 +72,10 @@ impl Feed {
                 }
                 return;
             };
+            // Just before it is due: painting right after the last push would take the processor from its inspection.
+            if !sleep_until(self.start + due.saturating_sub(LEAD), stop) {
+                return;
+            }
             painter.paint(index, &mut bytes);
             if caps != painter.caps(index) {
                 caps = painter.caps(index);
