@@ -196,7 +196,7 @@ fn a_steady_frame_allocates_nothing_on_the_hot_lane() {
     assert_eq!(counts.pass + counts.uninspected, FRAMES, "{counts:?}");
     assert_eq!(seen.load(Relaxed), FRAMES);
     let allocations = COUNT.load(Relaxed);
-    println!("allocations in {} frames: {allocations}", FRAMES - WARM);
+    eprintln!("allocations in {} frames: {allocations}", FRAMES - WARM);
     assert_eq!(allocations, 0, "in {} steady frames", FRAMES - WARM);
 }
 

@@ -57,7 +57,7 @@ impl Run {
         };
         let status = Line::status_of(cameras.iter().map(|p| (p.name.clone(), p.active.clone())));
         let metrics = Metrics::new(&names.cameras);
-        let server = c.metrics.map(|a| Server::start(a, metrics.clone(), health(status.clone()))).transpose()?;
+        let _server = c.metrics.map(|a| Server::start(a, metrics.clone(), health(status.clone()))).transpose()?;
         let control =
             Arc::new(LineControl { status: status.clone(), config_json: serde_json::to_string(&loaded.raw)? });
         let bundles = cameras.iter().map(|p| p.bundle.clone()).collect();
@@ -77,7 +77,6 @@ impl Run {
         tracing::info!(version = env!("CARGO_PKG_VERSION"), cameras = c.cameras.len(), "the line runs");
         let ended = line.wait(&stop);
         let report = line.finish()?;
-        drop(server);
         tell(&report, self.json)?;
         ended?;
         Ok(Exit::Ok)

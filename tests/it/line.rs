@@ -142,7 +142,7 @@ fn run(script: &[Step], deadline_ms: u64) -> Ran {
     let status = Line::status_of([("cam".to_owned(), active())]);
     let spec = CameraSpec {
         name: "cam".into(),
-        source: Box::new(Scripted(script.to_vec().into_iter())),
+        source: Box::new(Scripted(Vec::from(script).into_iter())),
         make_detector: Box::new(|| Ok(Box::new(Obedient))),
         active: active(),
         deadline: Duration::from_millis(deadline_ms),

@@ -366,7 +366,7 @@ fn a_router_that_is_absent_killed_and_back_loses_no_verdict() {
     assert!(until(20, || got.lock().unwrap().len() as u64 >= sent), "{} of {sent}", got.lock().unwrap().len());
     let got = got.lock().unwrap().clone();
     assert!(got.iter().copied().eq(0..sent), "in order, none twice: {got:?}");
-    println!("slowest offer {slowest:?}");
+    eprintln!("slowest offer {slowest:?}");
     assert!(slowest < Duration::from_millis(500), "{slowest:?}");
 }
 
@@ -386,5 +386,5 @@ fn print_latency_from_put_to_python() {
     let arrived = peer.seen.iter().filter(|v| v["payload"]["seq"].is_u64());
     let mut us: Vec<u64> = arrived.zip(&sent).map(|(v, t)| (v["arrived"].as_u64().unwrap() - t.0) / 1000).collect();
     us.sort_unstable();
-    println!("verdict put -> Python, 50/s: p50 {} us, p99 {} us, max {} us", us[50], us[98], us[99]);
+    eprintln!("verdict put -> Python, 50/s: p50 {} us, p99 {} us, max {} us", us[50], us[98], us[99]);
 }
