@@ -14,12 +14,12 @@ demo: build ## a simulated line, learned and running in under a minute (ARGS="--
 
 test: setup venv ## every test: units, real GStreamer, real Zenoh, peers in Python
 	ANDON_REQUIRE_PEERS=1 ANDON_PEERS_PYTHON=$(abspath $(VENV)/bin/python) $(CARGO) test --release --locked
-	$(CARGO) test --release --locked --no-default-features --lib
+	$(CARGO) test --release --locked --no-default-features
 
 lint: setup ## formatting and clippy, warnings denied
 	$(CARGO) fmt --check
 	$(CARGO) clippy --release --locked --all-targets -- -D warnings
-	$(CARGO) clippy --release --locked --no-default-features --lib --bins -- -D warnings
+	$(CARGO) clippy --release --locked --no-default-features --all-targets -- -D warnings
 
 bench: build ## nearest neighbours against plain loops
 	$(CARGO) bench --locked

@@ -80,7 +80,9 @@ setup_onnxruntime() {
     local work
     mkdir -p target
     work=$(mktemp -d target/onnxruntime.XXXXXX)
-    trap 'rm -rf "$work"' EXIT
+    # Expanded now: the variable is gone when the trap runs.
+    # shellcheck disable=SC2064
+    trap "rm -rf '$work'" EXIT
     "$VENV/bin/python" -m pip --disable-pip-version-check -q download "onnxruntime==$ORT_VERSION" --no-deps \
         --only-binary=:all: --platform "manylinux_2_28_$arch" --python-version 3.12 --implementation cp --abi cp312 \
         -d "$work/wheel" || fail "cannot fetch ONNX Runtime; without it andon works with the slower engine rten: cargo build --release"

@@ -3,21 +3,23 @@
 
 #[path = "it/common.rs"]
 mod common;
+#[cfg(feature = "rten")]
 #[path = "it/npy.rs"]
 mod npy;
 #[path = "it/capture.rs"]
 mod capture;
+#[cfg(feature = "rten")]
 #[path = "it/model.rs"]
 mod model;
-#[path = "it/fit.rs"]
-mod fit;
-#[path = "it/sim.rs"]
-mod sim;
 #[path = "it/zenoh.rs"]
 mod zenoh;
 #[path = "it/line.rs"]
 mod line;
+#[cfg(feature = "rten")]
 #[path = "it/cli.rs"]
 mod cli;
+#[cfg(feature = "web")]
+#[path = "it/web.rs"]
+mod web;
 #[path = "it/repo.rs"]
 mod repo;

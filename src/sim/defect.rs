@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::noise::{self, Dice};
-use super::paint::{BORE, HOLE_AT, HOLES};
+use super::shape::{BORE, HOLES, Surface};
 
 /// A kind of defect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
@@ -69,14 +69,6 @@ pub(super) struct Defect {
     /// How much it changes the surface, 0 to 1.
     strength: f32,
     grain: u32,
-}
-
-/// How the surface is at one point: brightness factor, tint towards rust, and whether there is metal at all.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Surface {
-    pub light: f32,
-    pub rust: f32,
-    pub metal: bool,
 }
 
 impl Defect {
@@ -180,10 +172,4 @@ impl Defect {
             DefectKind::MissingHole => {}
         }
     }
-}
-
-/// Squared distance to the nearest screw hole's centre, leaving one out.
-pub(super) fn nearest_hole(px: f32, py: f32, missing: Option<usize>) -> f32 {
-    let d2 = |(x, y): &(f32, f32)| (px - x) * (px - x) + (py - y) * (py - y);
-    HOLE_AT.iter().enumerate().filter(|(i, _)| Some(*i) != missing).map(|(_, h)| d2(h)).fold(f32::MAX, f32::min)
 }

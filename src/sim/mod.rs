@@ -7,6 +7,7 @@ mod noise;
 mod paint;
 #[cfg(feature = "gst")]
 mod painter;
+mod shape;
 
 pub use defect::DefectKind;
 #[cfg(feature = "gst")]

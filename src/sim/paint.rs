@@ -1,18 +1,9 @@
 //! Draws one flange. Units: the part's radius is 1, its centre the origin.
 
 use super::Part;
-use super::defect::{Surface, nearest_hole};
 use super::noise;
+use super::shape::{BORE, HOLE, Surface, nearest_hole};
 
-/// Radius of the bore.
-pub(super) const BORE: f32 = 0.3;
-/// Radius of a screw hole.
-const HOLE: f32 = 0.085;
-/// Number of screw holes.
-pub(super) const HOLES: usize = 6;
-/// Their centres on a circle of 0.66, 60 degrees apart.
-pub(super) const HOLE_AT: [(f32, f32); HOLES] =
-    [(0.66, 0.0), (0.33, 0.571_577), (-0.33, 0.571_577), (-0.66, 0.0), (-0.33, -0.571_577), (0.33, -0.571_577)];
 /// The part's radius as a share of the picture's side.
 const RADIUS: f32 = 0.39;
 

@@ -15,8 +15,6 @@ use andon::types::{
     Threshold, Verdict,
 };
 
-use crate::common;
-
 /// What a scripted camera does next.
 #[derive(Clone, Copy)]
 enum Step {
@@ -337,11 +335,12 @@ fn every_pass_has_a_finite_score_under_its_threshold() {
     }
 }
 
-#[cfg(feature = "gst")]
+#[cfg(all(feature = "gst", feature = "rten"))]
 mod streams {
     use std::path::Path;
 
     use super::*;
+    use crate::common;
 
     fn config(dir: &Path, camera: &str) -> std::path::PathBuf {
         let path = dir.join("andon.toml");
