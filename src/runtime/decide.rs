@@ -14,7 +14,7 @@ use crate::capture::CameraState;
 use crate::decide::{Admitted, Ending, Ledger, Observed};
 use crate::publish::{MapRecord, Record};
 use crate::telemetry::{LatencyHistogram, Metrics};
-use crate::types::{CameraId, Counts, LatencySummary, Mono, StageTimes, Stats, Verdict};
+use crate::types::{CameraId, Counts, LatencySummary, Mono, StageTimes, Stats, Threshold, Verdict};
 
 /// How often each camera reports.
 const REPORT: Duration = Duration::from_secs(1);
@@ -63,26 +63,24 @@ impl Decide {
             PartEvent::Admitted { camera, seq, t_capture, source_index } => {
                 self.metrics.offered(camera, 1);
                 let part = Admitted { seq, t_capture, source_index };
-                self.with(camera, 0, StageTimes::default(), |ledger, end| ledger.admit(part, now, end));
+                self.with(camera, 0, StageTimes::default(), |ledger, _, end| ledger.admit(part, now, end));
             }
             PartEvent::Missing { camera, count, at } => {
                 self.metrics.offered(camera, count);
-                self.with(camera, 0, StageTimes::default(), |ledger, end| ledger.missing(count, at, now, end));
+                self.with(camera, 0, StageTimes::default(), |ledger, _, end| ledger.missing(count, at, now, end));
             }
             PartEvent::Evicted { camera, seq } => {
-                self.with(camera, 0, StageTimes::default(), |ledger, end| ledger.evicted(seq, now, end));
+                self.with(camera, 0, StageTimes::default(), |ledger, _, end| ledger.evicted(seq, now, end));
             }
             PartEvent::Observed { camera, seq, result, queue_ns, times, map } => {
-                let active = self.status.cameras[camera.index()].active.load();
-                let threshold = active.threshold;
-                let mut judged_at = None;
-                self.with(camera, queue_ns, times, |ledger, end| {
+                let mut judged = None;
+                self.with(camera, queue_ns, times, |ledger, threshold, end| {
                     ledger.observed(Observed { seq, result }, threshold, now, &mut |e: Ending| {
-                        judged_at = e.score.map(|_| e.part.t_capture);
+                        judged = e.score.map(|_| (e.part.t_capture, threshold));
                         end(e);
                     });
                 });
-                if let (Some(map), Some(t_capture)) = (map, judged_at) {
+                if let (Some(map), Some((t_capture, threshold))) = (map, judged) {
                     let record = MapRecord { camera, seq, t_capture, map, threshold: threshold.get() };
                     if self.maps.set(record) {
                         self.status.shed.maps.fetch_add(1, Relaxed);
@@ -96,17 +94,18 @@ impl Decide {
     fn each_camera(&mut self, mut work: impl FnMut(&mut Ledger, &mut dyn FnMut(Ending))) {
         for n in 0..self.ledgers.len() {
             let camera = CameraId(n as u8);
-            self.with(camera, 0, StageTimes::default(), |ledger, end| work(ledger, &mut *end));
+            self.with(camera, 0, StageTimes::default(), |ledger, _, end| work(ledger, &mut *end));
         }
     }
 
-    /// Lends one ledger out and sends a verdict for every part that ends meanwhile.
+    /// Lends one ledger out and sends a verdict for every part that ends meanwhile. The threshold is read once, so that the
+    /// verdict names the one that it was judged by.
     fn with(
         &mut self,
         camera: CameraId,
         queue_ns: u64,
         times: StageTimes,
-        work: impl FnOnce(&mut Ledger, &mut dyn FnMut(Ending)),
+        work: impl FnOnce(&mut Ledger, Threshold, &mut dyn FnMut(Ending)),
     ) {
         let Decide { ledgers, latency, status, metrics, records, .. } = self;
         let active = status.cameras[camera.index()].active.load();
@@ -136,7 +135,7 @@ impl Decide {
                 status.shed.records.fetch_add(1, Relaxed);
             }
         };
-        work(&mut ledgers[camera.index()], &mut end);
+        work(&mut ledgers[camera.index()], active.threshold, &mut end);
     }
 
     fn report(&mut self, now: Mono) {

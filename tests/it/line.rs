@@ -63,7 +63,7 @@ impl Source for Scripted {
 }
 
 /// The first pixel says what happens: below 200 it is the score; 255 is NaN, 254 a panic, 253 an engine fault, 252 a hang
-/// of 300 ms, 251 a wait of 20 ms.
+/// of 600 ms, 251 a wait of 20 ms.
 struct Obedient;
 
 impl Detector for Obedient {
@@ -77,7 +77,7 @@ impl Detector for Obedient {
             255 => out.score = f32::NAN,
             254 => std::panic::resume_unwind(Box::new("on purpose")),
             253 => return Err(Fault::Engine("obedient")),
-            252 => std::thread::sleep(Duration::from_millis(300)),
+            252 => std::thread::sleep(Duration::from_millis(600)),
             251 => std::thread::sleep(Duration::from_millis(20)),
             _ => {}
         }
@@ -156,7 +156,7 @@ fn run(script: &[Step], deadline_ms: u64) -> Ran {
 
 /// Frames with enough time between them that none is pushed out.
 fn spaced(values: &[u8]) -> Vec<Step> {
-    values.iter().flat_map(|v| [Step::Frame(*v), Step::Wait(15)]).collect()
+    values.iter().flat_map(|v| [Step::Frame(*v), Step::Wait(30)]).collect()
 }
 
 #[test]
@@ -170,7 +170,7 @@ fn good_and_bad_parts_get_their_outcomes() {
 #[test]
 fn what_cannot_be_judged_is_an_error_and_the_line_goes_on() {
     let mut script = spaced(&[10, 255, 10]);
-    script.extend([Step::Broken, Step::Wait(15)]);
+    script.extend([Step::Broken, Step::Wait(30)]);
     script.extend(spaced(&[254, 10, 253, 10]));
     let ran = run(&script, 1000);
     use Reason::{BadFrame, EngineFault, NonFiniteScore, StagePanic, UnderThreshold};
@@ -202,14 +202,14 @@ fn a_detector_that_keeps_failing_stops_the_line_with_a_reason() {
 #[test]
 fn an_inspector_that_hangs_makes_parts_uninspected_and_its_late_word_counts_for_nothing() {
     let mut script = spaced(&[10]);
-    script.extend([Step::Frame(252), Step::Wait(500)]);
+    script.extend([Step::Frame(252), Step::Wait(900)]);
     script.extend(spaced(&[10]));
-    let ran = run(&script, 100);
+    let ran = run(&script, 200);
     assert_eq!(ran.reasons(), [Reason::UnderThreshold, Reason::Late, Reason::UnderThreshold]);
     let late = ran.verdicts.iter().find(|v| v.reason == Reason::Late).unwrap();
-    // Decided when the deadline passed, not when the inspector came back 200 ms later.
+    // Decided when the deadline passed, not when the inspector came back 400 ms later.
     assert!(
-        late.t_verdict.since(late.deadline) < Duration::from_millis(60),
+        late.t_verdict.since(late.deadline) < Duration::from_millis(300),
         "{:?}",
         late.t_verdict.since(late.deadline)
     );
@@ -293,7 +293,7 @@ fn a_slow_sink_slows_nothing_but_itself() {
         source: Box::new(Scripted(spaced(&[10; 20]).into_iter())),
         make_detector: Box::new(|| Ok(Box::new(Obedient))),
         active: active(),
-        deadline: Duration::from_millis(200),
+        deadline: Duration::from_secs(5),
     };
     let metrics = Metrics::new(&["cam".to_owned()]);
     let sinks: Vec<Box<dyn Sink>> = vec![Box::new(Slow(seen))];
@@ -301,7 +301,8 @@ fn a_slow_sink_slows_nothing_but_itself() {
     line.wait(&AtomicBool::new(false)).unwrap();
     let (_, counts, latency) = line.finish().unwrap().cameras.remove(0);
     assert_eq!(counts.pass, 20, "{counts:?}");
-    assert!(latency.max_us < 150_000, "{latency:?}");
+    // Twenty records take the sink four seconds; no part waited for it.
+    assert!(latency.max_us < 1_000_000, "{latency:?}");
 }
 
 #[test]
