@@ -31,7 +31,7 @@ pub struct FitOptions {
 }
 
 /// Fewer good pictures than this say nothing about what is normal.
-pub const MIN_IMAGES: usize = 5;
+pub const MIN_IMAGES: usize = 3;
 /// Confidence of the printed claim.
 const CONFIDENCE: f64 = 0.95;
 /// Pictures in the parity set.

@@ -147,7 +147,7 @@ fn folders_that_cannot_teach_are_refused_and_nothing_is_written() {
     let two = dir.path().join("two");
     std::fs::create_dir(&two).unwrap();
     flanges(&two);
-    refused(&fit(&two, &[]), 1, &["2 different good pictures", "at least 5"]);
+    refused(&fit(&two, &[]), 1, &["2 different good pictures", "at least 3"]);
     for k in 0..6 {
         let mut rgb = Vec::new();
         Conveyor::new(SimSpec::default()).paint_good(k, &mut rgb);

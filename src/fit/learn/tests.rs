@@ -91,7 +91,7 @@ fn equal_inputs_give_equal_bytes() {
 #[test]
 fn two_pictures_are_too_few_and_say_how_many_are_needed() {
     let message = learn(good(2), false).unwrap_err().to_string();
-    assert!(message.starts_with("2 different good pictures") && message.contains("at least 5"), "{message}");
+    assert!(message.starts_with("2 different good pictures") && message.contains("at least 3"), "{message}");
 }
 
 #[test]
