@@ -48,7 +48,7 @@ struct StageReport {
 
 impl Bench {
     pub fn run(self, log: Option<&str>) -> Result<Exit, Failure> {
-        setup::logging(log, "warn", false)?;
+        let _log = setup::logging(log, "warn", false)?;
         let bundle = setup::bundle(&self.model)?;
         let options = self.engine.options();
         let ready = setup::ready(&bundle, &options, FrameSize::Any)?;

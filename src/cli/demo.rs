@@ -58,7 +58,7 @@ impl Demo {
     pub fn run(self, log: Option<&str>) -> Result<Exit, Failure> {
         let start = Mono::now();
         // A log would tear the picture apart; what matters is shown in it.
-        setup::logging(log, "error", false)?;
+        let _log = setup::logging(log, "error", false)?;
         let usage = |why: &str| Failure::new(Exit::Usage, anyhow::anyhow!("{why}"));
         if !(0.1..=1000.0).contains(&self.rate) {
             return Err(usage("--rate must be between 0.1 and 1000 parts a second"));

@@ -41,7 +41,7 @@ enum State {
 
 impl Doctor {
     pub fn run(self, log: Option<&str>) -> Result<Exit, Failure> {
-        setup::logging(log, "error", false)?;
+        let _log = setup::logging(log, "error", false)?;
         let loaded = config::load(self.config.as_deref(), std::env::vars(), &[]).map_err(Failure::config)?;
         let c = &loaded.config;
         let mut findings = vec![finding("version", State::Ok, env!("CARGO_PKG_VERSION").to_owned())];

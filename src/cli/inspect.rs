@@ -60,7 +60,7 @@ struct Line<'a> {
 
 impl Inspect {
     pub fn run(self, log: Option<&str>) -> Result<Exit, Failure> {
-        setup::logging(log, "warn", false)?;
+        let _log = setup::logging(log, "warn", false)?;
         let bundle = setup::bundle(&self.model)?;
         let threshold = Threshold::new(self.threshold.unwrap_or(bundle.manifest.threshold))
             .ok_or_else(|| Failure::new(Exit::Usage, anyhow::anyhow!("--threshold must be a finite number above 0")))?;

@@ -40,7 +40,7 @@ impl Run {
         })?;
         let loaded = config::load(Some(&self.config), std::env::vars(), &flags).map_err(Failure::config)?;
         let c = &loaded.config;
-        setup::logging(log, &c.log_level, c.log_json)?;
+        let _log = setup::logging(log, &c.log_level, c.log_json)?;
         if c.cameras.is_empty() {
             let why = format!("{}: no cameras; add a table [cameras.NAME]", self.config.display());
             return Err(Failure::config(anyhow::anyhow!(why)));

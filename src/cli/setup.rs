@@ -16,7 +16,7 @@ use crate::model::engine::{EngineChoice, EngineOptions};
 use crate::model::{Detector, heatmap};
 use crate::publish::Render;
 use crate::runtime::MakeDetector;
-use crate::telemetry::{LogOptions, init_logging};
+use crate::telemetry::{LogGuard, LogOptions, init_logging};
 use crate::types::ModelTag;
 
 /// Which engine, from the command line.
@@ -41,8 +41,8 @@ impl EngineArgs {
     }
 }
 
-/// Messages go to standard error; `level` wins over `default`.
-pub(super) fn logging(level: Option<&str>, default: &str, json: bool) -> Result<(), Failure> {
+/// Messages go to standard error as long as the guard lives; `level` wins over `default`.
+pub(super) fn logging(level: Option<&str>, default: &str, json: bool) -> Result<LogGuard, Failure> {
     let level = level.unwrap_or(default).to_owned();
     let refused = |e| Failure::config(anyhow::anyhow!("log level `{level}`: {e}"));
     init_logging(&LogOptions { level: level.clone(), json }).map_err(refused)

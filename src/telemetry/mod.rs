@@ -5,5 +5,5 @@ mod logging;
 mod metrics;
 
 pub use latency::LatencyHistogram;
-pub use logging::{LogOptions, init_logging};
+pub use logging::{LogGuard, LogOptions, init_logging};
 pub use metrics::Metrics;

@@ -442,4 +442,29 @@ mod streams {
         assert!(err.contains("camera down") && err.contains("/dev/video99"), "{err}");
         assert!(err.lines().count() < 40, "a dead camera must not flood the log: {err}");
     }
+
+    #[test]
+    fn a_log_that_nobody_reads_stops_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let camera = format!(
+            "pipeline = \"test\"\nmodel = \"{}\"\nframe_size = \"any\"\ndeadline_ms = 5000\n",
+            common::flange_model().display()
+        );
+        let config = config(dir.path(), &camera);
+        // A pipe that is full to the brim: the next byte written to it waits for ever.
+        let (_reader, mut writer) = std::io::pipe().unwrap();
+        std::io::Write::write_all(&mut writer, &[b'x'; 65_536]).unwrap();
+        let mut child = common::andon(&["run", "-c", config.to_str().unwrap(), "--json"])
+            .stdout(std::process::Stdio::piped())
+            .stderr(writer)
+            .spawn()
+            .unwrap();
+        let out = std::io::BufReader::new(child.stdout.take().unwrap());
+        let verdicts = std::io::BufRead::lines(out).take(10).map_while(Result::ok).count();
+        assert!(
+            std::process::Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success()
+        );
+        assert_eq!(verdicts, 10);
+        assert_eq!(child.wait().unwrap().code(), Some(0));
+    }
 }
