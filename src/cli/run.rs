@@ -1,5 +1,6 @@
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use clap::Args;
 use ulid::Ulid;
@@ -27,7 +28,8 @@ pub(super) struct Run {
     /// Sets one key over file and environment: --set cameras.top.deadline_ms=100
     #[arg(long = "set", value_name = "KEY=VALUE")]
     set: Vec<String>,
-    /// Verdicts as JSON lines on standard output too, and the final figures as the last line.
+    /// Verdicts as JSON lines on standard output too, and the final figures as the last line. A reader that does not keep up
+    /// loses lines, never the line its verdicts.
     #[arg(long)]
     json: bool,
 }
@@ -63,8 +65,9 @@ impl Run {
         let bundles = cameras.iter().map(|p| p.bundle.clone()).collect();
         let mut sinks: Vec<Box<dyn Sink>> = sinks::zenoh(&c.zenoh, &names, control, bundles)?.into_iter().collect();
         sinks.push(Box::new(LogStats::new(names.clone())));
+        let stuck = Arc::new(AtomicBool::new(false));
         if self.json {
-            sinks.push(Box::new(JsonLines(names.clone())));
+            sinks.push(Box::new(JsonLines::start(names.clone(), stuck.clone())?));
         }
         let mut specs = Vec::new();
         for (prepared, camera) in cameras.into_iter().zip(&c.cameras) {
@@ -77,7 +80,9 @@ impl Run {
         tracing::info!(version = env!("CARGO_PKG_VERSION"), cameras = c.cameras.len(), "the line runs");
         let ended = line.wait(&stop);
         let report = line.finish()?;
-        tell(&report, self.json)?;
+        if !stuck.load(Relaxed) {
+            tell(&report, self.json)?;
+        }
         ended?;
         Ok(Exit::Ok)
     }

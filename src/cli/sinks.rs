@@ -2,13 +2,16 @@
 
 use std::io::Write;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::Duration;
 
-use crossbeam_channel::Sender;
+use crossbeam_channel::{Sender, bounded};
 
 use super::setup::renderer;
 use crate::model::bundle::Bundle;
 use crate::publish::wire::{self, Names};
 use crate::publish::{Control, Offer, Record, Sink, ZenohOptions};
+use crate::runtime::{Joined, spawn};
 use crate::types::{Mono, ScoreMap, Seq, Stats, Verdict, WallClock};
 
 /// Zenoh, if wanted and built in.
@@ -41,8 +44,33 @@ pub(super) fn zenoh(
     Ok(None)
 }
 
-/// Verdicts as JSON lines on standard output.
-pub(super) struct JsonLines(pub Names);
+/// Verdicts as JSON lines on standard output, written by a thread of its own: a reader that stops reading holds up nobody
+/// else, and what does not fit is left out there and counted.
+pub(super) struct JsonLines {
+    to: Option<Sender<Verdict>>,
+    writer: Option<Joined>,
+    stuck: Arc<AtomicBool>,
+}
+
+impl JsonLines {
+    /// `stuck` becomes true when the reader has not taken everything two seconds after the end.
+    pub fn start(names: Names, stuck: Arc<AtomicBool>) -> std::io::Result<JsonLines> {
+        // 17 s at 60 parts/s.
+        let (to, verdicts) = bounded::<Verdict>(1024);
+        let writer = spawn("stdout", move || {
+            for v in verdicts {
+                let mut out = std::io::stdout().lock();
+                let written = serde_json::to_writer(&mut out, &wire::verdict(&names, &WallClock::read(), &v))
+                    .map_err(std::io::Error::from)
+                    .and_then(|()| out.write_all(b"\n"));
+                if written.is_err() {
+                    return;
+                }
+            }
+        })?;
+        Ok(JsonLines { to: Some(to), writer: Some(writer), stuck })
+    }
+}
 
 impl Sink for JsonLines {
     fn name(&self) -> &'static str {
@@ -50,12 +78,15 @@ impl Sink for JsonLines {
     }
 
     fn offer(&mut self, record: &Record) -> Offer {
-        let Record::Verdict(v) = record else { return Offer::Ignored };
-        let mut out = std::io::stdout().lock();
-        let written = serde_json::to_writer(&mut out, &wire::verdict(&self.0, &WallClock::read(), v))
-            .map_err(std::io::Error::from)
-            .and_then(|()| out.write_all(b"\n"));
-        if written.is_ok() { Offer::Taken } else { Offer::Shed }
+        let (Record::Verdict(v), Some(to)) = (record, &self.to) else { return Offer::Ignored };
+        if to.try_send(v.clone()).is_ok() { Offer::Taken } else { Offer::Shed }
+    }
+
+    fn close(&mut self) {
+        self.to = None;
+        if let Some(writer) = self.writer.take() {
+            self.stuck.store(!writer.join_within(Duration::from_secs(2)), Relaxed);
+        }
     }
 }
 

@@ -467,4 +467,28 @@ mod streams {
         assert_eq!(verdicts, 10);
         assert_eq!(child.wait().unwrap().code(), Some(0));
     }
+
+    #[test]
+    fn a_reader_of_verdicts_that_stops_reading_does_not_hold_up_the_end() {
+        let dir = tempfile::tempdir().unwrap();
+        let camera = format!(
+            "pipeline = \"test\"\nmodel = \"{}\"\nframe_size = \"any\"\ndeadline_ms = 5000\n",
+            common::flange_model().display()
+        );
+        let config = config(dir.path(), &camera);
+        let (_reader, mut writer) = std::io::pipe().unwrap();
+        std::io::Write::write_all(&mut writer, &[b'x'; 65_536]).unwrap();
+        let mut child = common::andon(&["run", "-c", config.to_str().unwrap(), "--json"])
+            .stdout(writer)
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(Duration::from_millis(3000));
+        assert!(
+            std::process::Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success()
+        );
+        let before = Mono::now();
+        assert_eq!(child.wait().unwrap().code(), Some(0));
+        assert!(Mono::now().since(before) < Duration::from_secs(20), "it ends although nobody reads");
+    }
 }
