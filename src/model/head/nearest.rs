@@ -1,59 +1,77 @@
 //! Exact nearest neighbours in L2, the step where PatchCore spends its time.
 //!
-//! For queries `q` and bank rows `b`: `argmin |q-b|^2 = argmin |b|^2 - 2 q·b`, a matrix product with the minimum taken while
-//! a block of products is still in registers. The winner's distance is then computed again as `sqrt(sum (q-b)^2)`, which
-//! does not cancel: a row's distance to itself is exactly 0.
+//! For queries `q` and bank rows `b`, `|q-b|^2 = |q|^2 + |b|^2 - 2 q·b`, a matrix product. It is not needed exactly: in 8-bit
+//! whole numbers, which the processor multiplies four times as fast as f32, every distance comes out with a known bound on its
+//! error, and only rows that the bound cannot rule out (two or three of thousands) are measured, as `sqrt(sum (q-b)^2)`.
+//! So the answer is that of the exhaustive search in f32, does not cancel (a row is at distance 0 from itself), and has
+//! the same bits on every processor, in every number format, on any number of threads.
 //!
-//! Every product is summed over the dimensions in the same order with fused multiply-adds, whatever the vector width, so
-//! all processors and thread counts give the same bits.
+//! The bound: with `q'`, `b'` the vectors as rounded, `|q-b| >= |q'-b'| - |q-q'| - |b-b'|` (triangle inequality), and the last two are
+//! measured when the vectors are written down.
 
-mod kernel;
+mod isa;
+mod pack;
+mod rank;
+mod tile;
 
 use std::ops::Range;
 use std::sync::Arc;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
-use self::kernel::{Best, Isa, Panels};
+use self::isa::Isa;
+use self::pack::{Bank, Queries};
+use self::rank::{Best, Scratch, Search};
 
-/// The nearest bank row of one query.
+pub use self::rank::{MAX_K, squared};
+
+/// A near bank row of one query.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Nearest {
     /// Row of the bank.
     pub index: u32,
-    /// L2 distance (not squared); NaN if the query holds one.
+    /// L2 distance (not squared); NaN if the query holds one, infinite if there is no (further) row.
     pub distance: f32,
+}
+
+impl Nearest {
+    const NONE: Nearest = Nearest { index: 0, distance: f32::INFINITY };
 }
 
 /// Searches one bank; owns its threads and scratch memory.
 pub struct Searcher {
-    rows: Arc<[f32]>,
+    shared: Arc<Shared>,
     dim: usize,
     isa: Isa,
-    panels: Arc<Panels>,
-    /// `|b|^2` of each row, infinite for excluded and padding rows.
-    norms: Arc<Vec<f32>>,
-    excluded: Range<usize>,
-    /// Queries in blocks, see [`kernel`].
-    packed: Arc<Vec<f32>>,
-    own: Vec<Best>,
+    /// `|row|^2` of the excluded rows.
+    norms: Vec<f32>,
+    own: Scratch,
     helpers: Vec<Helper>,
+}
+
+/// What the threads read during a search.
+#[derive(Clone)]
+struct Shared {
+    rows: Arc<[f32]>,
+    bank: Bank,
+    queries: Queries,
+    values: Vec<f32>,
+    excluded: Range<usize>,
+    k: usize,
 }
 
 struct Helper {
     to: Option<Sender<Job>>,
-    back: Receiver<Vec<Best>>,
-    /// The buffer for this helper's results, here between searches.
-    results: Option<Vec<Best>>,
+    back: Receiver<Scratch>,
+    /// The helper's memory, here between searches.
+    scratch: Option<Scratch>,
     thread: Option<std::thread::JoinHandle<()>>,
 }
 
 struct Job {
-    panels: Arc<Panels>,
-    norms: Arc<Vec<f32>>,
-    packed: Arc<Vec<f32>>,
+    shared: Arc<Shared>,
     blocks: Range<usize>,
-    results: Vec<Best>,
+    scratch: Scratch,
 }
 
 impl Searcher {
@@ -62,45 +80,60 @@ impl Searcher {
     /// # Panics
     /// If `dim` is 0 or does not divide the length of `rows`, or there are no rows: a bundle is checked before.
     pub fn new(rows: Arc<[f32]>, dim: usize, threads: usize) -> Searcher {
-        Self::with_isa(rows, dim, threads, Isa::best())
+        Self::with_isa(rows, dim, threads, Isa::best(true))
+    }
+
+    /// As [`Searcher::new`], with candidates found in f32: for comparisons of speed.
+    pub fn new_f32(rows: Arc<[f32]>, dim: usize, threads: usize) -> Searcher {
+        Self::with_isa(rows, dim, threads, Isa::best(false))
     }
 
     fn with_isa(rows: Arc<[f32]>, dim: usize, threads: usize, isa: Isa) -> Searcher {
         assert!(dim > 0 && !rows.is_empty() && rows.len().is_multiple_of(dim), "a bank of whole, non-empty rows");
-        let panels = Arc::new(Panels::pack(&rows, dim, isa));
-        let norms = Arc::new(norms(&rows, dim, panels.padded_rows()));
+        let bank = Bank::pack(&rows, dim, isa);
+        let shared = Shared { rows, bank, queries: Queries::default(), values: Vec::new(), excluded: 0..0, k: 1 };
         // A helper that cannot be started is only a slower search.
         let helpers = (1..threads.max(1)).map_while(|n| Helper::start(n, isa).ok()).collect();
-        Searcher {
-            rows,
-            dim,
-            isa,
-            panels,
-            norms,
-            excluded: 0..0,
-            packed: Arc::new(Vec::new()),
-            own: Vec::new(),
-            helpers,
-        }
+        Searcher { shared: Arc::new(shared), dim, isa, norms: Vec::new(), own: Scratch::default(), helpers }
+    }
+
+    /// The instructions in use, for people.
+    pub fn instructions(&self) -> &'static str {
+        self.isa.name()
     }
 
     /// Leaves these rows out of the following searches (leave-one-image-out scores); `None` searches all.
     pub fn exclude(&mut self, rows: Option<Range<usize>>) {
-        let norms = Arc::make_mut(&mut self.norms);
-        for i in self.excluded.clone() {
-            norms[i] = norm(&self.rows[i * self.dim..(i + 1) * self.dim]);
-        }
-        let count = self.rows.len() / self.dim;
-        self.excluded = rows.map_or(0..0, |r| r.start.min(count)..r.end.min(count));
-        norms[self.excluded.clone()].fill(f32::INFINITY);
+        // Alone since the last search: every helper gave its clone back before it answered.
+        let shared = Arc::make_mut(&mut self.shared);
+        shared.bank.norm[shared.excluded.clone()].copy_from_slice(&self.norms);
+        let count = shared.bank.rows;
+        shared.excluded = rows.map_or(0..0, |r| r.start.min(count)..r.end.min(count).max(r.start.min(count)));
+        self.norms.clear();
+        self.norms.extend_from_slice(&shared.bank.norm[shared.excluded.clone()]);
+        shared.bank.norm[shared.excluded.clone()].fill(f32::INFINITY);
     }
 
     /// One result per query; ties go to the lowest row. `queries` holds `q * dim` values. Allocates nothing once the
     /// buffers have grown to the largest number of queries. If every row is excluded the distance is infinite.
     pub fn search_into(&mut self, queries: &[f32], out: &mut Vec<Nearest>) {
+        self.search_k_into(queries, 1, out);
+    }
+
+    /// `k` results per query, nearest first, ties to the lowest row; infinite distances where there are fewer rows.
+    ///
+    /// # Panics
+    /// If `k` is not in `1..=MAX_K`.
+    pub fn search_k_into(&mut self, queries: &[f32], k: usize, out: &mut Vec<Nearest>) {
+        assert!((1..=MAX_K).contains(&k), "k is 1 to {MAX_K}");
         let count = queries.len() / self.dim;
-        // Unique again since the last search: every helper gave its clone back before it answered.
-        kernel::pack_queries(queries, self.dim, self.isa, Arc::make_mut(&mut self.packed));
+        let shared = Arc::make_mut(&mut self.shared);
+        shared.k = k;
+        shared.bank.pack_queries(queries, &mut shared.queries);
+        if !self.helpers.is_empty() {
+            shared.values.clear();
+            shared.values.extend_from_slice(queries);
+        }
         let blocks = count.div_ceil(self.isa.block());
         let share = blocks.div_ceil(self.helpers.len() + 1).max(1);
         let mut given = share.min(blocks);
@@ -108,19 +141,31 @@ impl Searcher {
         for helper in &mut self.helpers {
             let part = given..(given + share).min(blocks);
             given = part.end;
-            helper.give(&self.panels, &self.norms, &self.packed, part);
+            helper.give(&self.shared, part);
         }
-        self.isa.search(&self.panels, &self.norms, &self.packed, mine, &mut self.own);
+        self.shared.search(self.isa, queries, mine, &mut self.own);
         out.clear();
-        for best in self.own.iter().chain(self.helpers.iter_mut().flat_map(Helper::take)).take(count) {
-            let q = &queries[out.len() * self.dim..(out.len() + 1) * self.dim];
-            let distance = match best.index {
-                Best::NONE if q.iter().all(|v| !v.is_nan()) => f32::INFINITY,
-                Best::NONE => f32::NAN,
-                row => distance(q, &self.rows[row as usize * self.dim..(row as usize + 1) * self.dim]),
-            };
-            out.push(Nearest { index: if best.index == Best::NONE { 0 } else { best.index }, distance });
+        let own = self.own.best.iter();
+        for best in own.chain(self.helpers.iter_mut().flat_map(Helper::take)).take(count) {
+            let from = out.len() / k * self.dim;
+            put(best, &queries[from..from + self.dim], k, out);
         }
+    }
+}
+
+fn put(best: &Best, query: &[f32], k: usize, out: &mut Vec<Nearest>) {
+    let found = best.found().iter().map(|(d, index)| Nearest { index: *index, distance: d.sqrt() });
+    let none = match query.iter().any(|v| v.is_nan()) {
+        true => Nearest { distance: f32::NAN, ..Nearest::NONE },
+        false => Nearest::NONE,
+    };
+    out.extend(found.chain(std::iter::repeat(none)).take(k));
+}
+
+impl Shared {
+    fn search(&self, isa: Isa, values: &[f32], blocks: Range<usize>, scratch: &mut Scratch) {
+        let (rows, bank, queries) = (&self.rows[..], &self.bank, &self.queries);
+        Search { isa, bank, rows, queries, values, excluded: &self.excluded, k: self.k }.run(blocks, scratch);
     }
 }
 
@@ -128,24 +173,22 @@ impl Helper {
     #[allow(clippy::disallowed_methods, reason = "a pool of this module's own, joined by drop below")]
     fn start(n: usize, isa: Isa) -> std::io::Result<Helper> {
         let (to, jobs) = bounded::<Job>(1);
-        let (answer, back) = bounded::<Vec<Best>>(1);
+        let (answer, back) = bounded::<Scratch>(1);
         let thread = std::thread::Builder::new().name(format!("nn-{n}")).spawn(move || {
             for mut job in jobs {
-                isa.search(&job.panels, &job.norms, &job.packed, job.blocks.clone(), &mut job.results);
-                let results = std::mem::take(&mut job.results);
+                job.shared.search(isa, &job.shared.values, job.blocks, &mut job.scratch);
                 // Before the answer, so that the searcher owns its buffers alone when it has it.
-                drop(job);
-                if answer.send(results).is_err() {
+                drop(job.shared);
+                if answer.send(job.scratch).is_err() {
                     break;
                 }
             }
         })?;
-        Ok(Helper { to: Some(to), back, results: Some(Vec::new()), thread: Some(thread) })
+        Ok(Helper { to: Some(to), back, scratch: Some(Scratch::default()), thread: Some(thread) })
     }
 
-    fn give(&mut self, panels: &Arc<Panels>, norms: &Arc<Vec<f32>>, packed: &Arc<Vec<f32>>, blocks: Range<usize>) {
-        let results = self.results.take().unwrap_or_default();
-        let job = Job { panels: panels.clone(), norms: norms.clone(), packed: packed.clone(), blocks, results };
+    fn give(&mut self, shared: &Arc<Shared>, blocks: Range<usize>) {
+        let job = Job { shared: shared.clone(), blocks, scratch: self.scratch.take().unwrap_or_default() };
         if let Some(to) = &self.to {
             // The helper ends only when this end is dropped.
             drop(to.send(job));
@@ -153,8 +196,8 @@ impl Helper {
     }
 
     fn take(&mut self) -> &[Best] {
-        self.results = self.back.recv().ok();
-        self.results.as_deref().unwrap_or_default()
+        self.scratch = self.back.recv().ok();
+        self.scratch.as_ref().map(|s| s.best.as_slice()).unwrap_or_default()
     }
 }
 
@@ -165,20 +208,6 @@ impl Drop for Helper {
             drop(thread.join());
         }
     }
-}
-
-fn norm(row: &[f32]) -> f32 {
-    row.iter().fold(0.0, |sum, v| v.mul_add(*v, sum))
-}
-
-fn norms(rows: &[f32], dim: usize, padded: usize) -> Vec<f32> {
-    let mut norms: Vec<f32> = rows.chunks_exact(dim).map(norm).collect();
-    norms.resize(padded, f32::INFINITY);
-    norms
-}
-
-fn distance(a: &[f32], b: &[f32]) -> f32 {
-    a.iter().zip(b).fold(0.0f32, |sum, (x, y)| (x - y).mul_add(x - y, sum)).sqrt()
 }
 
 #[cfg(test)]

@@ -91,6 +91,79 @@ fn excluded_rows_are_not_found_and_come_back() {
     assert!(out.iter().all(|n| n.distance == f32::INFINITY), "nothing left to compare with");
 }
 
+/// The definition: all rows measured, sorted by squared distance and row.
+fn exhaustive(rows: &[f32], dim: usize, q: &[f32], k: usize, skip: &Range<usize>) -> Vec<(u32, u32)> {
+    let mut all: Vec<(f32, u32)> = (0..(rows.len() / dim) as u32)
+        .filter(|i| !skip.contains(&(*i as usize)))
+        .map(|i| (squared(q, &rows[i as usize * dim..(i as usize + 1) * dim]), i))
+        .collect();
+    all.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+    all.iter().take(k).map(|(d, i)| (*i, d.sqrt().to_bits())).collect()
+}
+
+/// Banks and queries that try the bounds: outliers, copies, an offset far from zero, one direction only, zeros, tiny and
+/// huge numbers.
+fn awkward(kind: u32, n: usize, dim: usize, seed: u64) -> Vec<f32> {
+    let mut values = noise(n * dim, seed);
+    for (i, v) in values.iter_mut().enumerate() {
+        *v = match kind {
+            0 => *v,
+            1 if i % 97 == 0 => *v * 300.0,
+            2 => (*v * 2.0).round(),
+            3 => *v + 1000.0,
+            4 if i % dim > 0 => 0.0,
+            5 => 0.25,
+            6 => *v * 1e-30,
+            7 => *v * 1e18,
+            8 if (i / dim).is_multiple_of(5) => *v * 40.0,
+            _ => *v,
+        };
+    }
+    values
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(120))]
+    #[test]
+    fn every_path_gives_the_exhaustive_search_in_f32(
+        kind in 0u32..9, query_kind in 0u32..9, n in 1usize..300, dim in 1usize..70, k in 1usize..=MAX_K,
+        seed in 0u64..1000, skip in 0usize..200, skipped in 0usize..40, threads in 1usize..4,
+    ) {
+        let rows: Arc<[f32]> = awkward(kind, n, dim, seed).into();
+        let queries = [awkward(query_kind, 11, dim, seed + 1), rows[..dim].to_vec()].concat();
+        let skip = skip.min(n)..(skip + skipped).min(n).max(skip.min(n));
+        for isa in Isa::available() {
+            let mut searcher = Searcher::with_isa(rows.clone(), dim, threads, isa);
+            searcher.exclude(Some(skip.clone()));
+            let mut out = Vec::new();
+            searcher.search_k_into(&queries, k, &mut out);
+            for (q, found) in queries.chunks_exact(dim).zip(out.chunks_exact(k)) {
+                let want = exhaustive(&rows, dim, q, k, &skip);
+                let got: Vec<_> = found.iter().map(|f| (f.index, f.distance.to_bits())).take(want.len()).collect();
+                proptest::prop_assert_eq!(got, want, "{:?}", isa);
+                proptest::prop_assert!(found.iter().skip(n - skip.len()).all(|f| f.distance == f32::INFINITY));
+            }
+        }
+    }
+}
+
+/// Several slabs, more rows than a slab holds, as large as a real bank.
+#[test]
+fn a_large_bank_is_searched_in_slabs_to_the_same_answer() {
+    for (n, dim) in [(9000, 24), (700, 1536)] {
+        let rows: Arc<[f32]> = noise(n * dim, 11).into();
+        let q = noise(20 * dim, 12);
+        for isa in Isa::available() {
+            let mut out = Vec::new();
+            Searcher::with_isa(rows.clone(), dim, 2, isa).search_k_into(&q, 3, &mut out);
+            for (q, found) in q.chunks_exact(dim).zip(out.chunks_exact(3)) {
+                let got: Vec<_> = found.iter().map(|f| (f.index, f.distance.to_bits())).collect();
+                assert_eq!(got, exhaustive(&rows, dim, q, 3, &(0..0)), "{isa:?}");
+            }
+        }
+    }
+}
+
 #[test]
 fn a_query_with_nan_has_no_distance() {
     let rows: Arc<[f32]> = noise(40 * 8, 8).into();
