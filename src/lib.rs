@@ -19,6 +19,7 @@ pub mod decide;
 pub mod publish;
 
 pub mod fit;
+pub mod eval;
 pub mod sim;
 
 pub mod config;

@@ -8,16 +8,16 @@ use crossbeam_channel::{Receiver, bounded};
 use ulid::Ulid;
 
 use super::exit::{Exit, Failure};
-use super::fit::DEFAULT_MARGIN;
+use super::recipe;
 use super::setup::{self, EngineArgs};
 use super::sinks::{self, ToView, ViewEvent};
 use super::view::{Live, Screen, Summary};
 use super::{camera, output, run};
 use crate::config::{self, FrameSize};
-use crate::fit::{FitOptions, Picture, fit};
+use crate::fit::{Augment, BankSize, FitOptions, Picture, Policy, fit};
 use crate::model::bundle::Bundle;
 use crate::model::detector::PatchEmbedder;
-use crate::model::{Backbone, Detector};
+use crate::model::Detector;
 use crate::publish::Sink;
 use crate::publish::wire::Names;
 use crate::runtime::{Active, CameraSpec, Line, LineControl, LineSpec};
@@ -144,7 +144,7 @@ impl Demo {
     }
 
     fn learn(&self, conveyor: &Conveyor) -> Result<Bundle, Failure> {
-        let backbone = Backbone::embedded();
+        let backbone = recipe::default_backbone();
         let options = self.engine.options();
         let (mut embedder, _) = PatchEmbedder::open(&backbone, &options)?;
         let side = conveyor.spec().side;
@@ -155,15 +155,19 @@ impl Demo {
         });
         let fit_options = FitOptions {
             name: "flange".to_owned(),
-            bank: 4000,
+            bank: BankSize::Patches(4000),
             seed: self.seed,
-            margin: DEFAULT_MARGIN,
+            scoring: recipe::DEFAULT_SCORING,
+            policy: Policy::default(),
+            mask: None,
+            augment: Augment::default(),
+            denoise: None,
             threads: options.threads,
             created: None,
             engine: embedder.engine_name().to_owned(),
         };
         let bar = output::progress_bar();
-        let (mut bundle, _) =
+        let mut fitted =
             fit(pictures, false, &mut embedder, &backbone, &fit_options, &mut |stage, done, total| {
                 bar.set_message(format!("learning: {}", stage.as_str()));
                 bar.set_length(total as u64);
@@ -171,8 +175,8 @@ impl Demo {
             })?;
         bar.finish_and_clear();
         // Gives it its digest.
-        bundle.to_bytes()?;
-        Ok(bundle)
+        fitted.bundle.to_bytes()?;
+        Ok(fitted.bundle)
     }
 }
 

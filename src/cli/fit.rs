@@ -1,13 +1,17 @@
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 
 use super::exit::{Exit, Failure};
 use super::output;
+use super::recipe::{self, RecipeArgs};
 use super::setup::{self, EngineArgs};
-use crate::fit::{FitOptions, Stage, fit, images_for_claim, list_images, read_image};
-use crate::model::Backbone;
+use crate::fit::{BankSize, FitOptions, Fitted, Policy, Stage, fit, images_for_claim, list_images, read_image};
+use crate::model::bundle::{Claim, Manifest};
 use crate::model::detector::PatchEmbedder;
+use crate::model::{Backbone, Embed};
+use crate::types::{FrameView, PixelFormat};
 
 /// `andon fit`.
 #[derive(Debug, Args)]
@@ -21,14 +25,23 @@ pub(super) struct FitCommand {
     #[arg(long)]
     name: Option<String>,
     /// Patches in the memory bank: more are slower and finer.
-    #[arg(long, default_value_t = 4000)]
+    #[arg(long, default_value_t = 4000, value_name = "N")]
     bank: usize,
+    /// The largest memory bank that a picture is compared with in this time on this machine, as 8ms, in place of --bank.
+    #[arg(long, value_name = "TIME", value_parser = recipe::duration, conflicts_with = "bank")]
+    time_budget: Option<Duration>,
+    /// Share of good parts that may be rejected: the threshold goes where that can be promised.
+    #[arg(long, value_name = "SHARE", default_value = "1%", value_parser = recipe::share)]
+    max_false_reject: f64,
+    /// How sure the promise must be.
+    #[arg(long, value_name = "SHARE", default_value = "95%", value_parser = recipe::share)]
+    confidence: f64,
+    /// For pictures among which some defects may be: keep this share of patches, the most unusual for their place, out of the bank.
+    #[arg(long, value_name = "SHARE", value_parser = recipe::share)]
+    denoise: Option<f64>,
     /// Seed of the choice of patches; the same seed and pictures give the same model.
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// Threshold = this x the largest score of a good picture that the model did not learn from.
-    #[arg(long, default_value_t = DEFAULT_MARGIN)]
-    margin: f32,
     /// Leave out pictures that cannot be read instead of refusing all.
     #[arg(long)]
     skip_bad: bool,
@@ -39,32 +52,37 @@ pub(super) struct FitCommand {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
+    recipe: RecipeArgs,
+    #[command(flatten)]
     engine: EngineArgs,
 }
-
-/// The largest of n good scores is exceeded by the next good part at most once in n + 1 times, and less often in fact: leaving a
-/// picture's own patches out makes its score higher than a new part's. A factor on top buys few false rejects for many
-/// misses (`docs/accuracy.md`).
-pub(super) const DEFAULT_MARGIN: f32 = 1.0;
 
 impl FitCommand {
     pub fn run(self, log: Option<&str>) -> Result<Exit, Failure> {
         let _log = setup::logging(log, "warn", false)?;
         let files = list_images(&self.good_dir)?;
         let options = self.engine.options();
-        let backbone = Backbone::embedded();
+        let backbone = self.recipe.backbone()?;
         let (mut embedder, degraded) = PatchEmbedder::open(&backbone, &options)?;
         setup::say_degraded(degraded.as_deref());
+        let mask = self.recipe.mask(&files[0], embedder.grid())?;
         let stem = self.output.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
         let fit_options = FitOptions {
-            name: self.name.unwrap_or(stem),
-            bank: self.bank,
+            name: self.name.clone().unwrap_or(stem),
+            bank: self.time_budget.map_or(BankSize::Patches(self.bank), BankSize::Within),
             seed: self.seed,
-            margin: self.margin,
+            scoring: self.recipe.scoring(),
+            policy: Policy { max_false_reject: self.max_false_reject, confidence: self.confidence },
+            mask,
+            augment: self.recipe.augment(),
+            denoise: self.denoise,
             threads: options.threads,
-            created: self.created,
+            created: self.created.clone(),
             engine: embedder.engine_name().to_owned(),
         };
+        if !self.json {
+            output::note(&estimate(files.len(), &mut embedder, &backbone, &fit_options));
+        }
         let bar = output::progress_bar();
         let mut stage = None;
         let mut progress = |now: Stage, done: usize, total: usize| {
@@ -80,43 +98,114 @@ impl FitCommand {
             let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
             read_image(path).map(|picture| (name, picture))
         });
-        let (mut bundle, left_out) =
-            fit(pictures, self.skip_bad, &mut embedder, &backbone, &fit_options, &mut progress)?;
+        let start = Instant::now();
+        let mut fitted = fit(pictures, self.skip_bad, &mut embedder, &backbone, &fit_options, &mut progress)?;
+        let seconds = start.elapsed().as_secs_f64();
         bar.finish_and_clear();
-        for line in &left_out {
+        for line in &fitted.left_out {
             output::note(&format!("left out: {line}"));
         }
-        bundle.write(&self.output)?;
-        let m = &bundle.manifest;
+        fitted.bundle.write(&self.output)?;
         if self.json {
+            let (b, m) = (&fitted.bundle, &fitted.bundle.manifest);
+            let suspects: Vec<_> =
+                fitted.suspects.iter().map(|(image, score)| serde_json::json!({"image": image, "score": score})).collect();
             output::json(&serde_json::json!({
-                "model": self.output, "blake3": bundle.blake3, "images": m.claim.images, "bank": bundle.rows(),
-                "threshold": m.threshold, "claim": m.claim, "left_out": left_out, "train_scores": bundle.train_scores,
+                "model": self.output, "blake3": b.blake3, "images": m.claim.images, "bank": b.rows(), "seconds": seconds,
+                "threshold": m.threshold, "claim": m.claim, "left_out": fitted.left_out, "suspects": suspects,
+                "train_scores": b.train_scores,
             }))?;
             return Ok(Exit::Ok);
         }
-        let claim = m.claim;
-        output::line(&format!("{}: learned from {} pictures", self.output.display(), claim.images))?;
+        self.report(&fitted, seconds)?;
+        Ok(Exit::Ok)
+    }
+
+    fn report(&self, fitted: &Fitted, seconds: f64) -> std::io::Result<()> {
+        let (bundle, m) = (&fitted.bundle, &fitted.bundle.manifest);
+        output::line(&format!(
+            "{}: learned from {} pictures in {seconds:.1} s",
+            self.output.display(),
+            m.claim.images
+        ))?;
         output::line(&format!(
             "  memory bank   {} of {} patches, {} values each",
             bundle.rows(),
             m.training.patches,
             m.dim
         ))?;
-        output::line(&format!(
-            "  threshold     {:.4} ({} x the largest leave-one-out score)",
-            m.threshold, m.training.margin
-        ))?;
-        output::line(&format!(
-            "  claim         with {:.0} % confidence, at most {:.2} % of good parts like these are rejected",
-            claim.confidence * 100.0,
-            claim.max_false_reject * 100.0
-        ))?;
-        output::line(&format!(
-            "                ({} good pictures would support 1 %, {} would support 0.1 %)",
-            images_for_claim(0.01),
-            images_for_claim(0.001)
-        ))?;
-        Ok(Exit::Ok)
+        let above = match m.claim.above {
+            0 => "above every leave-one-out score".to_owned(),
+            n => format!("{n} of {} leave-one-out scores lie above", m.claim.images),
+        };
+        output::line(&format!("  threshold     {:.4} ({above})", m.threshold))?;
+        for line in claim_lines(m) {
+            output::line(&line)?;
+        }
+        if !fitted.suspects.is_empty() {
+            output::line("  look at       these stand out from the others; are they good parts? (take them out, or see --denoise)")?;
+            for (name, score) in fitted.suspects.iter().take(10) {
+                output::line(&format!("                {score:10.4}  {name}"))?;
+            }
+            if fitted.suspects.len() > 10 {
+                output::line(&format!("                and {} more (--json lists all)", fitted.suspects.len() - 10))?;
+            }
+        }
+        Ok(())
     }
+}
+
+/// What a threshold promises, and what would be needed for what was asked.
+pub(super) fn claim_lines(m: &Manifest) -> Vec<String> {
+    let Claim { max_false_reject, confidence, images, .. } = m.claim;
+    let mut lines = vec![format!(
+        "  claim         with {} % confidence, at most {} % of good parts like these are rejected",
+        confidence * 100.0,
+        figures(max_false_reject * 100.0)
+    )];
+    let asked = m.training.asked_false_reject;
+    if max_false_reject > asked {
+        let needed = images_for_claim(Policy { max_false_reject: asked, confidence });
+        lines.push(format!("                ({} % needs {needed} good pictures; these are {images})", figures(asked * 100.0)));
+    }
+    lines
+}
+
+/// Two significant digits.
+fn figures(value: f64) -> String {
+    let digits = (1 - value.abs().max(1e-9).log10().floor() as i32).clamp(0, 9) as usize;
+    format!("{value:.digits$}")
+}
+
+/// Memory and time before the work: the network is timed, the rest follows from counts.
+fn estimate(files: usize, embedder: &mut PatchEmbedder, backbone: &Backbone, options: &FitOptions) -> String {
+    let [w, h] = backbone.picture_size().map(|n| n as usize);
+    let grey = vec![127u8; w * h];
+    let mut features = Vec::new();
+    let start = Instant::now();
+    for _ in 0..3 {
+        if let Some(view) = FrameView::new(PixelFormat::Gray8, w, h, w, &grey)
+            && embedder.embed(&view, &mut features).is_err()
+        {
+            break;
+        }
+    }
+    let network = start.elapsed().as_secs_f64() / 3.0;
+    let blocks = (files * options.augment.count()) as f64;
+    let cells = options.mask.as_ref().map_or(features.len() / embedder.dim(), |m| m.iter().filter(|l| **l).count()) as f64;
+    let (patches, dim) = (blocks * cells, embedder.dim() as f64);
+    let bank = match options.bank {
+        BankSize::Patches(n) => (n as f64).min(patches),
+        BankSize::Within(_) => 4000f64.min(patches),
+    };
+    // Features, the coreset's 12 bytes a patch, its centres on each thread, the packed bank.
+    let bytes = patches * (4.0 * dim + 12.0 + 12.0) + bank * dim * 4.0 * (options.threads as f64 + 3.0) + 60e6;
+    // About half of all distances are computed by the coreset, at some 15 GFLOP/s a thread (measured); then every patch searches once.
+    let coreset = 0.5 * patches * bank * dim * 3.0 / (45e9 * options.threads as f64);
+    let search = files as f64 * cells * bank * dim * 2.0 / (200e9 * options.threads as f64);
+    let seconds = blocks * network * 1.2 + coreset + search;
+    format!(
+        "{files} pictures, {patches:.0} patches of {dim} values: about {:.0} MB of memory and {seconds:.0} s",
+        bytes / 1e6
+    )
 }

@@ -13,7 +13,8 @@ use crate::decide::judge;
 use crate::fit::{Picture, list_images, read_image};
 use crate::model::bundle::Bundle;
 use crate::model::{Detector, heatmap};
-use crate::types::{Detection, Fault, Outcome, Threshold};
+use crate::publish::wire::RegionRecord;
+use crate::types::{Detection, Fault, Outcome, Regions, Threshold};
 
 /// `andon inspect`.
 #[derive(Debug, Args)]
@@ -54,6 +55,7 @@ struct Line<'a> {
     /// Why there is no score.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
+    regions: Vec<RegionRecord<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     heatmap: Option<PathBuf>,
 }
@@ -89,6 +91,11 @@ impl Inspect {
                 (Some(dir), Ok(picture), Some(_)) => Some(write_heatmap(dir, file, picture, &bundle, &out, threshold)?),
                 _ => None,
             };
+            let regions = match judged.outcome {
+                Outcome::Reject => detector.explain(&out, threshold.get()),
+                _ => Regions::default(),
+            };
+            let sources = &bundle.manifest.training.sources;
             let error = match (&picture, result) {
                 (Err(e), _) => Some(e.to_string()),
                 (_, Err(fault)) => Some(fault.to_string()),
@@ -104,6 +111,7 @@ impl Inspect {
                 threshold: threshold.get(),
                 margin: score.map(|s| s / threshold.get()),
                 error,
+                regions: regions.as_slice().iter().map(|r| RegionRecord::new(r, sources)).collect(),
                 heatmap,
             };
             print(&line, people)?;
@@ -150,10 +158,8 @@ fn write_heatmap(
 ) -> Result<PathBuf, Failure> {
     let m = &bundle.manifest;
     let (w, h) = (picture.width as usize, picture.height as usize);
-    // Smoothing is meant at the input's size.
-    let sigma = m.smoothing_sigma * w.max(h) as f32 / m.input.width.max(m.input.height) as f32;
     let (mut values, mut levels) = (Vec::new(), Vec::new());
-    heatmap::render_into(&out.map, w, h, sigma, &mut values);
+    heatmap::render_into(&out.map, w, h, &mut values);
     heatmap::to_u8(&values, m.typical, threshold.get(), &mut levels);
     let rgb = heatmap::overlay(&picture.rgb, &levels);
     let mut bytes = Vec::new();

@@ -5,10 +5,12 @@ mod camera;
 mod config;
 mod demo;
 mod doctor;
+mod eval;
 mod exit;
 mod fit;
 mod inspect;
 mod output;
+mod recipe;
 mod run;
 mod setup;
 mod sinks;
@@ -40,6 +42,8 @@ enum Command {
     Demo(demo::Demo),
     /// Learn a model from a folder of good images.
     Fit(fit::FitCommand),
+    /// Measure a model on pictures whose truth is known, or two side by side.
+    Eval(eval::Eval),
     /// Judge images: one line each.
     Inspect(inspect::Inspect),
     /// The service: cameras in, verdicts out, until it is told to stop.
@@ -67,6 +71,7 @@ pub fn main() -> ExitCode {
     let result = match cli.command {
         Command::Demo(c) => c.run(log),
         Command::Fit(c) => c.run(log),
+        Command::Eval(c) => c.run(log),
         Command::Inspect(c) => c.run(log),
         Command::Run(c) => c.run(log),
         Command::Bench(c) => c.run(log),

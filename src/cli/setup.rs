@@ -57,10 +57,9 @@ pub(super) struct Ready {
 }
 
 /// Opens the bundle's network with an engine, compares its scores with the reference, warms it up.
-pub(super) fn ready(bundle: &Bundle, options: &EngineOptions, size: FrameSize) -> anyhow::Result<Ready> {
+pub(super) fn ready(bundle: &Arc<Bundle>, options: &EngineOptions, size: FrameSize) -> anyhow::Result<Ready> {
     let (embedder, degraded) = PatchEmbedder::open(&bundle.network(), options)?;
-    let mut detector =
-        PatchCore::new(embedder, bundle.bank.clone(), bundle.manifest.dim as usize, options.threads.max(1))?;
+    let mut detector = PatchCore::new(embedder, bundle.clone(), options.threads.max(1))?;
     let parity = parity_check(bundle, &mut detector)?;
     detector.require_frame_size(match size {
         FrameSize::AsTrained => bundle.manifest.frame_size,
@@ -89,7 +88,7 @@ pub(super) fn make_detector(
 /// Provenance for verdicts.
 pub(super) fn tag(bundle: &Bundle, engine: &str) -> Arc<ModelTag> {
     let (name, blake3) = (bundle.manifest.name.clone(), bundle.blake3.clone());
-    Arc::new(ModelTag { name, blake3, engine: engine.to_owned() })
+    Arc::new(ModelTag { name, blake3, engine: engine.to_owned(), sources: bundle.manifest.training.sources.clone() })
 }
 
 /// Draws maps of these bundles, by camera id, at the size of the network's input.
@@ -97,9 +96,9 @@ pub(super) fn renderer(bundles: Vec<Arc<Bundle>>) -> Render {
     Box::new(move |camera, map, threshold, levels| {
         let Some(bundle) = bundles.get(camera.index()) else { return (0, 0, 0.0) };
         let m = &bundle.manifest;
-        let (w, h) = (m.input.width, m.input.height);
+        let [w, h] = bundle.network().picture_size();
         let mut values = Vec::new();
-        heatmap::render_into(map, w as usize, h as usize, m.smoothing_sigma, &mut values);
+        heatmap::render_into(map, w as usize, h as usize, &mut values);
         heatmap::to_u8(&values, m.typical, threshold, levels);
         (w, h, m.typical)
     })

@@ -1,19 +1,21 @@
 //! Greedy k-centre: a small subset of points that leaves no point far from it. Source: Sener and Savarese 2018; PatchCore
 //! (Roth et al. 2022) algorithm 1. Exact in the feature space itself, without a projection.
 //!
-//! Each round takes the point that is farthest from all chosen ones. Distances to a new centre `c` are not computed for a
-//! point whose own centre `m` lies so that `|c - m| >= 2 d(point, m)`: by the triangle inequality it cannot be nearer
-//! to `c`. After the first rounds that holds for nearly all.
+//! Each round takes the point that is farthest from all chosen ones. A point's distance to the chosen set only falls, so
+//! an old value is a bound from above: points wait in a heap by their last known distance, and only those at its top are
+//! brought up to date, with all the centres that they have missed at once. Most points lie in dense places, never reach the top
+//! again and are never touched.
 
+use std::collections::BinaryHeap;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Barrier, Mutex, PoisonError};
 
-/// Distances are f32 with errors of some 1e-6; skipping asks for this much more than the inequality does.
-const SLACK: f32 = 1.0001;
+use crate::model::head::nearest::squared;
 
 /// Picks `k` of the points (`points.len() / dim` rows of `dim` values) and returns their indices in the order of choice,
 /// which is the same for any number of threads. The first is drawn by `seed`; ties go to the lowest index. Fewer than
-/// `k` come back when the rest are copies of chosen ones. Memory: 8 bytes a point besides the points.
-/// `progress` hears the number of chosen points.
+/// `k` come back when the rest are copies of chosen ones. Memory: 12 bytes a point besides the points, and the chosen points
+/// once more for each thread. `progress` hears the number of chosen points.
 pub fn greedy_coreset(
     points: &[f32],
     dim: usize,
@@ -27,10 +29,14 @@ pub fn greedy_coreset(
     if k == 0 {
         return Vec::new();
     }
-    let first = (splitmix(seed) % n as u64) as usize;
+    let first = (splitmix(seed) % n as u64) as u32;
     let threads = threads.clamp(1, n);
     let share = n.div_ceil(threads);
-    let round = Round { barrier: Barrier::new(threads), bests: (0..threads).map(|_| Mutex::new((0.0, 0))).collect() };
+    let round = Round {
+        barrier: Barrier::new(threads),
+        bar: AtomicU32::new(0),
+        bests: (0..threads).map(|_| Mutex::new(Key(0))).collect(),
+    };
     let worker = |t: usize| Worker::new(points, dim, (t * share).min(n)..((t + 1) * share).min(n));
     std::thread::scope(|scope| {
         for t in 1..threads {
@@ -49,11 +55,32 @@ fn splitmix(seed: u64) -> u64 {
     z ^ (z >> 31)
 }
 
+/// Squared distance and point, ordered: farther is greater; of two equally far, the lower index is.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Key(u64);
+
+impl Key {
+    /// The bits of floats that are not negative are ordered as they are.
+    fn new(squared: f32, index: u32) -> Key {
+        Key(u64::from(squared.to_bits()) << 32 | u64::from(!index))
+    }
+
+    fn index(self) -> u32 {
+        !(self.0 as u32)
+    }
+
+    fn bits(self) -> u32 {
+        (self.0 >> 32) as u32
+    }
+}
+
 /// How the workers agree on the next centre.
 struct Round {
     barrier: Barrier,
-    /// Farthest point of each worker's share: distance, index.
-    bests: Vec<Mutex<(f32, usize)>>,
+    /// The farthest distance (bits) that anyone has found this round: who has nothing as far can stop looking.
+    bar: AtomicU32,
+    /// Farthest point of each worker's share.
+    bests: Vec<Mutex<Key>>,
 }
 
 /// One thread's share of the points.
@@ -61,86 +88,95 @@ struct Worker<'a> {
     points: &'a [f32],
     dim: usize,
     start: usize,
-    /// Distance of each point to its nearest centre, and which that is.
-    distance: Vec<f32>,
-    centre: Vec<u32>,
+    heap: BinaryHeap<Key>,
+    /// How many centres each point has been compared with.
+    seen: Vec<u32>,
+    /// The chosen points, side by side.
+    centres: Vec<f32>,
 }
 
 impl<'a> Worker<'a> {
     fn new(points: &'a [f32], dim: usize, share: std::ops::Range<usize>) -> Worker<'a> {
-        let len = share.len();
-        Worker { points, dim, start: share.start, distance: vec![f32::INFINITY; len], centre: vec![0; len] }
+        let heap = share.clone().map(|i| Key::new(f32::INFINITY, i as u32)).collect();
+        Worker { points, dim, start: share.start, heap, seen: vec![0; share.len()], centres: Vec::new() }
     }
 
-    fn row(&self, i: usize) -> &'a [f32] {
-        &self.points[i * self.dim..(i + 1) * self.dim]
-    }
-
-    fn run(mut self, t: usize, first: usize, k: usize, round: &Round, progress: &mut dyn FnMut(usize)) -> Vec<u32> {
+    fn run(mut self, t: usize, first: u32, k: usize, round: &Round, progress: &mut dyn FnMut(usize)) -> Vec<u32> {
         let mut chosen: Vec<u32> = Vec::with_capacity(k);
-        let mut between = Vec::with_capacity(k);
+        self.centres.reserve_exact(k * self.dim);
         let mut next = first;
         loop {
-            chosen.push(next as u32);
+            chosen.push(next);
+            let at = next as usize * self.dim;
+            self.centres.extend_from_slice(&self.points[at..at + self.dim]);
             progress(chosen.len());
             if chosen.len() == k {
                 return chosen;
             }
-            let c = self.row(next);
-            between.clear();
-            between.extend(chosen.iter().map(|m| distance(self.row(*m as usize), c)));
-            let mine = self.update(c, chosen.len() as u32 - 1, &between);
+            let mine = self.farthest(chosen.len(), &round.bar);
             *round.bests[t].lock().unwrap_or_else(PoisonError::into_inner) = mine;
             round.barrier.wait();
-            let best = round
-                .bests
-                .iter()
-                .map(|b| *b.lock().unwrap_or_else(PoisonError::into_inner))
-                .reduce(|a, b| if b.0 > a.0 { b } else { a });
+            let best = round.bests.iter().map(|b| *b.lock().unwrap_or_else(PoisonError::into_inner)).max();
+            if t == 0 {
+                round.bar.store(0, Relaxed);
+            }
             // Nobody writes the next round's best before everybody has read this one's.
             round.barrier.wait();
             match best {
-                Some((far, index)) if far > 0.0 => next = index,
+                Some(best) if best.bits() > 0 => next = best.index(),
                 _ => return chosen,
             }
         }
     }
 
-    /// Brings the share up to date with the new centre and returns its farthest point.
-    fn update(&mut self, c: &[f32], c_index: u32, between: &[f32]) -> (f32, usize) {
-        let mut best = (0.0, self.start);
-        for i in 0..self.distance.len() {
-            let d = self.distance[i];
-            if between[self.centre[i] as usize] < 2.0 * d * SLACK {
-                let to_c = distance(self.row(self.start + i), c);
-                if to_c < d {
-                    self.distance[i] = to_c;
-                    self.centre[i] = c_index;
-                }
-            }
-            if self.distance[i] > best.0 {
-                best = (self.distance[i], self.start + i);
-            }
+    /// The share's farthest point, or some nearer one if another worker's is farther.
+    fn farthest(&mut self, centres: usize, bar: &AtomicU32) -> Key {
+        #[cfg(target_arch = "x86_64")]
+        if is_x86_feature_detected!("avx512f") {
+            // SAFETY: the processor has just been asked.
+            return unsafe { self.farthest_avx512(centres, bar) };
+        } else if is_x86_feature_detected!("avx2") {
+            // SAFETY: the processor has just been asked.
+            return unsafe { self.farthest_avx2(centres, bar) };
         }
-        best
+        self.farthest_here(centres, bar)
     }
-}
 
-/// Sixteen partial sums, so that the compiler can use vectors; always in the same order.
-fn distance(a: &[f32], b: &[f32]) -> f32 {
-    let mut sums = [0.0f32; 16];
-    let (ca, ra) = a.as_chunks::<16>();
-    let (cb, rb) = b.as_chunks::<16>();
-    for (x, y) in ca.iter().zip(cb) {
-        for j in 0..16 {
-            let d = x[j] - y[j];
-            sums[j] += d * d;
+    /// The same code, compiled for wider vectors.
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx512f")]
+    fn farthest_avx512(&mut self, centres: usize, bar: &AtomicU32) -> Key {
+        self.farthest_here(centres, bar)
+    }
+
+    /// The same code, compiled for wider vectors.
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2")]
+    fn farthest_avx2(&mut self, centres: usize, bar: &AtomicU32) -> Key {
+        self.farthest_here(centres, bar)
+    }
+
+    #[inline(always)]
+    fn farthest_here(&mut self, centres: usize, bar: &AtomicU32) -> Key {
+        while let Some(mut top) = self.heap.peek_mut() {
+            let key = *top;
+            let at = key.index() as usize;
+            if self.seen[at - self.start] as usize == centres {
+                bar.fetch_max(key.bits(), Relaxed);
+                return key;
+            }
+            if key.bits() < bar.load(Relaxed) {
+                return key;
+            }
+            let row = &self.points[at * self.dim..(at + 1) * self.dim];
+            let missed = &self.centres[self.seen[at - self.start] as usize * self.dim..];
+            let known = f32::from_bits(key.bits());
+            let now = missed.chunks_exact(self.dim).map(|c| squared(row, c)).fold(known, f32::min);
+            self.seen[at - self.start] = centres as u32;
+            *top = Key::new(now, key.index());
         }
+        Key(0)
     }
-    for (j, (x, y)) in ra.iter().zip(rb).enumerate() {
-        sums[j] += (x - y) * (x - y);
-    }
-    sums.iter().sum::<f32>().sqrt()
 }
 
 #[cfg(test)]

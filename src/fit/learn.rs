@@ -1,27 +1,51 @@
-use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use thiserror::Error;
 
+use super::augment::Augment;
+use super::claim::{Policy, threshold};
 use super::coreset::greedy_coreset;
+use super::denoise::outlier_factors;
+use super::features::{Reader, Set};
 use super::images::{ImageError, Picture};
 use super::parity;
-use crate::model::bundle::{BackboneRef, Bundle, Claim, Manifest, Method, Training};
+use super::spread::Spread;
+use crate::model::bundle::{BackboneRef, Bundle, Manifest, Method, Training};
 use crate::model::head::nearest::{Nearest, Searcher};
-use crate::model::{Backbone, Embed, detector::max_or_nan, heatmap};
+use crate::model::head::score::{Scorer, Scoring};
+use crate::model::{Backbone, Embed};
 use crate::types::Fault;
+
+/// How large the memory bank becomes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum BankSize {
+    /// This many patches at most.
+    Patches(usize),
+    /// As many as one picture can be compared with in this time on this machine.
+    Within(Duration),
+}
 
 /// How to learn.
 #[derive(Clone, Debug)]
 pub struct FitOptions {
     /// Name in the manifest.
     pub name: String,
-    /// Patches in the memory bank at most.
-    pub bank: usize,
+    /// Size of the memory bank.
+    pub bank: BankSize,
     /// Seed of the coreset's first point.
     pub seed: u64,
-    /// Threshold = margin x largest leave-one-image-out score; at least 1.
-    pub margin: f32,
+    /// How distances become scores.
+    pub scoring: Scoring,
+    /// Where the threshold goes.
+    pub policy: Policy,
+    /// One entry for each cell of the grid: whether it is looked at; `None` looks everywhere.
+    pub mask: Option<Vec<bool>>,
+    /// Changed copies of the pictures.
+    pub augment: Augment,
+    /// This share of patches, those most unlike the same place of other pictures, stays out of the bank, and distances are weighted
+    /// by how unlike their neighbours the rest are (SoftPatch); 0..1.
+    pub denoise: Option<f64>,
     /// Threads of the coreset and of scoring.
     pub threads: usize,
     /// Time stamp of the manifest; `None` is now. Fixed, equal inputs give equal bytes.
@@ -32,16 +56,14 @@ pub struct FitOptions {
 
 /// Fewer good pictures than this say nothing about what is normal.
 pub const MIN_IMAGES: usize = 3;
-/// Confidence of the printed claim.
-const CONFIDENCE: f64 = 0.95;
-/// Pictures in the parity set.
-const PARITY: usize = 4;
 
 /// What is being done, for progress bars.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
     /// Reading pictures and computing features.
     Features,
+    /// Looking for patches that do not belong.
+    Outliers,
     /// Choosing the memory bank.
     Coreset,
     /// Leave-one-image-out scores.
@@ -53,6 +75,7 @@ impl Stage {
     pub fn as_str(self) -> &'static str {
         match self {
             Stage::Features => "features",
+            Stage::Outliers => "outlying patches",
             Stage::Coreset => "memory bank",
             Stage::Scores => "leave-one-out scores",
         }
@@ -102,10 +125,30 @@ pub enum FitError {
     /// All pictures are the same.
     #[error("all pictures look the same to the network, so no threshold can be set; are they pictures of the part?")]
     NoSpread,
+    /// Not even the smallest bank is fast enough.
+    #[error("one picture's {cells} patches cannot be compared with a bank of {smallest} patches in {budget:?}; a longer --time-budget, fewer pixels (--size) or more threads are needed")]
+    TooSlow {
+        /// Patches of a picture.
+        cells: usize,
+        /// Patches of the bank.
+        smallest: usize,
+        /// What was asked for.
+        budget: Duration,
+    },
 }
 
-/// Learns from named pictures. Copies of a picture are left out; with `skip_bad`, pictures that cannot be read are too. Each
-/// that was left out is returned with the reason.
+/// What was learned.
+#[derive(Debug)]
+pub struct Fitted {
+    /// The model.
+    pub bundle: Bundle,
+    /// Pictures that were left out, each with the reason.
+    pub left_out: Vec<String>,
+    /// Pictures whose scores stand out from those of the others: name and score, worst first. Perhaps no good parts.
+    pub suspects: Vec<(String, f32)>,
+}
+
+/// Learns from named pictures. Copies of a picture are left out; with `skip_bad`, pictures that cannot be read are too.
 ///
 /// # Errors
 /// See [`FitError`].
@@ -116,177 +159,263 @@ pub fn fit(
     backbone: &Backbone,
     options: &FitOptions,
     progress: &mut dyn FnMut(Stage, usize, usize),
-) -> Result<(Bundle, Vec<String>), FitError> {
-    if options.bank == 0 {
-        return Err(FitError::Option("--bank: the memory bank needs at least 1 patch"));
+) -> Result<Fitted, FitError> {
+    check(options)?;
+    let (grid_w, grid_h) = embedder.grid();
+    let mask = options.mask.clone().unwrap_or_else(|| vec![true; grid_w * grid_h]);
+    let mut scorer = Scorer::new(options.scoring, grid_w, grid_h, &mask);
+    if mask.len() != grid_w * grid_h || scorer.cells().is_empty() {
+        return Err(FitError::Option("the mask or region hides the whole picture"));
     }
-    if !(options.margin.is_finite() && options.margin >= 1.0) {
-        return Err(FitError::Option(
-            "--margin: must be 1 or more, or good parts that were learned from would be rejected",
-        ));
-    }
-    let (set, left_out) = features(pictures, skip_bad, embedder, backbone, progress)?;
+    let (dim, cells) = (embedder.dim(), scorer.cells().len());
+    let mut reader =
+        Reader { embedder: &mut *embedder, backbone, scorer: &scorer, augment: options.augment, skip_bad };
+    let (set, left_out) = reader.read(pictures, progress)?;
     let n = set.names.len();
-    let (dim, patches) = (embedder.dim(), set.values.len() / embedder.dim());
-    let k = options.bank.min(patches);
-    let mut chosen = greedy_coreset(&set.values, dim, k, options.seed, options.threads, &mut |done| {
-        progress(Stage::Coreset, done, k);
-    });
-    // By patch index, so that each image's rows are one range.
-    chosen.sort_unstable();
-    let per_image = patches / n;
-    let bank: Arc<[f32]> =
-        chosen.iter().flat_map(|i| &set.values[*i as usize * dim..(*i as usize + 1) * dim]).copied().collect();
-    let source: Vec<u32> = chosen.iter().map(|i| i / per_image as u32).collect();
+
+    let factors = options.denoise.map(|_| factors(&set, n, cells, dim, options.threads, progress));
+    let chosen = choose(&set, factors.as_deref(), cells, dim, options, progress)?;
+    let row = |i: usize| &set.values[i * dim..(i + 1) * dim];
+    let bank: Arc<[f32]> = chosen.iter().flat_map(|i| row(*i)).copied().collect();
+    let source: Vec<u32> = chosen.iter().map(|i| set.blocks[i / cells].0).collect();
+    let bank_cell: Vec<u32> = chosen.iter().map(|i| scorer.cells()[i % cells]).collect();
 
     let mut searcher = Searcher::new(bank.clone(), dim, options.threads);
-    let (scores, typical) = leave_one_out(&mut searcher, &set.values, per_image * dim, &source, n, progress);
-    let largest = max_or_nan(&scores);
-    if !(largest.is_finite() && largest > typical) {
-        return Err(FitError::NoSpread);
+    let near = leave_one_out(&mut searcher, &set, cells * dim, &source, progress);
+    let exponent = if factors.is_some() { 0.0 } else { options.scoring.local_scale };
+    let spread = Spread::new(&near, cells, &mut searcher, &bank, exponent);
+    let outlying = |i: usize| factors.as_ref().map_or(1.0, |f| f[i].clamp(0.25, 4.0));
+    let weights = |without| -> Vec<f32> {
+        chosen.iter().enumerate().map(|(r, i)| spread.weight(r, without) * outlying(*i)).collect()
+    };
+
+    let (mut scores, mut typical, mut map) = (Vec::with_capacity(n), Vec::new(), Vec::new());
+    for (image, (block, near)) in set.originals(cells * dim).zip(near.chunks_exact(cells)).enumerate() {
+        let mut without = vec![1.0; chosen.len()];
+        near.iter().map(|n| n.index as usize).for_each(|r| {
+            without[r] = spread.weight(r, Some(image as u32)) * outlying(chosen[r]);
+        });
+        scorer.map_into(near, &without, &mut map);
+        searcher.exclude(Some(rows_of(&source, image as u32)));
+        scores.push(scorer.score(&map, near, block, &bank, &mut searcher));
+        typical.extend(scorer.cells().iter().map(|c| map[*c as usize]));
     }
     searcher.exclude(None);
-    let (parity_input, parity_score) = parity::make(&set.parity, embedder, &mut searcher)
+    let middle = typical.len() / 2;
+    let typical = *typical.select_nth_unstable_by(middle, f32::total_cmp).1;
+    let (limit, claim) = threshold(&scores, options.policy).ok_or(FitError::NoSpread)?;
+    if !(limit.is_finite() && limit > typical) {
+        return Err(FitError::NoSpread);
+    }
+    let bank_weight = weights(None);
+    let mut judge = parity::Judge { embedder, scorer: &mut scorer, searcher: &mut searcher };
+    let (parity_input, parity_score) = judge
+        .make(&set.parity, &bank, &bank_weight)
         .map_err(|fault| FitError::Embed { name: "parity set".into(), fault })?;
 
-    let (grid_w, grid_h) = embedder.grid();
+    let spacing = spread.apart().iter().copied().filter(|d| *d > 0.0).fold(f32::INFINITY, f32::min);
     let manifest = Manifest {
         name: options.name.clone(),
         created: options.created.clone().unwrap_or_else(|| format!("{:.0}", jiff::Timestamp::now())),
         method: Method::Patchcore,
-        backbone: BackboneRef { name: backbone.name.clone(), outputs: backbone.outputs.clone() },
+        backbone: BackboneRef {
+            name: backbone.name.clone(),
+            outputs: backbone.outputs.clone(),
+            layers: backbone.layers.clone(),
+        },
         input: backbone.input.clone(),
+        tiles: backbone.tiles,
         frame_size: set.size,
         grid: [grid_w as u32, grid_h as u32],
         dim: dim as u32,
-        threshold: options.margin * largest,
-        claim: claim(n),
+        threshold: limit,
+        claim,
+        scoring: options.scoring,
         typical,
-        smoothing_sigma: heatmap::SIGMA,
         parity_tolerance: parity::TOLERANCE,
         training: Training {
-            patches: patches as u64,
+            patches: (set.blocks.len() * cells) as u64,
             seed: options.seed,
-            margin: options.margin,
+            asked_false_reject: options.policy.max_false_reject,
+            spacing: if spacing.is_finite() { spacing } else { 0.0 },
             engine: options.engine.clone(),
             sources: set.names,
+            added: 0,
         },
     };
+    let suspects = suspects(&manifest.training.sources, &scores);
     let bundle = Bundle {
         manifest,
         bank,
         bank_source: source,
+        bank_cell,
+        bank_weight,
+        mask: mask.iter().map(|look| u8::from(*look)).collect(),
         train_scores: scores,
         backbone: backbone.onnx.clone(),
         parity_input,
         parity_score,
         blake3: String::new(),
     };
-    Ok((bundle, left_out))
+    Ok(Fitted { bundle, left_out, suspects })
 }
 
-/// The features of all pictures, with what has to be remembered of the pictures themselves.
-struct Set {
-    names: Vec<String>,
-    values: Vec<f32>,
-    /// The one size of all pictures.
-    size: Option<[u32; 2]>,
-    /// The first few pictures at input size.
-    parity: Vec<Picture>,
+fn check(options: &FitOptions) -> Result<(), FitError> {
+    options.scoring.check().map_err(FitError::Option)?;
+    let share = |v: f64| v > 0.0 && v < 1.0;
+    let rules = [
+        (options.bank != BankSize::Patches(0), "--bank: the memory bank needs at least 1 patch"),
+        (share(options.policy.max_false_reject), "--max-false-reject is a share above 0 and below 100 %"),
+        (share(options.policy.confidence), "--confidence is a share above 0 and below 100 %"),
+        (options.denoise.is_none_or(|d| share(d) && d <= 0.5), "--denoise is a share above 0 and at most 50 %"),
+    ];
+    rules.into_iter().find(|(holds, _)| !holds).map_or(Ok(()), |(_, why)| Err(FitError::Option(why)))
 }
 
-fn features(
-    pictures: impl ExactSizeIterator<Item = Result<(String, Picture), ImageError>>,
-    skip_bad: bool,
-    embedder: &mut dyn Embed,
-    backbone: &Backbone,
+impl Set {
+    /// The features of each picture as it is, `per_image` values each.
+    fn originals(&self, per_image: usize) -> impl Iterator<Item = &[f32]> {
+        self.values.chunks_exact(per_image).zip(&self.blocks).filter(|(_, b)| b.1).map(|(v, _)| v)
+    }
+}
+
+/// The outlier factor of every patch; changed copies of a picture have those of the picture.
+fn factors(
+    set: &Set,
+    n: usize,
+    cells: usize,
+    dim: usize,
+    threads: usize,
     progress: &mut dyn FnMut(Stage, usize, usize),
-) -> Result<(Set, Vec<String>), FitError> {
-    let total = pictures.len();
-    let (mut bad, mut left_out) = (Vec::new(), Vec::new());
-    let mut seen = HashMap::new();
-    let mut sizes = Vec::new();
-    let mut set = Set { names: Vec::new(), values: Vec::new(), size: None, parity: Vec::new() };
-    let mut one = Vec::new();
-    for (i, picture) in pictures.enumerate() {
-        progress(Stage::Features, i, total);
-        let (name, picture) = match picture {
-            Ok(named) => named,
-            Err(e) => {
-                bad.push(e.to_string());
-                continue;
-            }
-        };
-        if let Some(first) = seen.insert(*blake3::hash(&picture.rgb).as_bytes(), name.clone()) {
-            // It would pretend to be evidence for the threshold.
-            left_out.push(format!("{name} is a copy of {first}"));
-            continue;
-        }
-        let embed = |fault| FitError::Embed { name: name.clone(), fault };
-        let view = picture.view().ok_or(Fault::BadFrame).map_err(embed)?;
-        embedder.embed(&view, &mut one).map_err(embed)?;
-        if !one.iter().all(|v| v.is_finite()) {
-            return Err(FitError::NotFinite { name });
-        }
-        if set.values.is_empty() {
-            set.values.reserve_exact(one.len() * total);
-        }
-        set.values.extend_from_slice(&one);
-        if set.parity.len() < PARITY {
-            set.parity.push(parity::at_input_size(&view, &backbone.input));
-        }
-        set.names.push(name);
-        sizes.push([picture.width, picture.height]);
-    }
-    progress(Stage::Features, total, total);
-    if !bad.is_empty() && !skip_bad {
-        let shown = bad.iter().take(10).map(String::as_str).collect::<Vec<_>>().join("\n  ");
-        return Err(FitError::BadImages { count: bad.len(), of: total, shown });
-    }
-    if set.names.len() < MIN_IMAGES {
-        return Err(FitError::TooFew { got: set.names.len() });
-    }
-    set.size = sizes.iter().all(|s| *s == sizes[0]).then(|| sizes[0]);
-    left_out.extend(bad);
-    Ok((set, left_out))
+) -> Vec<f32> {
+    let originals: Vec<f32> = set.originals(cells * dim).flatten().copied().collect();
+    let factors = outlier_factors(&originals, (n, cells, dim), threads, &mut |done| {
+        progress(Stage::Outliers, done, cells);
+    });
+    set.blocks.iter().flat_map(|(image, _)| &factors[*image as usize * cells..(*image as usize + 1) * cells]).copied().collect()
 }
 
-/// Scores every image against the rows that do not come from it; also the median patch distance.
+/// The memory bank: indices of patches, ascending, so that each image's rows are one range.
+fn choose(
+    set: &Set,
+    factors: Option<&[f32]>,
+    cells: usize,
+    dim: usize,
+    options: &FitOptions,
+    progress: &mut dyn FnMut(Stage, usize, usize),
+) -> Result<Vec<usize>, FitError> {
+    let patches = set.values.len() / dim;
+    let k = match options.bank {
+        BankSize::Patches(n) => n.min(patches),
+        BankSize::Within(budget) => largest_bank(&set.values, dim, cells, budget, options.threads)?,
+    };
+    let mut report = |done| progress(Stage::Coreset, done, k);
+    let Some((factors, share)) = factors.zip(options.denoise) else {
+        let chosen = greedy_coreset(&set.values, dim, k, options.seed, options.threads, &mut report);
+        return Ok(sorted(chosen.into_iter().map(|i| i as usize)));
+    };
+    let mut order: Vec<f32> = factors.to_vec();
+    let keep = ((patches as f64 * (1.0 - share)) as usize).clamp(1, patches);
+    let limit = *order.select_nth_unstable_by(keep - 1, f32::total_cmp).1;
+    let kept: Vec<usize> = (0..patches).filter(|i| factors[*i] <= limit).collect();
+    let points: Vec<f32> = kept.iter().flat_map(|i| &set.values[i * dim..(i + 1) * dim]).copied().collect();
+    let chosen = greedy_coreset(&points, dim, k, options.seed, options.threads, &mut report);
+    Ok(sorted(chosen.into_iter().map(|i| kept[i as usize])))
+}
+
+fn sorted(indices: impl Iterator<Item = usize>) -> Vec<usize> {
+    let mut all: Vec<usize> = indices.collect();
+    all.sort_unstable();
+    all
+}
+
+/// The largest bank that `cells` patches are compared with in the time: measured with real features, then approached from below.
+fn largest_bank(
+    values: &[f32],
+    dim: usize,
+    cells: usize,
+    budget: Duration,
+    threads: usize,
+) -> Result<usize, FitError> {
+    const SMALLEST: usize = 100;
+    let patches = values.len() / dim;
+    let queries = &values[..cells * dim];
+    let mut near = Vec::new();
+    let mut seconds = |n: usize| {
+        let step = patches / n;
+        let rows: Vec<f32> =
+            (0..n).flat_map(|i| &values[i * step * dim..(i * step + 1) * dim]).copied().collect();
+        let mut searcher = Searcher::new(rows.into(), dim, threads);
+        let mut times: Vec<Duration> = (0..12)
+            .map(|_| {
+                let start = Instant::now();
+                searcher.search_into(queries, &mut near);
+                start.elapsed()
+            })
+            .collect();
+        times.sort_unstable();
+        // Not the median: the budget is meant to be kept nearly always.
+        times[times.len() * 3 / 4].as_secs_f64()
+    };
+    let budget_s = budget.as_secs_f64();
+    let mut n = patches.min(4000);
+    for _ in 0..8 {
+        let took = seconds(n);
+        let fits = took <= budget_s;
+        if fits && (n == patches || took >= 0.93 * budget_s) {
+            return Ok(n);
+        }
+        let next = ((n as f64 * (budget_s / took) * 0.97) as usize).clamp(1, patches);
+        if next < SMALLEST.min(patches) {
+            return Err(FitError::TooSlow { cells, smallest: SMALLEST, budget });
+        }
+        n = next;
+    }
+    Ok(n)
+}
+
+/// The rows of one image.
+fn rows_of(source: &[u32], image: u32) -> std::ops::Range<usize> {
+    source.partition_point(|s| *s < image)..source.partition_point(|s| *s <= image)
+}
+
+/// The neighbours of every picture's patches among the rows that do not come from it.
 fn leave_one_out(
     searcher: &mut Searcher,
-    values: &[f32],
+    set: &Set,
     per_image: usize,
     source: &[u32],
-    n: usize,
     progress: &mut dyn FnMut(Stage, usize, usize),
-) -> (Vec<f32>, f32) {
-    let mut near: Vec<Nearest> = Vec::new();
-    let mut scores = Vec::with_capacity(n);
-    let mut all = Vec::new();
-    for (i, image) in values.chunks_exact(per_image).enumerate() {
+) -> Vec<Nearest> {
+    let n = set.names.len();
+    let (mut near, mut all) = (Vec::new(), Vec::new());
+    for (i, image) in set.originals(per_image).enumerate() {
         progress(Stage::Scores, i, n);
-        let rows = source.partition_point(|s| (*s as usize) < i)..source.partition_point(|s| (*s as usize) <= i);
-        searcher.exclude(Some(rows));
+        searcher.exclude(Some(rows_of(source, i as u32)));
         searcher.search_into(image, &mut near);
-        all.extend(near.iter().map(|n| n.distance));
-        scores.push(near.iter().map(|n| n.distance).fold(0.0, f32::max));
+        all.extend_from_slice(&near);
     }
+    searcher.exclude(None);
     progress(Stage::Scores, n, n);
-    let middle = all.len() / 2;
-    let (_, typical, _) = all.select_nth_unstable_by(middle, f32::total_cmp);
-    (scores, *typical)
+    all
 }
 
-/// The distribution-free bound of the largest of `n` scores: the next good part is above it with a probability of at most
-/// `alpha`, where `(1 - alpha)^n = 1 - confidence`. A margin above 1 only makes it safer.
-fn claim(n: usize) -> Claim {
-    let max_false_reject = 1.0 - (1.0 - CONFIDENCE).powf(1.0 / n as f64);
-    Claim { images: n as u32, max_false_reject, confidence: CONFIDENCE }
-}
-
-/// Good images that a claim of this share needs at the printed confidence.
-pub fn images_for_claim(max_false_reject: f64) -> u64 {
-    ((1.0 - CONFIDENCE).ln() / (1.0 - max_false_reject).ln()).ceil() as u64
+/// Pictures whose score lies far above the others': more than four robust standard deviations (1.4826 median absolute deviations)
+/// of the scores' logarithms, which are nearer to a normal distribution than the scores are.
+fn suspects(names: &[String], scores: &[f32]) -> Vec<(String, f32)> {
+    let middle = |mut v: Vec<f32>| {
+        let at = v.len() / 2;
+        *v.select_nth_unstable_by(at, f32::total_cmp).1
+    };
+    let logs: Vec<f32> = scores.iter().map(|s| s.max(f32::MIN_POSITIVE).ln()).collect();
+    let median = middle(logs.clone());
+    let deviation = 1.4826 * middle(logs.iter().map(|l| (l - median).abs()).collect());
+    let mut found: Vec<(String, f32)> = (names.iter().zip(scores).zip(&logs))
+        .filter(|(_, l)| **l > median + 4.0 * deviation)
+        .map(|((name, score), _)| (name.clone(), *score))
+        .collect();
+    found.sort_by(|a, b| b.1.total_cmp(&a.1));
+    found
 }
 
 #[cfg(test)]

@@ -1,12 +1,21 @@
 //! Learns a bundle from good pictures: features, coreset, leave-one-image-out scores, threshold. Runs on the caller's
 //! thread (and helpers of its own); never on the line's.
 
+mod augment;
+mod claim;
 mod coreset;
+mod denoise;
+mod features;
 mod images;
 mod learn;
+mod mask;
 mod parity;
+mod spread;
 
+pub use augment::Augment;
+pub use claim::{Policy, images_for_claim};
 pub use coreset::greedy_coreset;
 pub use images::{ImageError, MAX_SIDE, Picture, list_images, read_image};
-pub use learn::{FitError, FitOptions, MIN_IMAGES, Stage, fit, images_for_claim};
+pub use learn::{BankSize, FitError, FitOptions, Fitted, MIN_IMAGES, Stage, fit};
+pub use mask::Mask;
 pub use parity::{ParityError, parity_check};

@@ -5,8 +5,9 @@ use thiserror::Error;
 use super::images::Picture;
 use crate::model::bundle::Bundle;
 use crate::model::head::nearest::Searcher;
-use crate::model::{Detector, Embed, detector::max_or_nan};
-use crate::preprocess::{InputSpec, Preprocessor};
+use crate::model::head::score::Scorer;
+use crate::model::{Backbone, Detector, Embed};
+use crate::preprocess::Preprocessor;
 use crate::types::{Detection, Fault, FrameView, PixelFormat};
 
 /// Largest relative difference of a score. Engines sum in different orders; through this network that was measured to be
@@ -44,28 +45,47 @@ pub enum ParityError {
     },
 }
 
-/// Squashes a picture as the preprocessing does.
-pub(super) fn at_input_size(view: &FrameView<'_>, input: &InputSpec) -> Picture {
-    let mut rgb = vec![0; input.len()];
-    Preprocessor::new(input.clone()).resize_rgb_into(view, &mut rgb);
-    Picture { width: input.width, height: input.height, rgb }
+/// Squashes a picture, tile by tile, as the preprocessing does.
+pub(super) fn at_input_size(view: &FrameView<'_>, backbone: &Backbone) -> Picture {
+    let [width, height] = backbone.picture_size();
+    let [columns, rows] = backbone.tiles.map(|n| n as usize);
+    let (w, h) = (backbone.input.width as usize, backbone.input.height as usize);
+    let mut preprocess = Preprocessor::new(backbone.input.clone());
+    let (mut rgb, mut tile) = (vec![0; width as usize * height as usize * 3], vec![0; backbone.input.len()]);
+    for (row, column) in (0..rows).flat_map(|r| (0..columns).map(move |c| (r, c))) {
+        let edges = |i: usize, of: usize, pixels: usize| (i * pixels / of, (i + 1) * pixels / of);
+        let ((left, right), (top, bottom)) = (edges(column, columns, view.width), edges(row, rows, view.height));
+        let Some(crop) = view.crop(left, top, right - left, bottom - top) else { continue };
+        preprocess.resize_rgb_into(&crop, &mut tile);
+        for (y, line) in tile.chunks_exact(w * 3).enumerate() {
+            let at = ((row * h + y) * width as usize + column * w) * 3;
+            rgb[at..at + w * 3].copy_from_slice(line);
+        }
+    }
+    Picture { width, height, rgb }
 }
 
-/// Scores the pictures against the whole bank.
-pub(super) fn make(
-    pictures: &[Picture],
-    embedder: &mut dyn Embed,
-    searcher: &mut Searcher,
-) -> Result<(Vec<u8>, Vec<f32>), Fault> {
-    let (mut features, mut near) = (Vec::new(), Vec::new());
-    let mut scores = Vec::new();
-    for picture in pictures {
-        embedder.embed(&picture.view().ok_or(Fault::BadFrame)?, &mut features)?;
-        searcher.search_into(&features, &mut near);
-        let distances: Vec<f32> = near.iter().map(|n| n.distance).collect();
-        scores.push(max_or_nan(&distances));
+/// What scores the parity set.
+pub(super) struct Judge<'a> {
+    pub embedder: &'a mut dyn Embed,
+    pub scorer: &'a mut Scorer,
+    pub searcher: &'a mut Searcher,
+}
+
+impl Judge<'_> {
+    /// Scores the pictures against the whole bank.
+    pub fn make(&mut self, pictures: &[Picture], bank: &[f32], weights: &[f32]) -> Result<(Vec<u8>, Vec<f32>), Fault> {
+        let (mut features, mut near, mut map) = (Vec::new(), Vec::new(), Vec::new());
+        let mut scores = Vec::new();
+        for picture in pictures {
+            self.embedder.embed(&picture.view().ok_or(Fault::BadFrame)?, &mut features)?;
+            self.scorer.keep_cells(&mut features, self.embedder.dim());
+            self.searcher.search_into(&features, &mut near);
+            self.scorer.map_into(&near, weights, &mut map);
+            scores.push(self.scorer.score(&map, &near, &features, bank, self.searcher));
+        }
+        Ok((pictures.iter().flat_map(|p| &p.rgb).copied().collect(), scores))
     }
-    Ok((pictures.iter().flat_map(|p| &p.rgb).copied().collect(), scores))
 }
 
 /// Compares a detector's scores with those of the bundle's parity set; returns the largest relative difference. The
@@ -75,11 +95,10 @@ pub(super) fn make(
 /// [`ParityError`] with the worst picture when a score is off by more than the bundle allows, or is not finite.
 pub fn parity_check(bundle: &Bundle, detector: &mut dyn Detector) -> Result<f32, ParityError> {
     let engine = detector.engine_name();
-    let input = &bundle.manifest.input;
-    let (w, h) = (input.width as usize, input.height as usize);
+    let [w, h] = bundle.network().picture_size().map(|n| n as usize);
     let mut out = Detection::default();
     let mut worst: (f32, usize, f32, f32) = (0.0, 0, 0.0, 0.0);
-    for (i, (rgb, want)) in bundle.parity_input.chunks_exact(input.len()).zip(&bundle.parity_score).enumerate() {
+    for (i, (rgb, want)) in bundle.parity_input.chunks_exact(w * h * 3).zip(&bundle.parity_score).enumerate() {
         let view = FrameView::new(PixelFormat::Rgb8, w, h, w * 3, rgb)
             .ok_or(ParityError::Fault { engine, fault: Fault::BadFrame })?;
         detector.detect(&view, &mut out).map_err(|fault| ParityError::Fault { engine, fault })?;

@@ -1,13 +1,9 @@
-//! The heatmap: the anomaly map upsampled to the picture and smoothed, on a colour scale that is fixed for each model.
+//! The heatmap: the anomaly map upsampled to the picture, on a colour scale that is fixed for each model.
 
 use crate::types::ScoreMap;
 
-/// Standard deviation of the smoothing at the network's input size, in pixels (PatchCore's value).
-pub const SIGMA: f32 = 4.0;
-
-/// Upsamples `map` to `width * height` values (bilinear, half-pixel centres) and smooths them with a Gaussian of `sigma`
-/// pixels as `scipy.ndimage.gaussian_filter` does: cut at four sigma, borders mirrored. `sigma` 0 leaves them sharp.
-pub fn render_into(map: &ScoreMap, width: usize, height: usize, sigma: f32, out: &mut Vec<f32>) {
+/// Upsamples `map` to `width * height` values (bilinear, half-pixel centres).
+pub fn render_into(map: &ScoreMap, width: usize, height: usize, out: &mut Vec<f32>) {
     out.clear();
     if map.data.is_empty() || map.data.len() != map.width * map.height {
         out.resize(width * height, f32::NAN);
@@ -24,9 +20,6 @@ pub fn render_into(map: &ScoreMap, width: usize, height: usize, sigma: f32, out:
             out.push(a + (b - a) * ty);
         }
     }
-    if sigma > 0.0 {
-        smooth(out, width, height, sigma);
-    }
 }
 
 fn tap(o: usize, from: usize, to: usize) -> (usize, usize, f32) {
@@ -35,48 +28,7 @@ fn tap(o: usize, from: usize, to: usize) -> (usize, usize, f32) {
     (a, (a + 1).min(from - 1), at - a as f32)
 }
 
-fn smooth(values: &mut [f32], width: usize, height: usize, sigma: f32) {
-    let radius = (4.0 * sigma + 0.5) as usize;
-    let mut kernel: Vec<f32> =
-        (0..=2 * radius).map(|i| (-0.5 * ((i as f32 - radius as f32) / sigma).powi(2)).exp()).collect();
-    let sum: f32 = kernel.iter().sum();
-    kernel.iter_mut().for_each(|k| *k /= sum);
-    let mut line = Vec::new();
-    let mut result = vec![0.0; width.max(height)];
-    for row in values.chunks_exact_mut(width) {
-        convolve(row, &kernel, &mut line, &mut result[..width]);
-        row.copy_from_slice(&result[..width]);
-    }
-    let mut column = vec![0.0; height];
-    for x in 0..width {
-        for (y, v) in column.iter_mut().enumerate() {
-            *v = values[y * width + x];
-        }
-        convolve(&column, &kernel, &mut line, &mut result[..height]);
-        for (y, v) in result[..height].iter().enumerate() {
-            values[y * width + x] = *v;
-        }
-    }
-}
-
-fn convolve(from: &[f32], kernel: &[f32], line: &mut Vec<f32>, to: &mut [f32]) {
-    let radius = kernel.len() / 2;
-    let n = from.len() as isize;
-    line.clear();
-    // Mirrored with the edge repeated: (d c b a | a b c d | d c b a).
-    line.extend((-(radius as isize)..n + radius as isize).map(|i| {
-        let i = i.rem_euclid(2 * n);
-        from[if i < n { i } else { 2 * n - 1 - i } as usize]
-    }));
-    to.fill(0.0);
-    for (k, weight) in kernel.iter().enumerate() {
-        for (to, v) in to.iter_mut().zip(&line[k..]) {
-            *to += v * weight;
-        }
-    }
-}
-
-/// Puts distances on the fixed scale: `typical` (a good part) is 0, `threshold` 127.5, twice that way 255. NaN is 255: what
+/// Puts values on the fixed scale: `typical` (a good part) is 0, `threshold` 127.5, twice that way 255. NaN is 255: what
 /// could not be compared is shown as bad.
 pub fn to_u8(values: &[f32], typical: f32, threshold: f32, out: &mut Vec<u8>) {
     let scale = 127.5 / (threshold - typical).max(f32::MIN_POSITIVE);
@@ -126,15 +78,13 @@ mod tests {
     }
 
     #[test]
-    fn smoothing_keeps_an_even_map_even_and_spreads_a_peak() {
+    fn upsampling_never_leaves_the_range_of_the_map() {
         let mut map = ScoreMap { width: 4, height: 4, data: vec![3.0; 16] };
         let mut out = Vec::new();
-        render_into(&map, 32, 32, SIGMA, &mut out);
-        assert!(out.iter().all(|v| (v - 3.0).abs() < 1e-5));
         map.data[5] = 30.0;
-        render_into(&map, 32, 32, SIGMA, &mut out);
+        render_into(&map, 32, 32, &mut out);
         let peak = out.iter().copied().fold(f32::MIN, f32::max);
-        assert!(peak > 3.0 && peak < 30.0, "{peak}");
+        assert!(peak > 25.0 && peak <= 30.0 && out.iter().all(|v| *v >= 3.0), "{peak}");
     }
 
     #[test]

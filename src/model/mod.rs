@@ -9,7 +9,7 @@ pub mod heatmap;
 
 pub use backbone::Backbone;
 
-use crate::types::{Detection, Fault, FrameView};
+use crate::types::{Detection, Fault, FrameView, Regions};
 
 /// Scores frames. One owner thread; `detect` allocates nothing in steady state outside the engine crate.
 pub trait Detector: Send {
@@ -24,6 +24,9 @@ pub trait Detector: Send {
     /// # Errors
     /// Why this frame has no score; the next frame may be tried, except after [`Fault::Engine`], when the detector is rebuilt.
     fn detect(&mut self, frame: &FrameView<'_>, out: &mut Detection) -> Result<(), Fault>;
+
+    /// Where the last detection's map is at or above `threshold`, and which good patches are nearest there.
+    fn explain(&mut self, out: &Detection, threshold: f32) -> Regions;
 
     /// `ort`, `rten`, …: the provenance in every verdict.
     fn engine_name(&self) -> &'static str;

@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use ulid::Ulid;
 
-use crate::types::{CameraId, LatencySummary, Seq, Stats, Verdict, WallClock};
+use crate::types::{CameraId, LatencySummary, Region, Seq, Stats, Verdict, WallClock};
 
 /// Schema name of a verdict, and its Zenoh encoding.
 pub const VERDICT_SCHEMA: &str = "andon.verdict.v1";
@@ -78,6 +78,10 @@ pub struct VerdictRecord<'a> {
     pub threshold: f32,
     /// `score / threshold`.
     pub margin: Option<f32>,
+    /// Where the picture is at or above the threshold, worst first; at most eight, empty unless rejected for the score.
+    pub regions: Vec<RegionRecord<'a>>,
+    /// How many there are in all.
+    pub regions_total: u32,
     /// What judged.
     pub model: ModelRecord<'a>,
     /// Where the time went.
@@ -101,6 +105,45 @@ pub struct ModelRecord<'a> {
     pub blake3: &'a str,
     /// Engine.
     pub engine: &'a str,
+}
+
+/// A connected part of the picture at or above the threshold, in pixels of the frame.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct RegionRecord<'a> {
+    /// Left edge.
+    pub x: u32,
+    /// Upper edge.
+    pub y: u32,
+    /// Columns.
+    pub width: u32,
+    /// Rows.
+    pub height: u32,
+    /// Pixels, to the size of a patch.
+    pub area: u32,
+    /// Largest value of the anomaly map in it, units of the score.
+    pub peak: f32,
+    /// The good patch that is nearest to the peak.
+    pub nearest: NearestRecord<'a>,
+}
+
+/// A patch of a picture that the model learned from.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct NearestRecord<'a> {
+    /// Picture.
+    pub image: &'a str,
+    /// Where in it, as a share of its width.
+    pub x: f32,
+    /// Where in it, as a share of its height.
+    pub y: f32,
+}
+
+impl<'a> RegionRecord<'a> {
+    /// A region with the name of the picture nearest to it.
+    pub fn new(r: &Region, sources: &'a [String]) -> RegionRecord<'a> {
+        let image = sources.get(r.nearest_source as usize).map_or("", String::as_str);
+        let nearest = NearestRecord { image, x: r.nearest_at[0], y: r.nearest_at[1] };
+        RegionRecord { x: r.x, y: r.y, width: r.width, height: r.height, area: r.area, peak: r.peak, nearest }
+    }
 }
 
 /// Milliseconds.
@@ -226,6 +269,8 @@ pub fn verdict<'a>(names: &'a Names, wall: &WallClock, v: &'a Verdict) -> Verdic
         score,
         threshold: v.threshold,
         margin: score.map(|s| s / v.threshold),
+        regions: v.regions.as_slice().iter().map(|r| RegionRecord::new(r, &v.model.sources)).collect(),
+        regions_total: v.regions.total,
         model: ModelRecord { name: &v.model.name, blake3: &v.model.blake3, engine: &v.model.engine },
         latency_ms: LatencyRecord {
             queue: ms(v.queue_ns),

@@ -14,7 +14,7 @@ use crate::capture::CameraState;
 use crate::decide::{Admitted, Ending, Ledger, Observed};
 use crate::publish::{MapRecord, Record};
 use crate::telemetry::{LatencyHistogram, Metrics};
-use crate::types::{CameraId, Counts, LatencySummary, Mono, StageTimes, Stats, Threshold, Verdict};
+use crate::types::{CameraId, Counts, LatencySummary, Mono, Outcome, Regions, StageTimes, Stats, Threshold, Verdict};
 
 /// How often each camera reports.
 const REPORT: Duration = Duration::from_secs(1);
@@ -27,6 +27,14 @@ pub(super) struct Decide {
     pub latency: Vec<LatencyHistogram>,
     pub status: Arc<Status>,
     pub metrics: Arc<Metrics>,
+}
+
+/// What the inspector says of a part besides its score; nothing for parts that it did not see.
+#[derive(Clone, Copy, Default)]
+struct Work {
+    queue_ns: u64,
+    times: StageTimes,
+    regions: Regions,
 }
 
 impl Decide {
@@ -63,18 +71,18 @@ impl Decide {
             PartEvent::Admitted { camera, seq, t_capture, source_index } => {
                 self.metrics.offered(camera, 1);
                 let part = Admitted { seq, t_capture, source_index };
-                self.with(camera, 0, StageTimes::default(), |ledger, _, end| ledger.admit(part, now, end));
+                self.with(camera, Work::default(), |ledger, _, end| ledger.admit(part, now, end));
             }
             PartEvent::Missing { camera, count, at } => {
                 self.metrics.offered(camera, count);
-                self.with(camera, 0, StageTimes::default(), |ledger, _, end| ledger.missing(count, at, now, end));
+                self.with(camera, Work::default(), |ledger, _, end| ledger.missing(count, at, now, end));
             }
             PartEvent::Evicted { camera, seq } => {
-                self.with(camera, 0, StageTimes::default(), |ledger, _, end| ledger.evicted(seq, now, end));
+                self.with(camera, Work::default(), |ledger, _, end| ledger.evicted(seq, now, end));
             }
-            PartEvent::Observed { camera, seq, result, queue_ns, times, map } => {
+            PartEvent::Observed { camera, seq, result, queue_ns, times, regions, map } => {
                 let mut judged = None;
-                self.with(camera, queue_ns, times, |ledger, threshold, end| {
+                self.with(camera, Work { queue_ns, times, regions }, |ledger, threshold, end| {
                     ledger.observed(Observed { seq, result }, threshold, now, &mut |e: Ending| {
                         judged = e.score.map(|_| (e.part.t_capture, threshold));
                         end(e);
@@ -94,7 +102,7 @@ impl Decide {
     fn each_camera(&mut self, mut work: impl FnMut(&mut Ledger, &mut dyn FnMut(Ending))) {
         for n in 0..self.ledgers.len() {
             let camera = CameraId(n as u8);
-            self.with(camera, 0, StageTimes::default(), |ledger, _, end| work(ledger, &mut *end));
+            self.with(camera, Work::default(), |ledger, _, end| work(ledger, &mut *end));
         }
     }
 
@@ -103,8 +111,7 @@ impl Decide {
     fn with(
         &mut self,
         camera: CameraId,
-        queue_ns: u64,
-        times: StageTimes,
+        done: Work,
         work: impl FnOnce(&mut Ledger, Threshold, &mut dyn FnMut(Ending)),
     ) {
         let Decide { ledgers, latency, status, metrics, records, .. } = self;
@@ -122,8 +129,9 @@ impl Decide {
                 t_capture: e.part.t_capture,
                 t_verdict: e.at,
                 deadline: e.deadline,
-                queue_ns,
-                times,
+                regions: if matches!(e.outcome, Outcome::Reject) { done.regions } else { Regions::default() },
+                queue_ns: done.queue_ns,
+                times: done.times,
                 model: active.model.clone(),
                 degraded: active.degraded,
             };

@@ -12,7 +12,7 @@ use crossbeam_channel::{Receiver, Sender};
 use super::status::Status;
 use super::wiring::PartEvent;
 use crate::model::Detector;
-use crate::types::{CameraId, Detection, Fault, Frame, Mono, Pool, ScoreMap};
+use crate::types::{CameraId, Detection, Fault, Frame, Mono, Pool, Regions, ScoreMap};
 
 /// Makes a fresh, warmed-up detector; called at start and after a fault.
 pub type MakeDetector = Box<dyn FnMut() -> Result<Box<dyn Detector>, String> + Send>;
@@ -48,8 +48,9 @@ impl Infer {
                 Ok(_) if self.status.maps_wanted.load(Relaxed) => self.map_of(&out),
                 _ => None,
             };
-            let times = out.times;
-            let observed = PartEvent::Observed { camera: self.camera, seq, result, queue_ns, times, map };
+            let (times, regions) = (out.times, result.map_or(Regions::default(), |(_, regions)| regions));
+            let result = result.map(|(score, _)| score);
+            let observed = PartEvent::Observed { camera: self.camera, seq, result, queue_ns, times, regions, map };
             if self.parts.try_send(observed).is_err() {
                 // The part ends at its deadline; nothing can pass by this.
                 self.status.shed.parts.fetch_add(1, Relaxed);
@@ -61,17 +62,20 @@ impl Infer {
         Ok(())
     }
 
-    fn detect(&mut self, frame: &Frame, out: &mut Detection) -> Result<f32, Fault> {
+    /// The score, and where the part will be rejected for by the threshold of now; decide has the last word on that.
+    fn detect(&mut self, frame: &Frame, out: &mut Detection) -> Result<(f32, Regions), Fault> {
         let view = frame.view().ok_or(Fault::BadFrame)?;
         out.score = f32::NAN;
         out.times = Default::default();
+        let threshold = self.status.cameras[self.camera.index()].active.load().threshold.get();
         let detector = &mut self.detector;
         // The detector is thrown away after a panic, so its broken invariants are never seen.
-        match catch_unwind(AssertUnwindSafe(|| detector.detect(&view, out))) {
-            Ok(Ok(())) => Ok(out.score),
-            Ok(Err(fault)) => Err(fault),
-            Err(_) => Err(Fault::Panic),
-        }
+        let work = AssertUnwindSafe(|| {
+            detector.detect(&view, out)?;
+            let above = out.score >= threshold;
+            Ok((out.score, if above { detector.explain(out, threshold) } else { Regions::default() }))
+        });
+        catch_unwind(work).unwrap_or(Err(Fault::Panic))
     }
 
     fn map_of(&self, out: &Detection) -> Option<crate::types::Pooled<ScoreMap>> {

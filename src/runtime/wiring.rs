@@ -12,7 +12,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::queue::{EvictOldest, LatestOnly};
 use crate::publish::{MapRecord, Record};
-use crate::types::{CameraId, Fault, Frame, Mono, Pool, Pooled, ScoreMap, Seq, StageTimes};
+use crate::types::{CameraId, Fault, Frame, Mono, Pool, Pooled, Regions, ScoreMap, Seq, StageTimes};
 
 /// What decide is told, by the capture and the inspection stages. One channel carries both, so that a part's admission
 /// always comes before its result.
@@ -57,6 +57,8 @@ pub enum PartEvent {
         queue_ns: u64,
         /// Steps of the inspection.
         times: StageTimes,
+        /// Where the map is above the threshold.
+        regions: Regions,
         /// The anomaly map, while somebody wants it.
         map: Option<Pooled<ScoreMap>>,
     },

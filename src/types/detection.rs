@@ -1,13 +1,13 @@
 use thiserror::Error;
 
-/// A grid of distances, row by row: one per patch. The anomaly map before upsampling.
+/// The anomaly map before upsampling, row by row: one value per patch.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ScoreMap {
     /// Cells in a row.
     pub width: usize,
     /// Rows.
     pub height: usize,
-    /// `width * height` distances in the units of the score.
+    /// `width * height` values in the units of the score.
     pub data: Vec<f32>,
 }
 
@@ -40,8 +40,12 @@ pub struct StageTimes {
 pub struct Detection {
     /// Raw image score.
     pub score: f32,
-    /// Distances per patch.
+    /// Anomaly map.
     pub map: ScoreMap,
+    /// Nearest bank row of each cell of the map.
+    pub rows: Vec<u32>,
+    /// Width and height of the frame.
+    pub frame: (usize, usize),
     /// Times of the steps.
     pub times: StageTimes,
 }

@@ -52,6 +52,15 @@ impl<'a> FrameView<'a> {
         (width > 0 && stride >= row && data.len() >= need).then_some(FrameView { format, width, height, stride, data })
     }
 
+    /// The rectangle from column `x` and row `y` on; `None` if it is empty or leaves the picture.
+    pub fn crop(&self, x: usize, y: usize, width: usize, height: usize) -> Option<FrameView<'a>> {
+        if x.checked_add(width)? > self.width || y.checked_add(height)? > self.height {
+            return None;
+        }
+        let start = y * self.stride + x * self.format.bytes_per_pixel();
+        FrameView::new(self.format, width, height, self.stride, self.data.get(start..)?)
+    }
+
     /// The pixels of row `y`, without padding.
     pub fn row(&self, y: usize) -> &'a [u8] {
         let start = y * self.stride;
@@ -132,6 +141,16 @@ mod tests {
         assert!(FrameView::new(PixelFormat::Rgb8, 0, 2, 12, &data).is_none());
         assert!(FrameView::new(PixelFormat::Rgb8, 1, 0, 12, &data).is_none());
         assert!(FrameView::new(PixelFormat::Rgba8, usize::MAX, 2, usize::MAX, &data).is_none(), "overflow");
+    }
+
+    #[test]
+    fn a_crop_shows_its_own_pixels_and_cannot_leave_the_picture() {
+        let data: Vec<u8> = (0..24).collect();
+        let view = FrameView::new(PixelFormat::Gray8, 5, 4, 6, &data).unwrap();
+        let crop = view.crop(3, 2, 2, 2).unwrap();
+        assert_eq!((crop.row(0), crop.row(1)), (&data[15..17], &data[21..23]));
+        assert!(view.crop(4, 0, 2, 1).is_none() && view.crop(0, 3, 1, 2).is_none() && view.crop(0, 0, 0, 1).is_none());
+        assert!(view.crop(usize::MAX, 0, 2, 1).is_none());
     }
 
     #[test]

@@ -9,8 +9,9 @@
 //! | memory bank | the patch features of good parts that new patches are compared with |
 //! | coreset | the small subset of all training patches that is kept as the bank |
 //! | patch | one cell of the feature grid |
-//! | anomaly map | one distance per patch; the heatmap is its upsampled, smoothed picture |
-//! | score | raw units of the method (PatchCore: L2 distance); higher is worse |
+//! | anomaly map | one value per patch: distance, scaled and smoothed; the heatmap is its upsampled picture |
+//! | region | connected part of the map at or above the threshold |
+//! | score | raw units of the method (PatchCore: scaled L2 distance); higher is worse |
 //! | threshold | same units as the score; `score < threshold` passes |
 //! | margin | `score / threshold`: below 1 passes |
 //! | outcome | PASS, REJECT, UNINSPECTED or ERROR: exactly one for every part |
@@ -22,6 +23,7 @@ mod frame;
 mod ids;
 mod outcome;
 mod pool;
+mod region;
 mod score;
 mod time;
 mod verdict;
@@ -31,6 +33,7 @@ pub use frame::{Frame, FrameView, PixelFormat, Pixels};
 pub use ids::{CameraId, Seq};
 pub use outcome::{Outcome, Reason};
 pub use pool::{Pool, Pooled};
+pub use region::{MAX_REGIONS, Region, Regions};
 pub use score::{PassToken, Score, Threshold};
 pub use time::{Mono, WallClock};
 pub use verdict::{Counts, LatencySummary, ModelTag, Stats, Verdict};

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use super::{CameraId, Mono, Outcome, Reason, Score, Seq, StageTimes};
+use super::{CameraId, Mono, Outcome, Reason, Regions, Score, Seq, StageTimes};
 
 /// Which model and engine judged: the provenance in every verdict.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,6 +11,8 @@ pub struct ModelTag {
     pub blake3: String,
     /// `ort`, `rten`, …
     pub engine: String,
+    /// The good pictures that it learned from; regions name them.
+    pub sources: Vec<String>,
 }
 
 /// Everything known about one part's outcome. Cheap to clone and to move: no allocation.
@@ -30,6 +32,8 @@ pub struct Verdict {
     pub score: Option<Score>,
     /// The active threshold, in the units of the score.
     pub threshold: f32,
+    /// Where the map is at or above the threshold; none unless the part was rejected for its score.
+    pub regions: Regions,
     /// When the picture was taken (for a missing frame: when the gap was seen).
     pub t_capture: Mono,
     /// When the outcome was decided.

@@ -67,6 +67,10 @@ impl Source for Scripted {
 struct Obedient;
 
 impl Detector for Obedient {
+    fn explain(&mut self, _: &Detection, _: f32) -> Regions {
+        Regions::default()
+    }
+
     fn warm_up(&mut self) -> Result<(), Fault> {
         Ok(())
     }
@@ -106,7 +110,7 @@ impl Sink for Kept {
 }
 
 fn active() -> Active {
-    let model = Arc::new(ModelTag { name: "m".into(), blake3: String::new(), engine: "obedient".into() });
+    let model = Arc::new(ModelTag { name: "m".into(), blake3: String::new(), engine: "obedient".into(), sources: Vec::new() });
     Active { threshold: Threshold::new(100.0).unwrap(), model, degraded: false }
 }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::common;
 
 /// What each module may use: those above it in the flow. A name that is missing here is a new module that has to be placed.
-const LAYERS: [(&str, &[&str]); 13] = [
+const LAYERS: [(&str, &[&str]); 14] = [
     ("types", &[]),
     ("capture", &["types"]),
     ("preprocess", &["types"]),
@@ -14,6 +14,7 @@ const LAYERS: [(&str, &[&str]); 13] = [
     ("decide", &["types"]),
     ("publish", &["types"]),
     ("fit", &["types", "preprocess", "model"]),
+    ("eval", &["types", "model", "decide", "fit"]),
     ("sim", &["types", "capture"]),
     ("config", &["types", "model", "publish"]),
     ("telemetry", &["types"]),
@@ -29,6 +30,7 @@ const LAYERS: [(&str, &[&str]); 13] = [
             "decide",
             "publish",
             "fit",
+            "eval",
             "sim",
             "config",
             "telemetry",

@@ -1,5 +1,7 @@
 use serde::{Deserialize, Serialize};
 
+use crate::model::head::aggregate::Layer;
+use crate::model::head::score::Scoring;
 use crate::preprocess::InputSpec;
 
 /// What a bundle says of itself.
@@ -16,6 +18,8 @@ pub struct Manifest {
     pub backbone: BackboneRef,
     /// What the network wants.
     pub input: InputSpec,
+    /// A picture is cut into this many columns and rows, each squashed to the input's size.
+    pub tiles: [u32; 2],
     /// Width and height of the training images, if they all had one size.
     pub frame_size: Option<[u32; 2]>,
     /// Patches in a row and rows of patches.
@@ -26,10 +30,10 @@ pub struct Manifest {
     pub threshold: f32,
     /// What the threshold promises.
     pub claim: Claim,
-    /// The heatmap's zero: the distance of a typical good patch.
+    /// How distances become scores.
+    pub scoring: Scoring,
+    /// The heatmap's zero: the map's median over the good pictures.
     pub typical: f32,
-    /// The heatmap's smoothing at the input size, in pixels.
-    pub smoothing_sigma: f32,
     /// Largest relative difference between an engine's scores and those of the parity set.
     pub parity_tolerance: f32,
     /// How it was learned.
@@ -40,18 +44,20 @@ pub struct Manifest {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Method {
-    /// Distance to the nearest patch of the memory bank, maximum over the picture.
+    /// Distance to the nearest patch of the memory bank.
     Patchcore,
 }
 
 /// The network inside the bundle.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BackboneRef {
     /// Name.
     pub name: String,
     /// Outputs that become patch features, finest first.
     pub outputs: Vec<String>,
+    /// What becomes of each.
+    pub layers: Vec<Layer>,
 }
 
 /// «With this confidence, at most this share of good parts is rejected.»
@@ -60,6 +66,8 @@ pub struct BackboneRef {
 pub struct Claim {
     /// Good images that it rests on.
     pub images: u32,
+    /// How many of them are above the threshold.
+    pub above: u32,
     /// Share of good parts.
     pub max_false_reject: f64,
     /// Confidence.
@@ -74,10 +82,14 @@ pub struct Training {
     pub patches: u64,
     /// Seed of the coreset.
     pub seed: u64,
-    /// Threshold = margin x largest leave-one-image-out score.
-    pub margin: f32,
+    /// The share of false rejects that was asked for; the claim may be weaker.
+    pub asked_false_reject: f64,
+    /// Every row's distance to its nearest other row is at least this; what `--add` goes by.
+    pub spacing: f32,
     /// Engine that made the features.
     pub engine: String,
     /// The images, in the order of `bank_source` and `train_scores`.
     pub sources: Vec<String>,
+    /// How many of them, the last ones, were added to the finished model.
+    pub added: u32,
 }

@@ -7,6 +7,9 @@
 //! |---|---|---|
 //! | `bank` | f32 `[n, dim]` | memory bank, rows sorted by source image |
 //! | `bank_source` | u32 `[n]` | which training image a row comes from |
+//! | `bank_cell` | u32 `[n]` | which cell of the grid it comes from, row by row |
+//! | `bank_weight` | f32 `[n]` | factor of distances to it |
+//! | `mask` | u8 `[grid_h, grid_w]` | 1 where the picture is looked at |
 //! | `train_scores` | f32 `[images]` | leave-one-image-out scores |
 //! | `backbone` | u8 `[len]` | the ONNX network |
 //! | `parity_input` | u8 `[k, h, w, 3]` | pictures at input size |
@@ -25,7 +28,7 @@ pub use manifest::{BackboneRef, Claim, Manifest, Method, Training};
 use super::Backbone;
 
 /// The version that this program writes and reads.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 /// Files above this are refused before they are read.
 pub const MAX_BYTES: u64 = 2 << 30;
 
@@ -40,6 +43,12 @@ pub struct Bundle {
     pub bank: Arc<[f32]>,
     /// Source image of each row, ascending.
     pub bank_source: Vec<u32>,
+    /// Grid cell of each row.
+    pub bank_cell: Vec<u32>,
+    /// Factor of distances to each row, above 0.
+    pub bank_weight: Vec<f32>,
+    /// 1 for each cell that is looked at, 0 for the others.
+    pub mask: Vec<u8>,
     /// One score for each training image.
     pub train_scores: Vec<f32>,
     /// The ONNX network.
@@ -65,6 +74,8 @@ impl Bundle {
             onnx: self.backbone.clone(),
             input: self.manifest.input.clone(),
             outputs: self.manifest.backbone.outputs.clone(),
+            layers: self.manifest.backbone.layers.clone(),
+            tiles: self.manifest.tiles,
         }
     }
 }

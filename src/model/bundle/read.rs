@@ -69,7 +69,8 @@ impl Bundle {
         let m = &self.manifest;
         let (rows, dim) = (self.rows(), m.dim as usize);
         let images = m.training.sources.len();
-        let picture = m.input.len();
+        let picture = m.input.len() * (m.tiles[0] * m.tiles[1]) as usize;
+        let cells = m.grid[0] as usize * m.grid[1] as usize;
         let side = |n: u32| (1..=4096).contains(&n);
         let rules = [
             (rows > 0 && dim > 0, "the memory bank is empty"),
@@ -81,10 +82,15 @@ impl Bundle {
             (self.train_scores.iter().all(|v| v.is_finite()), "a training score is not finite"),
             (m.threshold.is_finite() && m.threshold > 0.0, "the threshold is not a finite number above 0"),
             (m.typical.is_finite() && m.typical < m.threshold, "the heatmap's zero is not below the threshold"),
-            (
-                m.smoothing_sigma.is_finite() && (0.0..=64.0).contains(&m.smoothing_sigma),
-                "smoothing_sigma is not in 0..=64",
-            ),
+            (self.bank_cell.len() == rows && self.bank_weight.len() == rows, "the bank's tables differ in length"),
+            (self.bank_cell.iter().all(|c| (*c as usize) < cells), "bank_cell is outside the grid"),
+            (self.bank_weight.iter().all(|w| w.is_finite() && *w > 0.0), "a bank weight is not a finite number above 0"),
+            (self.mask.len() == cells && self.mask.iter().any(|m| *m != 0), "the mask does not fit the grid or hides all"),
+            (m.backbone.layers.len() == m.backbone.outputs.len(), "layers and outputs differ in number"),
+            (m.backbone.layers.iter().all(|l| l.pool % 2 == 1 && l.pool < 32), "a neighbourhood is even or above 31"),
+            (m.backbone.layers.iter().all(|l| l.weight.is_finite() && l.weight > 0.0), "a layer's weight is not above 0"),
+            (m.tiles.iter().all(|n| (1..=16).contains(n)), "the tiles are not 1 to 16 each way"),
+            (m.training.added as usize <= images, "more images were added than there are"),
             (m.parity_tolerance > 0.0 && m.parity_tolerance < 1.0, "parity_tolerance is not between 0 and 1"),
             (side(m.input.width) && side(m.input.height), "the input's sides are not in 1..=4096"),
             (side(m.grid[0]) && side(m.grid[1]), "the grid's sides are not in 1..=4096"),
@@ -94,6 +100,7 @@ impl Bundle {
             (self.parity_input.len() == self.parity_score.len() * picture, "the parity pictures have the wrong size"),
             (self.parity_score.iter().all(|v| v.is_finite()), "a parity score is not finite"),
         ];
+        m.scoring.check()?;
         rules.into_iter().find(|(holds, _)| !holds).map_or(Ok(()), |(_, why)| Err(why.to_owned()))
     }
 }
@@ -112,13 +119,22 @@ fn parts(tensors: &SafeTensors<'_>, manifest: Manifest, blake3: String) -> Resul
         return Err(format!("the bank's rows have {} values, the manifest says {}", bank_shape[1], manifest.dim));
     }
     let (_, source) = get("bank_source", Dtype::U32, 1)?;
+    let words = |data: &[u8]| -> Vec<u32> { data.as_chunks::<4>().0.iter().map(|b| u32::from_le_bytes(*b)).collect() };
+    let (_, cell) = get("bank_cell", Dtype::U32, 1)?;
+    let (_, weight) = get("bank_weight", Dtype::F32, 1)?;
+    let (_, mask) = get("mask", Dtype::U8, 2)?;
     let (parity_shape, parity_input) = get("parity_input", Dtype::U8, 4)?;
-    if parity_shape[1..] != [manifest.input.height as usize, manifest.input.width as usize, 3] {
+    let [columns, lines] = manifest.tiles.map(|n| n as usize);
+    let (height, width) = (manifest.input.height as usize * lines, manifest.input.width as usize * columns);
+    if parity_shape[1..] != [height, width, 3] {
         return Err("the parity pictures have another size than the input".to_owned());
     }
     Ok(Bundle {
         bank: floats(bank).into(),
-        bank_source: source.as_chunks::<4>().0.iter().map(|b| u32::from_le_bytes(*b)).collect(),
+        bank_source: words(source),
+        bank_cell: words(cell),
+        bank_weight: floats(weight),
+        mask: mask.to_vec(),
         train_scores: floats(get("train_scores", Dtype::F32, 1)?.1),
         backbone: Arc::from(get("backbone", Dtype::U8, 1)?.1),
         parity_input: parity_input.to_vec(),

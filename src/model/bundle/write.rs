@@ -17,13 +17,18 @@ impl Bundle {
         self.check().map_err(inconsistent)?;
         let m = &self.manifest;
         let (n, dim, k) = (self.rows(), m.dim as usize, self.parity_score.len());
-        let (h, w) = (m.input.height as usize, m.input.width as usize);
+        let (h, w) = ((m.input.height * m.tiles[1]) as usize, (m.input.width * m.tiles[0]) as usize);
         let (bank, scores) = (le_bytes(&self.bank), le_bytes(&self.train_scores));
         let parity: Vec<u8> = le_bytes(&self.parity_score);
-        let source: Vec<u8> = self.bank_source.iter().flat_map(|v| v.to_le_bytes()).collect();
+        let words = |values: &[u32]| -> Vec<u8> { values.iter().flat_map(|v| v.to_le_bytes()).collect() };
+        let (source, cell, weight) = (words(&self.bank_source), words(&self.bank_cell), le_bytes(&self.bank_weight));
+        let grid = vec![m.grid[1] as usize, m.grid[0] as usize];
         let tensors = [
             ("bank", Dtype::F32, vec![n, dim], bank.as_slice()),
             ("bank_source", Dtype::U32, vec![n], &source),
+            ("bank_cell", Dtype::U32, vec![n], &cell),
+            ("bank_weight", Dtype::F32, vec![n], &weight),
+            ("mask", Dtype::U8, grid, &self.mask),
             ("train_scores", Dtype::F32, vec![self.train_scores.len()], &scores),
             ("backbone", Dtype::U8, vec![self.backbone.len()], &self.backbone),
             ("parity_input", Dtype::U8, vec![k, h, w, 3], &self.parity_input),

@@ -1,12 +1,25 @@
-//! Patch features from feature maps: each map averaged over 3x3 neighbours, the coarser ones brought to the grid of the
-//! finest, all concatenated. Source: PatchCore (Roth et al. 2022) section 3.1 in the form that exports well: pooling as
-//! `AvgPool2d(3, stride=1, padding=1)` with the zero padding counted, bilinear upsampling with half-pixel centres.
+//! Patch features from feature maps: each map averaged over its neighbours (3x3 in the paper) and weighted, the coarser ones
+//! brought to the grid of the finest, all concatenated. Source: PatchCore (Roth et al. 2022) section 3.1 in the form that exports well: pooling as
+//! `AvgPool2d(k, stride=1, padding=k/2)` with the zero padding counted, bilinear upsampling with half-pixel centres.
+
+use serde::{Deserialize, Serialize};
 
 use crate::model::engine::FeatureMap;
 
-/// Reused between frames.
+/// What becomes of one feature map.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Layer {
+    /// Side of the averaged neighbourhood, odd; 1 leaves the map sharp.
+    pub pool: u32,
+    /// Factor of its values.
+    pub weight: f32,
+}
+
+/// Owns its scratch memory, reused between frames.
 #[derive(Debug, Default)]
 pub struct Aggregator {
+    layers: Vec<Layer>,
     rows: Vec<f32>,
     pooled: Vec<f32>,
     up: Vec<f32>,
@@ -23,6 +36,11 @@ struct Tap {
 }
 
 impl Aggregator {
+    /// One layer for each map.
+    pub fn new(layers: Vec<Layer>) -> Aggregator {
+        Aggregator { layers, ..Aggregator::default() }
+    }
+
     /// Writes `grid_h * grid_w * dim` values, patch by patch, and returns `(grid_w, grid_h, dim)`: the grid is that of the
     /// first map, `dim` the sum of all channels. Allocates only until the buffers have their size.
     pub fn run(&mut self, maps: &[FeatureMap], out: &mut Vec<f32>) -> (usize, usize, usize) {
@@ -31,12 +49,12 @@ impl Aggregator {
         let dim: usize = maps.iter().map(|m| m.channels).sum();
         out.resize(width * height * dim, 0.0);
         let mut base = 0;
-        for map in maps {
+        for (map, layer) in maps.iter().zip(&self.layers.clone()) {
             let same = (map.width, map.height) == (width, height);
             taps(&mut self.columns, map.width, width);
             taps(&mut self.lines, map.height, height);
             for plane in map.data.chunks_exact(map.width * map.height) {
-                self.pool(plane, map.width, map.height);
+                self.pool(plane, map.width, map.height, *layer);
                 let values = if same { &self.pooled } else { self.upsample(map.width, width) };
                 for (to, v) in out[base..].iter_mut().step_by(dim).zip(values) {
                     *to = *v;
@@ -47,25 +65,25 @@ impl Aggregator {
         (width, height, dim)
     }
 
-    /// 3x3 mean with zero padding counted: sums of three columns first, then of three rows, divided by 9.
-    fn pool(&mut self, plane: &[f32], width: usize, height: usize) {
+    /// Mean over the neighbourhood with zero padding counted, times the weight: sums along the row first, then along the
+    /// column.
+    fn pool(&mut self, plane: &[f32], width: usize, height: usize, layer: Layer) {
         self.rows.resize(plane.len(), 0.0);
         self.pooled.resize(plane.len(), 0.0);
+        let reach = layer.pool as usize / 2;
         for (from, to) in plane.chunks_exact(width).zip(self.rows.chunks_exact_mut(width)) {
-            for x in 0..width {
-                let left = if x > 0 { from[x - 1] } else { 0.0 };
-                let right = if x + 1 < width { from[x + 1] } else { 0.0 };
-                to[x] = left + from[x] + right;
-            }
+            sums(width, reach, |x| from[x], |x, sum| to[x] = sum);
         }
+        let (rows, pooled) = (&self.rows, &mut self.pooled);
+        let factor = layer.weight / (layer.pool * layer.pool) as f32;
         for y in 0..height {
-            let row = |y: usize| &self.rows[y * width..(y + 1) * width];
-            let to = &mut self.pooled[y * width..(y + 1) * width];
-            for x in 0..width {
-                let above = if y > 0 { row(y - 1)[x] } else { 0.0 };
-                let below = if y + 1 < height { row(y + 1)[x] } else { 0.0 };
-                to[x] = (above + row(y)[x] + below) / 9.0;
+            let to = &mut pooled[y * width..(y + 1) * width];
+            let (low, high) = (y.saturating_sub(reach), (y + reach).min(height - 1));
+            to.copy_from_slice(&rows[low * width..(low + 1) * width]);
+            for row in rows[(low + 1) * width..(high + 1) * width].chunks_exact(width) {
+                to.iter_mut().zip(row).for_each(|(sum, v)| *sum += v);
             }
+            to.iter_mut().for_each(|v| *v *= factor);
         }
     }
 
@@ -81,6 +99,13 @@ impl Aggregator {
             }
         }
         &self.up
+    }
+}
+
+/// For each of `n` places the sum over those at most `reach` away.
+fn sums(n: usize, reach: usize, get: impl Fn(usize) -> f32, mut put: impl FnMut(usize, f32)) {
+    for x in 0..n {
+        put(x, (x.saturating_sub(reach)..=(x + reach).min(n - 1)).map(&get).sum());
     }
 }
 
@@ -104,8 +129,17 @@ mod tests {
         let a = FeatureMap { channels: 1, height: 2, width: 2, data: vec![9.0, 18.0, 27.0, 36.0] };
         let b = FeatureMap { channels: 1, height: 1, width: 1, data: vec![90.0] };
         let mut out = Vec::new();
-        assert_eq!(Aggregator::default().run(&[a, b], &mut out), (2, 2, 2));
+        assert_eq!(Aggregator::new(vec![Layer { pool: 3, weight: 1.0 }; 2]).run(&[a, b], &mut out), (2, 2, 2));
         assert_eq!(out, [10.0, 10.0, 10.0, 10.0, 10.0, 10.0, 10.0, 10.0]);
+    }
+
+    #[test]
+    fn neighbourhoods_and_weights_are_each_layers_own() {
+        let map = FeatureMap { channels: 1, height: 1, width: 5, data: vec![25.0, 0.0, 0.0, 0.0, 50.0] };
+        let mut out = Vec::new();
+        let layers = vec![Layer { pool: 1, weight: 2.0 }, Layer { pool: 5, weight: 1.0 }];
+        Aggregator::new(layers).run(&[map.clone(), map], &mut out);
+        assert_eq!(out, [50.0, 1.0, 0.0, 1.0, 0.0, 3.0, 0.0, 2.0, 100.0, 2.0]);
     }
 
     #[test]
@@ -114,7 +148,7 @@ mod tests {
         // Chosen so that pooling with zero padding gives 2 and 4 in each row.
         let coarse = FeatureMap { channels: 1, height: 2, width: 2, data: vec![0.0, 9.0, 9.0, 0.0] };
         let mut out = Vec::new();
-        Aggregator::default().run(&[fine, coarse], &mut out);
+        Aggregator::new(vec![Layer { pool: 3, weight: 1.0 }; 2]).run(&[fine, coarse], &mut out);
         assert!(out.iter().skip(1).step_by(2).all(|v| (*v - 2.0).abs() < 1e-6), "{out:?}");
     }
 }

@@ -2,3 +2,5 @@
 
 pub mod aggregate;
 pub mod nearest;
+pub mod regions;
+pub mod score;

@@ -1,0 +1,159 @@
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::exit::{Exit, Failure};
+use super::output;
+use super::setup::{self, EngineArgs};
+use crate::config::FrameSize;
+use crate::eval::{Comparison, Dataset, Evaluation, Interval, Summary, compare, evaluate, load, write_report};
+use crate::model::Detector;
+use crate::types::Threshold;
+
+/// `andon eval`.
+#[derive(Debug, Args)]
+pub(super) struct Eval {
+    /// The model file.
+    model: PathBuf,
+    /// Pictures with their truth: MVTec AD or BTAD folders, a VisA table (.csv), or a folder with `good` and a folder for each defect.
+    dataset: PathBuf,
+    /// Another model to set beside the first: which pictures change their outcome?
+    #[arg(long, value_name = "MODEL")]
+    against: Option<PathBuf>,
+    /// Which object of a VisA table.
+    #[arg(long, value_name = "NAME")]
+    category: Option<String>,
+    /// Replaces the models' thresholds.
+    #[arg(long, allow_negative_numbers = true)]
+    threshold: Option<f32>,
+    /// Only image metrics: quicker, and no memory for pixels.
+    #[arg(long)]
+    no_pixels: bool,
+    /// Write one self-contained page, report.html, into this folder.
+    #[arg(long, value_name = "DIR")]
+    report: Option<PathBuf>,
+    /// Everything as one JSON object, with the scores of all pictures.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    engine: EngineArgs,
+}
+
+impl Eval {
+    pub fn run(self, log: Option<&str>) -> Result<Exit, Failure> {
+        let _log = setup::logging(log, "warn", false)?;
+        let mut data = load(&self.dataset, self.category.as_deref())?;
+        if self.no_pixels {
+            data.samples.iter_mut().for_each(|s| s.mask = None);
+        }
+        let first = self.evaluate(&self.model, &data)?;
+        let second = self.against.as_ref().map(|m| self.evaluate(m, &data)).transpose()?;
+        let comparison = second.as_ref().map(|s| compare(&first, s));
+        let both: Vec<&Evaluation> = std::iter::once(&first).chain(&second).collect();
+        let report = match &self.report {
+            Some(dir) => {
+                let written = write_report(dir, &self.dataset.display().to_string(), &both, comparison.as_ref());
+                Some(written.map_err(|e| anyhow::anyhow!("cannot write the report into {}: {e}", dir.display()))?)
+            }
+            None => None,
+        };
+        if self.json {
+            let each = |model: &Path, e: &Evaluation| {
+                serde_json::json!({"model": model, "name": e.name, "summary": e.summary, "images": e.images})
+            };
+            let models = [Some(&self.model), self.against.as_ref()];
+            let evaluations: Vec<_> = models.iter().flatten().zip(&both).map(|(m, e)| each(m, e)).collect();
+            output::json(&serde_json::json!({
+                "dataset": self.dataset, "layout": data.layout, "evaluations": evaluations, "comparison": comparison,
+                "report": report,
+            }))?;
+        } else {
+            print(&both, comparison.as_ref(), &data)?;
+            if let Some(path) = report {
+                output::line(&format!("report: {}", path.display()))?;
+            }
+        }
+        Ok(if both.iter().any(|e| e.summary.failed > 0) { Exit::Failed } else { Exit::Ok })
+    }
+
+    fn evaluate(&self, model: &Path, data: &Dataset) -> Result<Evaluation, Failure> {
+        let bundle = setup::bundle(model)?;
+        let limit = self.threshold.unwrap_or(bundle.manifest.threshold);
+        let threshold = Threshold::new(limit)
+            .ok_or_else(|| Failure::new(Exit::Usage, anyhow::anyhow!("--threshold must be a finite number above 0")))?;
+        // Test sets may have pictures of many sizes where the training set had one.
+        let ready = setup::ready(&bundle, &self.engine.options(), FrameSize::Any)?;
+        setup::say_degraded(ready.degraded.as_deref());
+        let mut detector = ready.detector;
+        detector.warm_up()?;
+        let bar = output::progress_bar();
+        bar.set_message(bundle.manifest.name.clone());
+        bar.set_length(data.samples.len() as u64);
+        let mut progress = |done: usize| bar.set_position(done as u64);
+        let evaluation = evaluate(&bundle, &mut detector, threshold, &data.samples, &mut progress);
+        bar.finish_and_clear();
+        for failed in evaluation.images.iter().filter(|r| r.error.is_some()) {
+            output::note(&format!("{}: {}", failed.path.display(), failed.error.as_deref().unwrap_or_default()));
+        }
+        Ok(evaluation)
+    }
+}
+
+/// One row of figures, or two side by side.
+fn print(both: &[&Evaluation], comparison: Option<&Comparison>, data: &Dataset) -> std::io::Result<()> {
+    let bad = data.samples.iter().filter(|s| s.bad).count();
+    output::line(&format!("{} good and {bad} defective pictures ({})", data.samples.len() - bad, data.layout))?;
+    if both.len() > 1 {
+        let names: Vec<String> = both.iter().map(|e| format!("{:>34}", e.name)).collect();
+        output::line(&format!("{:24}{}", "", names.concat()))?;
+    }
+    let share = |i: &Interval| {
+        format!("{:.2} % ({} of {}; {:.2}..{:.2} %)", i.share * 100.0, i.count, i.of, i.low * 100.0, i.high * 100.0)
+    };
+    let some = |v: Option<f64>| v.map_or("-".to_owned(), |v| format!("{v:.4}"));
+    type Cell<'a> = Box<dyn Fn(&Summary) -> String + 'a>;
+    let rows: Vec<(&str, Cell<'_>)> = vec![
+        ("good parts rejected", Box::new(|s| share(&s.rates.false_reject))),
+        ("defects that pass", Box::new(|s| share(&s.rates.miss))),
+        ("threshold", Box::new(|s| format!("{:.4}", s.rates.threshold))),
+        ("image AUROC", Box::new(|s| some(s.image.auroc))),
+        ("image AP", Box::new(|s| some(s.image.average_precision))),
+        ("F1 at the threshold", Box::new(|s| some(s.image.f1))),
+        ("F1 max (oracle)", Box::new(|s| some(s.image.f1_max))),
+        ("pixel AUROC", Box::new(|s| some(s.pixel.as_ref().and_then(|p| p.auroc)))),
+        ("pixel AP", Box::new(|s| some(s.pixel.as_ref().and_then(|p| p.average_precision)))),
+        ("AUPRO to 0.3", Box::new(|s| some(s.pixel.as_ref().and_then(|p| p.aupro_30)))),
+        ("AUPRO to 0.05", Box::new(|s| some(s.pixel.as_ref().and_then(|p| p.aupro_5)))),
+        ("AUPIMO", Box::new(|s| some(s.pixel.as_ref().and_then(|p| p.aupimo)))),
+        ("time p50 / p95 / p99", Box::new(|s| {
+            format!("{:.1} / {:.1} / {:.1} ms", s.latency.p50_ms, s.latency.p95_ms, s.latency.p99_ms)
+        })),
+    ];
+    for (name, cell) in rows {
+        let cells: Vec<String> = both.iter().map(|e| format!("{:>34}", cell(&e.summary))).collect();
+        output::line(&format!("{name:24}{}", cells.concat()))?;
+    }
+    for (kind, _) in both.first().map(|e| &e.summary.kinds).into_iter().flatten() {
+        let cell = |e: &&Evaluation| {
+            let (auroc, missed) = e.summary.kinds.get(kind).map_or((None, 0), |k| (k.0, k.1.count));
+            format!("{:>34}", format!("AUROC {}, {missed} pass", some(auroc)))
+        };
+        output::line(&format!("  {kind:22}{}", both.iter().map(cell).collect::<String>()))?;
+    }
+    let Some(c) = comparison else { return Ok(()) };
+    output::line(&format!(
+        "{} pictures change their outcome: {} better, {} worse (p = {:.3}, exact McNemar test)",
+        c.flipped.len(),
+        c.better,
+        c.worse,
+        c.p_value
+    ))?;
+    for f in c.flipped.iter().take(20) {
+        let (now, how) = (if f.second_passed { "PASS" } else { "REJECT" }, if f.second_right { "better" } else { "worse" });
+        output::line(&format!("  {how:7} now {now:7} {}", f.path.display()))?;
+    }
+    if c.flipped.len() > 20 {
+        output::line(&format!("  and {} more (--json lists all)", c.flipped.len() - 20))?;
+    }
+    Ok(())
+}

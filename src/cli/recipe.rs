@@ -1,0 +1,260 @@
+//! The options of `andon fit` that say what is looked at and how it becomes a score.
+
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow, bail};
+use clap::Args;
+
+use crate::fit::{Augment, Mask};
+use crate::model::Backbone;
+use crate::model::head::aggregate::Layer;
+use crate::model::head::score::{ImageScore, Scoring};
+use crate::preprocess::InputSpec;
+
+/// The recipe, from the command line.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Recipe")]
+pub(super) struct RecipeArgs {
+    /// Size that pictures are squashed to: one number or WIDTHxHEIGHT. Smaller is faster and sees coarser.
+    #[arg(long, value_name = "SIZE", default_value = DEFAULT_SIZE)]
+    size: Size,
+    /// Cut large pictures into COLUMNSxROWS pieces, each squashed to the size: sees finer, costs that many times the network.
+    #[arg(long, value_name = "CxR", default_value = "1x1")]
+    tiles: Size,
+    /// An ONNX network of your own in place of the compiled-in one: input 1x3xHxW, feature maps as outputs.
+    #[arg(long, value_name = "FILE", requires_all = ["layers", "normalise"])]
+    backbone: Option<PathBuf>,
+    /// The network's outputs that become patch features, finest first.
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
+    layers: Option<Vec<String>>,
+    /// What the network of --backbone wants: `imagenet` ((x/255 - mean) / deviation), `unit` (x/255) or `centred` ((x - 127) / 128).
+    #[arg(long, value_enum)]
+    normalise: Option<Normalise>,
+    /// Side of the neighbourhood that each layer is averaged over: one odd number, or one a layer.
+    #[arg(long, value_name = "N,…", value_delimiter = ',', default_value = "3")]
+    pool: Vec<u32>,
+    /// Weight of each layer: one number, or one a layer.
+    #[arg(long, value_name = "W,…", value_delimiter = ',', default_value = "1")]
+    layer_weights: Vec<f32>,
+    /// How much distances count relative to what is usual around the same patch of the memory bank, 0 to 1.
+    #[arg(long, value_name = "A", default_value_t = DEFAULT_SCORING.local_scale)]
+    local_scale: f32,
+    /// Standard deviation of the smoothing of the anomaly map, in patches.
+    #[arg(long, value_name = "S", default_value_t = DEFAULT_SCORING.smoothing)]
+    smoothing: f32,
+    /// The picture's score: `max` of the map, `top:N` (mean of the N largest) or `reweighted:B` (PatchCore's equation 7 over B patches).
+    #[arg(long, value_name = "RULE", default_value = "max", value_parser = image_score)]
+    score: ImageScore,
+    /// Regions of fewer pixels of the network's input are not reported (the verdict does not change).
+    #[arg(long, value_name = "PIXELS", default_value_t = DEFAULT_SCORING.min_area)]
+    min_area: u32,
+    /// A picture as large as the parts' pictures, painted black where nothing shall be looked at.
+    #[arg(long, value_name = "PNG")]
+    mask: Option<PathBuf>,
+    /// Look only inside this polygon: corners in pixels of the pictures.
+    #[arg(long, value_name = "X,Y X,Y X,Y …")]
+    roi: Option<String>,
+    /// Learn from changed copies too, for when there are few pictures: `rotate` (quarter turns), `brightness` (± 15 %).
+    #[arg(long, value_enum, value_delimiter = ',')]
+    augment: Vec<Change>,
+}
+
+/// The size that the recipes were compared at; see docs/accuracy.md.
+const DEFAULT_SIZE: &str = "256";
+
+/// What `fit` does unless told otherwise; chosen by the comparison in docs/accuracy.md.
+pub(super) const DEFAULT_SCORING: Scoring =
+    Scoring { local_scale: 0.5, smoothing: 1.0, image: ImageScore::Max, min_area: 0 };
+
+/// The compiled-in network with the default recipe.
+pub(super) fn default_backbone() -> Backbone {
+    Backbone::embedded()
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Normalise {
+    Imagenet,
+    Unit,
+    Centred,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Change {
+    Rotate,
+    Brightness,
+}
+
+/// `N` or `WxH`.
+#[derive(Clone, Copy, Debug)]
+struct Size(u32, u32);
+
+impl FromStr for Size {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Size, String> {
+        let side = |t: &str| t.parse::<u32>().ok().filter(|n| (1..=4096).contains(n));
+        let both = match text.split_once('x') {
+            Some((w, h)) => side(w).zip(side(h)),
+            None => side(text).map(|n| (n, n)),
+        };
+        both.map(|(w, h)| Size(w, h)).ok_or_else(|| "give a number from 1 to 4096, or two as 320x256".to_owned())
+    }
+}
+
+fn image_score(text: &str) -> Result<ImageScore, String> {
+    let number = |n: &str| n.parse::<u32>().map_err(|_| format!("`{n}` is no whole number"));
+    match text.split_once(':') {
+        None if text == "max" => Ok(ImageScore::Max),
+        Some(("top", n)) => Ok(ImageScore::Top(number(n)?)),
+        Some(("reweighted", n)) => Ok(ImageScore::Reweighted(number(n)?)),
+        _ => Err("max, top:N or reweighted:B".to_owned()),
+    }
+}
+
+/// `0.1%` or `0.001`.
+pub(super) fn share(text: &str) -> Result<f64, String> {
+    let (number, unit) = match text.trim().strip_suffix('%') {
+        Some(percent) => (percent, 0.01),
+        None => (text, 1.0),
+    };
+    let value = number.trim().parse::<f64>().ok().map(|v| v * unit).filter(|v| *v > 0.0 && *v < 1.0);
+    value.ok_or_else(|| "a share above 0 and below 100 %, as 0.1% or 0.001".to_owned())
+}
+
+/// `8ms`, `500us`, `0.02s`.
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || "a time with its unit, as 8ms, 500us or 0.02s".to_owned();
+    let at = text.find(|c: char| c.is_ascii_alphabetic()).ok_or_else(wrong)?;
+    let unit = match &text[at..] {
+        "us" => 1e-6,
+        "ms" => 1e-3,
+        "s" => 1.0,
+        _ => return Err(wrong()),
+    };
+    let value = text[..at].trim().parse::<f64>().ok().filter(|v| v.is_finite() && *v > 0.0 && *v < 1e6);
+    value.map(|v| Duration::from_secs_f64(v * unit)).ok_or_else(wrong)
+}
+
+impl RecipeArgs {
+    pub fn scoring(&self) -> Scoring {
+        let (local_scale, smoothing, image, min_area) = (self.local_scale, self.smoothing, self.score, self.min_area);
+        Scoring { local_scale, smoothing, image, min_area }
+    }
+
+    pub fn augment(&self) -> Augment {
+        let asked = |change| self.augment.contains(&change);
+        Augment { rotate: asked(Change::Rotate), brightness: asked(Change::Brightness) }
+    }
+
+    /// The network with its input and layers.
+    pub fn backbone(&self) -> anyhow::Result<Backbone> {
+        let mut backbone = match &self.backbone {
+            Some(path) => self.own(path)?,
+            None => default_backbone(),
+        };
+        if let Some(layers) = &self.layers {
+            backbone.outputs = layers.clone();
+        }
+        let count = backbone.outputs.len();
+        let (pools, weights) = (each("--pool", &self.pool, count)?, each("--layer-weights", &self.layer_weights, count)?);
+        if pools.iter().any(|p| p % 2 == 0 || *p > 31) {
+            bail!("--pool: a neighbourhood is an odd number up to 31");
+        }
+        if weights.iter().any(|w| !(w.is_finite() && *w > 0.0)) {
+            bail!("--layer-weights: a weight is a number above 0");
+        }
+        backbone.layers = pools.into_iter().zip(weights).map(|(pool, weight)| Layer { pool, weight }).collect();
+        (backbone.input.width, backbone.input.height) = (self.size.0, self.size.1);
+        if self.tiles.0.max(self.tiles.1) > 16 {
+            bail!("--tiles: at most 16 each way");
+        }
+        backbone.tiles = [self.tiles.0, self.tiles.1];
+        Ok(backbone)
+    }
+
+    fn own(&self, path: &Path) -> anyhow::Result<Backbone> {
+        let onnx = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let (mean, scale) = match self.normalise.unwrap_or(Normalise::Imagenet) {
+            Normalise::Imagenet => {
+                let deviation = [0.229f32, 0.224, 0.225];
+                ([0.485f32, 0.456, 0.406].map(|m| m * 255.0), deviation.map(|d| 1.0 / (255.0 * d)))
+            }
+            Normalise::Unit => ([0.0; 3], [1.0 / 255.0; 3]),
+            Normalise::Centred => ([127.0; 3], [1.0 / 128.0; 3]),
+        };
+        Ok(Backbone {
+            name: path.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default(),
+            onnx: Arc::from(onnx),
+            input: InputSpec { width: 0, height: 0, mean, scale },
+            outputs: Vec::new(),
+            layers: Vec::new(),
+            tiles: [1, 1],
+        })
+    }
+
+    /// Where to look, for a grid of patches; `first` is one of the pictures, whose pixels the polygon means.
+    pub fn mask(&self, first: &Path, grid: (usize, usize)) -> anyhow::Result<Option<Vec<bool>>> {
+        let mut mask: Option<Mask> = None;
+        if let Some(path) = &self.mask {
+            mask = Some(Mask::painted(&crate::fit::read_image(path)?));
+        }
+        if let Some(corners) = &self.roi {
+            let picture = crate::fit::read_image(first)?;
+            let polygon = Mask::polygon(&points(corners)?, picture.width, picture.height)
+                .ok_or_else(|| anyhow!("--roi: at least three corners inside the picture of {}x{}", picture.width, picture.height))?;
+            mask = Some(match mask {
+                Some(painted) => painted.and(&polygon),
+                None => polygon,
+            });
+        }
+        let cells = mask.map(|m| m.cells(grid.0, grid.1));
+        if cells.as_ref().is_some_and(|c| !c.contains(&true)) {
+            bail!("--mask and --roi leave nothing to look at");
+        }
+        Ok(cells)
+    }
+}
+
+fn points(text: &str) -> anyhow::Result<Vec<(f64, f64)>> {
+    let wrong = |t: &str| anyhow!("--roi: `{t}` is no corner; write them as 10,20 300,20 300,200");
+    let point = |t: &str| {
+        let (x, y) = t.split_once(',')?;
+        Some((x.parse().ok().filter(|v: &f64| v.is_finite())?, y.parse().ok().filter(|v: &f64| v.is_finite())?))
+    };
+    text.split_whitespace().map(|t| point(t).ok_or_else(|| wrong(t))).collect()
+}
+
+fn each<T: Clone>(option: &str, values: &[T], count: usize) -> anyhow::Result<Vec<T>> {
+    match values {
+        [one] => Ok(vec![one.clone(); count]),
+        all if all.len() == count => Ok(all.to_vec()),
+        all => bail!("{option}: {} values for {count} layers", all.len()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_with_units_are_read_and_wrong_ones_named() {
+        assert_eq!(share("0.1%").unwrap(), 0.001);
+        assert_eq!(share("0.05").unwrap(), 0.05);
+        assert!(["0", "100%", "-1%", "x", "", "nan"].iter().all(|t| share(t).is_err()));
+        assert_eq!(duration("8ms").unwrap(), Duration::from_millis(8));
+        assert_eq!(duration("500us").unwrap(), Duration::from_micros(500));
+        assert!(["8", "ms", "-1ms", "1h", "nanms"].iter().all(|t| duration(t).is_err()));
+        assert_eq!(image_score("top:5").unwrap(), ImageScore::Top(5));
+        assert!(["top", "top:x", "mean", "max:1"].iter().all(|t| image_score(t).is_err()));
+        assert!("0x5".parse::<Size>().is_err() && "5x".parse::<Size>().is_err());
+    }
+
+    #[test]
+    fn corners_are_read() {
+        assert_eq!(points("1,2 3.5,4").unwrap(), [(1.0, 2.0), (3.5, 4.0)]);
+        assert!(points("1,2 3").unwrap_err().to_string().contains("`3`"));
+    }
+}

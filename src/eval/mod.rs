@@ -1,0 +1,19 @@
+//! How good a model is, measured on pictures whose truth is known: the field's metrics, exactly as it defines them, beside the
+//! figures that a plant asks for. Never on the line's threads.
+
+mod compare;
+mod curve;
+mod dataset;
+mod pixels;
+mod report;
+mod run;
+mod summary;
+mod svg;
+
+pub use compare::{Comparison, compare};
+pub use curve::{Curve, Interval, wilson};
+pub use dataset::{Dataset, DatasetError, Sample, load};
+pub use pixels::{PixelMetrics, Pixels};
+pub use report::write_report;
+pub use run::{Evaluation, ImageResult, evaluate};
+pub use summary::{ImageMetrics, Latency, Rates, Summary};

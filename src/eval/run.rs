@@ -1,0 +1,120 @@
+use std::path::PathBuf;
+use std::time::Instant;
+
+use serde::Serialize;
+
+use super::dataset::Sample;
+use super::pixels::Pixels;
+use super::summary::Summary;
+use crate::decide::judge;
+use crate::fit::{Picture, read_image};
+use crate::model::bundle::Bundle;
+use crate::model::{Detector, heatmap};
+use crate::types::{Detection, Fault, Outcome, ScoreMap, Threshold};
+
+/// What became of one picture.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ImageResult {
+    /// Picture.
+    pub path: PathBuf,
+    /// Kind of defect, `good` for good ones.
+    pub kind: String,
+    /// Whether it is defective in truth.
+    pub bad: bool,
+    /// Score, if there was a finite one.
+    pub score: Option<f32>,
+    /// Whether it passed at the model's threshold.
+    pub passed: bool,
+    /// Why it has no score.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// Milliseconds from decoded pixels to score.
+    pub ms: f64,
+}
+
+/// One model on one set.
+#[derive(Clone, Debug)]
+pub struct Evaluation {
+    /// Name of the model.
+    pub name: String,
+    /// The heatmap's zero.
+    pub typical: f32,
+    /// In the order of the samples.
+    pub images: Vec<ImageResult>,
+    /// Anomaly maps, for the report; empty where there is no score.
+    pub maps: Vec<ScoreMap>,
+    /// The figures.
+    pub summary: Summary,
+}
+
+/// Scores every picture. Pixel metrics are computed at each mask's (or picture's) own size, from maps upsampled to it.
+/// `progress` hears how many are done.
+pub fn evaluate(
+    bundle: &Bundle,
+    detector: &mut dyn Detector,
+    threshold: Threshold,
+    samples: &[Sample],
+    progress: &mut dyn FnMut(usize),
+) -> Evaluation {
+    let masks = samples.iter().any(|s| s.mask.is_some());
+    let mut pixels = masks.then(|| Pixels::new(samples.iter().filter(|s| !s.bad).count()));
+    let (mut images, mut maps, mut without_mask) = (Vec::new(), Vec::new(), 0);
+    let (mut out, mut values) = (Detection::default(), Vec::new());
+    for (done, sample) in samples.iter().enumerate() {
+        progress(done);
+        let picture = read_image(&sample.path);
+        let start = Instant::now();
+        let result = match &picture {
+            Ok(p) => p.view().ok_or(Fault::BadFrame).and_then(|v| detector.detect(&v, &mut out)).map(|()| out.score),
+            Err(_) => Err(Fault::BadFrame),
+        };
+        let ms = start.elapsed().as_secs_f64() * 1e3;
+        let judged = judge(result, threshold);
+        let score = judged.score.map(|s| s.get());
+        let mut error = match (&picture, result) {
+            (Err(e), _) => Some(e.to_string()),
+            (_, Err(fault)) => Some(fault.to_string()),
+            (_, Ok(_)) if score.is_none() => Some("the score is not finite".to_owned()),
+            _ => None,
+        };
+        maps.push(if score.is_some() { out.map.clone() } else { ScoreMap::default() });
+        if let (Some(pixels), Ok(picture), Some(_)) = (&mut pixels, &picture, score) {
+            match truth(sample, picture) {
+                Ok(Some((truth, width, height))) => {
+                    heatmap::render_into(&out.map, width, height, &mut values);
+                    pixels.add(&values, &truth, width, sample.bad);
+                }
+                Ok(None) => without_mask += 1,
+                Err(e) => {
+                    without_mask += 1;
+                    error = Some(format!("its mask: {e}"));
+                }
+            }
+        }
+        images.push(ImageResult {
+            path: sample.path.clone(),
+            kind: sample.kind.clone(),
+            bad: sample.bad,
+            score,
+            passed: matches!(judged.outcome, Outcome::Pass(_)),
+            error,
+            ms,
+        });
+    }
+    progress(samples.len());
+    let summary = Summary::new(&images, threshold.get(), pixels.map(Pixels::finish), without_mask);
+    Evaluation { name: bundle.manifest.name.clone(), typical: bundle.manifest.typical, images, maps, summary }
+}
+
+/// Where the picture is defective, with the truth's size; `None` for a defective one without a mask or with an empty one.
+#[allow(clippy::type_complexity, reason = "used once")]
+fn truth(sample: &Sample, picture: &Picture) -> Result<Option<(Vec<bool>, usize, usize)>, crate::fit::ImageError> {
+    let Some(mask) = sample.mask.as_ref().filter(|_| sample.bad) else {
+        let (w, h) = (picture.width as usize, picture.height as usize);
+        return Ok((!sample.bad).then(|| (vec![false; w * h], w, h)));
+    };
+    let mask = read_image(mask)?;
+    // Masks are 0 and 255, or 0 and 1; VisA numbers its defects.
+    let truth: Vec<bool> = mask.rgb.as_chunks::<3>().0.iter().map(|p| p.iter().any(|v| *v > 0)).collect();
+    Ok(truth.contains(&true).then_some((truth, mask.width as usize, mask.height as usize)))
+}
