@@ -4,6 +4,9 @@
 //! thread is not counted, because that memory is the engine's affair.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
+#[path = "it/bank_only.rs"]
+mod bank_only;
+
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::sync::Arc;
@@ -11,7 +14,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use andon::capture::{CameraState, CaptureError, Next, Source};
-use andon::model::Detector;
+use andon::model::{Backbone, Detector, Embed};
+use andon::model::head::aggregate::Layer;
 use andon::model::detector::{PatchCore, PatchEmbedder};
 use andon::model::engine::{Engine, EngineError, FeatureMap};
 use andon::preprocess::InputSpec;
@@ -169,10 +173,18 @@ impl Sink for Viewer {
 fn a_steady_frame_allocates_nothing_on_the_hot_lane() {
     the_counter_counts();
     let make = || {
-        let input = InputSpec { width: 256, height: 256, mean: [127.0; 3], scale: [1.0 / 128.0; 3] };
-        let embedder = PatchEmbedder::new(input, Box::new(Quiet)).unwrap();
+        let backbone = Backbone {
+            name: "quiet".into(),
+            onnx: vec![0u8].into(),
+            input: InputSpec { width: 256, height: 256, mean: [127.0; 3], scale: [1.0 / 128.0; 3] },
+            outputs: vec!["a".into(), "b".into()],
+            layers: vec![Layer { pool: 3, weight: 1.0 }; 2],
+            tiles: [1, 1],
+        };
+        let embedder = PatchEmbedder::new(&backbone, Box::new(Quiet)).unwrap();
         let bank: Vec<f32> = (0..500 * 24).map(|i| (i % 17) as f32 * 0.1).collect();
-        let mut detector = PatchCore::new(embedder, bank.into(), 24, 2).unwrap();
+        let bundle = bank_only::bundle(&backbone, embedder.grid(), embedder.dim(), bank);
+        let mut detector = PatchCore::new(embedder, bundle, 2).unwrap();
         detector.warm_up().unwrap();
         Box::new(detector) as Box<dyn Detector>
     };

@@ -1,6 +1,9 @@
 //! The integration tests, in one binary so that everything links once.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
+#[cfg(feature = "rten")]
+#[path = "it/bank_only.rs"]
+mod bank_only;
 #[path = "it/common.rs"]
 mod common;
 #[cfg(feature = "rten")]
@@ -18,6 +21,9 @@ mod line;
 #[cfg(feature = "rten")]
 #[path = "it/cli.rs"]
 mod cli;
+#[cfg(feature = "rten")]
+#[path = "it/eval.rs"]
+mod eval;
 #[cfg(feature = "web")]
 #[path = "it/web.rs"]
 mod web;

@@ -162,6 +162,7 @@ impl Demo {
             mask: None,
             augment: Augment::default(),
             denoise: None,
+            folds: 5,
             threads: options.threads,
             created: None,
             engine: embedder.engine_name().to_owned(),

@@ -39,6 +39,12 @@ pub(super) struct FitCommand {
     /// For pictures among which some defects may be: keep this share of patches, the most unusual for their place, out of the bank.
     #[arg(long, value_name = "SHARE", value_parser = recipe::share)]
     denoise: Option<f64>,
+    /// Groups in which pictures are held out to measure their scores; more take longer and promise a little more.
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(2..))]
+    folds: u16,
+    /// A picture to leave out, by file name; may be given more than once.
+    #[arg(long, value_name = "NAME")]
+    exclude: Vec<String>,
     /// Seed of the choice of patches; the same seed and pictures give the same model.
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -60,12 +66,12 @@ pub(super) struct FitCommand {
 impl FitCommand {
     pub fn run(self, log: Option<&str>) -> Result<Exit, Failure> {
         let _log = setup::logging(log, "warn", false)?;
-        let files = list_images(&self.good_dir)?;
+        let files = self.files()?;
         let options = self.engine.options();
         let backbone = self.recipe.backbone()?;
         let (mut embedder, degraded) = PatchEmbedder::open(&backbone, &options)?;
         setup::say_degraded(degraded.as_deref());
-        let mask = self.recipe.mask(&files[0], embedder.grid())?;
+        let mask = self.recipe.mask(&files, embedder.grid())?;
         let stem = self.output.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
         let fit_options = FitOptions {
             name: self.name.clone().unwrap_or(stem),
@@ -76,6 +82,7 @@ impl FitCommand {
             mask,
             augment: self.recipe.augment(),
             denoise: self.denoise,
+            folds: usize::from(self.folds),
             threads: options.threads,
             created: self.created.clone(),
             engine: embedder.engine_name().to_owned(),
@@ -121,6 +128,21 @@ impl FitCommand {
         Ok(Exit::Ok)
     }
 
+    fn files(&self) -> anyhow::Result<Vec<PathBuf>> {
+        let mut files = list_images(&self.good_dir)?;
+        for name in &self.exclude {
+            let before = files.len();
+            files.retain(|f| f.file_name().is_none_or(|n| n != name.as_str()));
+            if files.len() == before {
+                anyhow::bail!("--exclude: no picture {name} in {}", self.good_dir.display());
+            }
+        }
+        if files.is_empty() {
+            anyhow::bail!("--exclude leaves no picture in {}", self.good_dir.display());
+        }
+        Ok(files)
+    }
+
     fn report(&self, fitted: &Fitted, seconds: f64) -> std::io::Result<()> {
         let (bundle, m) = (&fitted.bundle, &fitted.bundle.manifest);
         output::line(&format!(
@@ -135,15 +157,15 @@ impl FitCommand {
             m.dim
         ))?;
         let above = match m.claim.above {
-            0 => "above every leave-one-out score".to_owned(),
-            n => format!("{n} of {} leave-one-out scores lie above", m.claim.images),
+            0 => "above every held-out score".to_owned(),
+            n => format!("{n} of {} held-out scores lie above", m.claim.images),
         };
         output::line(&format!("  threshold     {:.4} ({above})", m.threshold))?;
         for line in claim_lines(m) {
             output::line(&line)?;
         }
         if !fitted.suspects.is_empty() {
-            output::line("  look at       these stand out from the others; are they good parts? (take them out, or see --denoise)")?;
+            output::line("  look at       these stand out from the others; are they good parts? (--exclude NAME, or --denoise)")?;
             for (name, score) in fitted.suspects.iter().take(10) {
                 output::line(&format!("                {score:10.4}  {name}"))?;
             }
@@ -203,7 +225,7 @@ fn estimate(files: usize, embedder: &mut PatchEmbedder, backbone: &Backbone, opt
     // About half of all distances are computed by the coreset, at some 15 GFLOP/s a thread (measured); then every patch searches once.
     let coreset = 0.5 * patches * bank * dim * 3.0 / (45e9 * options.threads as f64);
     let search = files as f64 * cells * bank * dim * 2.0 / (200e9 * options.threads as f64);
-    let seconds = blocks * network * 1.2 + coreset + search;
+    let seconds = blocks * network * 1.2 + (coreset + search) * (f64::from(options.folds as u32) * 0.9 + 1.0);
     format!(
         "{files} pictures, {patches:.0} patches of {dim} values: about {:.0} MB of memory and {seconds:.0} s",
         bytes / 1e6

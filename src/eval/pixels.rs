@@ -12,6 +12,8 @@ use serde::Serialize;
 
 use super::curve::Curve;
 
+/// Limits of the false positive rate for AUPRO.
+const PRO: [f64; 2] = [0.3, 0.05];
 /// Limits of the false positive rate for AUPIMO.
 const PIMO: (f64, f64) = (1e-5, 1e-4);
 
@@ -95,28 +97,29 @@ impl Pixels {
         self.ranked.sort_unstable_by(|a, b| b.cmp(a));
         let scores = self.ranked.iter().map(|r| (score((*r >> 32) as u32), *r as u32 != 0));
         let curve = Curve::sorted(scores);
-        let pro = self.pro_curve();
-        let area = |limit| pro.as_ref().map(|c| area_to(c, limit) / limit);
+        let pro = self.pro();
         PixelMetrics {
             auroc: curve.auroc(),
             average_precision: curve.average_precision(),
-            aupro_30: area(0.3),
-            aupro_5: area(0.05),
+            aupro_30: pro.as_ref().map(|p| p.0[0]),
+            aupro_5: pro.as_ref().map(|p| p.0[1]),
             aupimo: self.aupimo(),
             regions: self.areas.len(),
             pixels: self.ranked.len() as u64,
-            pro_curve: pro.map(|c| thin(&c, 0.3)).unwrap_or_default(),
+            pro_curve: pro.map(|p| p.1).unwrap_or_default(),
         }
     }
 
-    /// False positive rate and mean overlap of the regions, one point for each different score.
-    fn pro_curve(&self) -> Option<Vec<(f64, f64)>> {
+    /// Areas under the curve of false positive rate and mean overlap, up to each limit, and the curve for drawing. Point by point:
+    /// there are as many as different scores.
+    fn pro(&self) -> Option<([f64; 2], Vec<(f64, f64)>)> {
         let clean = self.ranked.iter().filter(|r| **r as u32 == 0).count();
         if self.areas.is_empty() || clean == 0 {
             return None;
         }
         let regions = self.areas.len() as f64;
-        let mut curve = vec![(0.0, 0.0)];
+        let mut areas = [Area::new(PRO[0]), Area::new(PRO[1])];
+        let mut drawn = vec![(0.0, 0.0)];
         let (mut false_positives, mut overlap) = (0u64, 0.0f64);
         for (i, r) in self.ranked.iter().enumerate() {
             match *r as u32 {
@@ -126,14 +129,14 @@ impl Pixels {
             let ends_step = self.ranked.get(i + 1).is_none_or(|next| next >> 32 != r >> 32);
             if ends_step {
                 let point = (false_positives as f64 / clean as f64, overlap / regions);
-                // Only the top of a vertical step matters for the area.
-                if curve.len() > 1 && curve.last().is_some_and(|last| last.0 == point.0) {
-                    curve.pop();
+                areas.iter_mut().for_each(|a| a.add(point));
+                let last = drawn[drawn.len() - 1];
+                if point.0 <= PRO[0] && (point.0 - last.0 >= PRO[0] / 300.0 || point.1 - last.1 >= 0.005) {
+                    drawn.push(point);
                 }
-                curve.push(point);
             }
         }
-        Some(curve)
+        Some((areas.map(|a| a.share()), drawn))
     }
 
     fn aupimo(&self) -> Option<f64> {
@@ -185,21 +188,33 @@ fn score(order: u32) -> f32 {
     f32::from_bits(if order >> 31 == 1 { order & !(1 << 31) } else { !order })
 }
 
-/// Area under a curve that starts at rate 0, linear between its points, up to `limit`.
-fn area_to(curve: &[(f64, f64)], limit: f64) -> f64 {
-    let mut area = 0.0;
-    for pair in curve.windows(2) {
-        let ((x0, y0), (x1, y1)) = (pair[0], pair[1]);
-        if x1 <= limit {
-            area += (x1 - x0) * (y0 + y1) / 2.0;
-        } else {
-            let y = y0 + (y1 - y0) * (limit - x0) / (x1 - x0);
-            return area + (limit - x0) * (y0 + y) / 2.0;
-        }
+/// Area under a curve from (0, 0), linear between its points, up to a limit.
+struct Area {
+    limit: f64,
+    last: (f64, f64),
+    area: f64,
+}
+
+impl Area {
+    fn new(limit: f64) -> Area {
+        Area { limit, last: (0.0, 0.0), area: 0.0 }
     }
-    // A curve that ends early (everything has one score) stays where it is.
-    let last = curve.last().copied().unwrap_or_default();
-    area + (limit - last.0).max(0.0) * last.1
+
+    fn add(&mut self, (x, y): (f64, f64)) {
+        let (x0, y0) = self.last;
+        if x0 >= self.limit {
+            return;
+        }
+        let end = x.min(self.limit);
+        let at_end = if x > end { y0 + (y - y0) * (end - x0) / (x - x0) } else { y };
+        self.area += (end - x0) * (y0 + at_end) / 2.0;
+        self.last = (end, at_end);
+    }
+
+    /// The curve ends at rate 1, so the limit was reached.
+    fn share(&self) -> f64 {
+        self.area / self.limit
+    }
 }
 
 /// The integral of `y d(ln x)` between two rates, `y` linear in `x` between the points.
@@ -215,20 +230,6 @@ fn log_area(points: &[(f64, f64)], (low, high): (f64, f64)) -> f64 {
     }
     let last = points.last().copied().unwrap_or_default();
     area + if last.0 < high { last.1 * (high / last.0.max(low)).ln() } else { 0.0 }
-}
-
-/// At most some hundred points up to a rate.
-fn thin(curve: &[(f64, f64)], limit: f64) -> Vec<(f64, f64)> {
-    let inside = curve.partition_point(|p| p.0 <= limit);
-    let step = (limit / 300.0).max(f64::MIN_POSITIVE);
-    let mut kept: Vec<(f64, f64)> = Vec::new();
-    for p in &curve[..inside] {
-        if kept.last().is_none_or(|last| p.0 - last.0 >= step || p.1 - last.1 >= 0.005) {
-            kept.push(*p);
-        }
-    }
-    kept.extend(curve[..inside].last());
-    kept
 }
 
 /// Numbers the 8-connected regions of `truth` from 1 on; 0 where it is false.

@@ -181,7 +181,7 @@ fn escape(text: &str) -> String {
 
 /// Writing to a `String` cannot fail.
 fn put(html: &mut String, what: std::fmt::Arguments<'_>) {
-    drop(html.write_fmt(what));
+    html.write_fmt(what).unwrap_or_default();
 }
 
 const HEAD: &str = r#"<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">

@@ -82,5 +82,5 @@ fn number(v: f64) -> String {
 
 /// Writing to a `String` cannot fail.
 fn write_to(text: &mut String, what: std::fmt::Arguments<'_>) {
-    drop(text.write_fmt(what));
+    text.write_fmt(what).unwrap_or_default();
 }

@@ -12,24 +12,25 @@ use std::sync::{Barrier, Mutex, PoisonError};
 
 use crate::model::head::nearest::squared;
 
-/// Picks `k` of the points (`points.len() / dim` rows of `dim` values) and returns their indices in the order of choice,
-/// which is the same for any number of threads. The first is drawn by `seed`; ties go to the lowest index. Fewer than
-/// `k` come back when the rest are copies of chosen ones. Memory: 12 bytes a point besides the points, and the chosen points
-/// once more for each thread. `progress` hears the number of chosen points.
+/// Picks `k` of the points (rows of `dim` values of `points`) that `among` lists, ascending, and returns their indices in
+/// the order of choice, which is the same for any number of threads. The first is drawn by `seed`; ties go to the lowest index.
+/// Fewer than `k` come back when the rest are copies of chosen ones. Memory: 12 bytes a listed point besides the points, and the
+/// chosen points once more for each thread. `progress` hears the number of chosen points.
 pub fn greedy_coreset(
     points: &[f32],
     dim: usize,
+    among: &[u32],
     k: usize,
     seed: u64,
     threads: usize,
     progress: &mut dyn FnMut(usize),
 ) -> Vec<u32> {
-    let n = points.len().checked_div(dim).unwrap_or(0);
+    let n = among.len();
     let k = k.min(n);
     if k == 0 {
         return Vec::new();
     }
-    let first = (splitmix(seed) % n as u64) as u32;
+    let first = among[(splitmix(seed) % n as u64) as usize];
     let threads = threads.clamp(1, n);
     let share = n.div_ceil(threads);
     let round = Round {
@@ -37,7 +38,7 @@ pub fn greedy_coreset(
         bar: AtomicU32::new(0),
         bests: (0..threads).map(|_| Mutex::new(Key(0))).collect(),
     };
-    let worker = |t: usize| Worker::new(points, dim, (t * share).min(n)..((t + 1) * share).min(n));
+    let worker = |t: usize| Worker::new(points, dim, &among[(t * share).min(n)..((t + 1) * share).min(n)]);
     std::thread::scope(|scope| {
         for t in 1..threads {
             let (round, worker) = (&round, worker(t));
@@ -87,18 +88,20 @@ struct Round {
 struct Worker<'a> {
     points: &'a [f32],
     dim: usize,
-    start: usize,
+    /// The points of this share, ascending.
+    own: &'a [u32],
+    /// Squared distance and place in `own`.
     heap: BinaryHeap<Key>,
-    /// How many centres each point has been compared with.
+    /// How many centres each of them has been compared with.
     seen: Vec<u32>,
     /// The chosen points, side by side.
     centres: Vec<f32>,
 }
 
 impl<'a> Worker<'a> {
-    fn new(points: &'a [f32], dim: usize, share: std::ops::Range<usize>) -> Worker<'a> {
-        let heap = share.clone().map(|i| Key::new(f32::INFINITY, i as u32)).collect();
-        Worker { points, dim, start: share.start, heap, seen: vec![0; share.len()], centres: Vec::new() }
+    fn new(points: &'a [f32], dim: usize, own: &'a [u32]) -> Worker<'a> {
+        let heap = (0..own.len() as u32).map(|i| Key::new(f32::INFINITY, i)).collect();
+        Worker { points, dim, own, heap, seen: vec![0; own.len()], centres: Vec::new() }
     }
 
     fn run(mut self, t: usize, first: u32, k: usize, round: &Round, progress: &mut dyn FnMut(usize)) -> Vec<u32> {
@@ -114,6 +117,8 @@ impl<'a> Worker<'a> {
                 return chosen;
             }
             let mine = self.farthest(chosen.len(), &round.bar);
+            // To others, a point goes by its own index.
+            let mine = self.own.get(mine.index() as usize).map_or(Key(0), |i| Key::new(f32::from_bits(mine.bits()), *i));
             *round.bests[t].lock().unwrap_or_else(PoisonError::into_inner) = mine;
             round.barrier.wait();
             let best = round.bests.iter().map(|b| *b.lock().unwrap_or_else(PoisonError::into_inner)).max();
@@ -160,19 +165,20 @@ impl<'a> Worker<'a> {
     fn farthest_here(&mut self, centres: usize, bar: &AtomicU32) -> Key {
         while let Some(mut top) = self.heap.peek_mut() {
             let key = *top;
-            let at = key.index() as usize;
-            if self.seen[at - self.start] as usize == centres {
+            let place = key.index() as usize;
+            if self.seen[place] as usize == centres {
                 bar.fetch_max(key.bits(), Relaxed);
                 return key;
             }
             if key.bits() < bar.load(Relaxed) {
                 return key;
             }
-            let row = &self.points[at * self.dim..(at + 1) * self.dim];
-            let missed = &self.centres[self.seen[at - self.start] as usize * self.dim..];
+            let at = self.own[place] as usize * self.dim;
+            let row = &self.points[at..at + self.dim];
+            let missed = &self.centres[self.seen[place] as usize * self.dim..];
             let known = f32::from_bits(key.bits());
             let now = missed.chunks_exact(self.dim).map(|c| squared(row, c)).fold(known, f32::min);
-            self.seen[at - self.start] = centres as u32;
+            self.seen[place] = centres as u32;
             *top = Key::new(now, key.index());
         }
         Key(0)
@@ -204,31 +210,45 @@ mod tests {
         chosen
     }
 
+    fn all(n: usize) -> Vec<u32> {
+        (0..n as u32).collect()
+    }
+
+    #[test]
+    fn only_listed_points_are_chosen_as_if_there_were_no_others() {
+        let points = noise(400 * 12, 7);
+        let among: Vec<u32> = (0..400).filter(|i| i % 3 != 1).collect();
+        let alone: Vec<f32> = among.iter().flat_map(|i| &points[*i as usize * 12..][..12]).copied().collect();
+        let chosen = greedy_coreset(&points, 12, &among, 90, 5, 2, &mut |_| {});
+        let want = greedy_coreset(&alone, 12, &all(among.len()), 90, 5, 1, &mut |_| {});
+        assert_eq!(chosen, want.iter().map(|i| among[*i as usize]).collect::<Vec<_>>());
+    }
+
     #[test]
     fn agrees_with_the_definition() {
         for (n, dim, k) in [(50, 3, 10), (400, 17, 60), (300, 40, 100)] {
             // Whole numbers: no rounding, so ties are ties in f32 and f64 alike.
             let points: Vec<f32> = noise(n * dim, 5).iter().map(|v| (v * 16.0).floor()).collect();
             let first = (splitmix(1) % n as u64) as usize;
-            assert_eq!(greedy_coreset(&points, dim, k, 1, 1, &mut |_| {}), naive(&points, dim, k, first));
+            assert_eq!(greedy_coreset(&points, dim, &all(n), k, 1, 1, &mut |_| {}), naive(&points, dim, k, first));
         }
     }
 
     #[test]
     fn any_number_of_threads_chooses_the_same() {
         let points = noise(1000 * 20, 9);
-        let one = greedy_coreset(&points, 20, 150, 3, 1, &mut |_| {});
+        let one = greedy_coreset(&points, 20, &all(1000), 150, 3, 1, &mut |_| {});
         for threads in [2, 3, 7] {
-            assert_eq!(greedy_coreset(&points, 20, 150, 3, threads, &mut |_| {}), one);
+            assert_eq!(greedy_coreset(&points, 20, &all(1000), 150, 3, threads, &mut |_| {}), one);
         }
-        assert_ne!(greedy_coreset(&points, 20, 150, 4, 1, &mut |_| {})[0], one[0], "the seed draws the first point");
+        assert_ne!(greedy_coreset(&points, 20, &all(1000), 150, 4, 1, &mut |_| {})[0], one[0], "the seed draws the first point");
     }
 
     #[test]
     fn copies_are_not_chosen_twice_and_small_sets_are_taken_whole() {
         let points = [1.0, 1.0, 2.0, 2.0, 1.0, 1.0, 2.0, 2.0];
-        assert_eq!(greedy_coreset(&points, 2, 4, 0, 2, &mut |_| {}).len(), 2);
-        assert!(greedy_coreset(&[], 2, 4, 0, 2, &mut |_| {}).is_empty());
-        assert_eq!(greedy_coreset(&noise(30, 1), 3, 99, 0, 4, &mut |_| {}).len(), 10);
+        assert_eq!(greedy_coreset(&points, 2, &all(4), 4, 0, 2, &mut |_| {}).len(), 2);
+        assert!(greedy_coreset(&[], 2, &[], 4, 0, 2, &mut |_| {}).is_empty());
+        assert_eq!(greedy_coreset(&noise(30, 1), 3, &all(10), 99, 0, 4, &mut |_| {}).len(), 10);
     }
 }

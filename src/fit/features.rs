@@ -26,6 +26,13 @@ pub(super) struct Set {
     pub parity: Vec<Picture>,
 }
 
+impl Set {
+    /// The features of each picture as it is, `per_image` values each.
+    pub fn originals(&self, per_image: usize) -> impl Iterator<Item = &[f32]> {
+        self.values.chunks_exact(per_image).zip(&self.blocks).filter(|(_, b)| b.1).map(|(v, _)| v)
+    }
+}
+
 pub(super) struct Reader<'a> {
     pub embedder: &'a mut dyn Embed,
     pub backbone: &'a Backbone,

@@ -1,18 +1,16 @@
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use thiserror::Error;
 
 use super::augment::Augment;
 use super::claim::{Policy, threshold};
-use super::coreset::greedy_coreset;
 use super::denoise::outlier_factors;
 use super::features::{Reader, Set};
 use super::images::{ImageError, Picture};
 use super::parity;
-use super::spread::Spread;
+use super::source::Source;
 use crate::model::bundle::{BackboneRef, Bundle, Manifest, Method, Training};
-use crate::model::head::nearest::{Nearest, Searcher};
+use crate::model::head::nearest::Searcher;
 use crate::model::head::score::{Scorer, Scoring};
 use crate::model::{Backbone, Embed};
 use crate::types::Fault;
@@ -46,6 +44,8 @@ pub struct FitOptions {
     /// This share of patches, those most unlike the same place of other pictures, stays out of the bank, and distances are weighted
     /// by how unlike their neighbours the rest are (SoftPatch); 0..1.
     pub denoise: Option<f64>,
+    /// Groups that pictures are held out in to measure their scores, at least 2; as many as there are pictures, if fewer.
+    pub folds: usize,
     /// Threads of the coreset and of scoring.
     pub threads: usize,
     /// Time stamp of the manifest; `None` is now. Fixed, equal inputs give equal bytes.
@@ -64,9 +64,11 @@ pub enum Stage {
     Features,
     /// Looking for patches that do not belong.
     Outliers,
+    /// Learning without some pictures and scoring them.
+    HeldOut,
     /// Choosing the memory bank.
     Coreset,
-    /// Leave-one-image-out scores.
+    /// What distances are usual.
     Scores,
 }
 
@@ -77,7 +79,8 @@ impl Stage {
             Stage::Features => "features",
             Stage::Outliers => "outlying patches",
             Stage::Coreset => "memory bank",
-            Stage::Scores => "leave-one-out scores",
+            Stage::HeldOut => "held-out scores",
+            Stage::Scores => "usual distances",
         }
     }
 }
@@ -174,46 +177,23 @@ pub fn fit(
     let n = set.names.len();
 
     let factors = options.denoise.map(|_| factors(&set, n, cells, dim, options.threads, progress));
-    let chosen = choose(&set, factors.as_deref(), cells, dim, options, progress)?;
-    let row = |i: usize| &set.values[i * dim..(i + 1) * dim];
-    let bank: Arc<[f32]> = chosen.iter().flat_map(|i| row(*i)).copied().collect();
-    let source: Vec<u32> = chosen.iter().map(|i| set.blocks[i / cells].0).collect();
-    let bank_cell: Vec<u32> = chosen.iter().map(|i| scorer.cells()[i % cells]).collect();
-
-    let mut searcher = Searcher::new(bank.clone(), dim, options.threads);
-    let near = leave_one_out(&mut searcher, &set, cells * dim, &source, progress);
-    let exponent = if factors.is_some() { 0.0 } else { options.scoring.local_scale };
-    let spread = Spread::new(&near, cells, &mut searcher, &bank, exponent);
-    let outlying = |i: usize| factors.as_ref().map_or(1.0, |f| f[i].clamp(0.25, 4.0));
-    let weights = |without| -> Vec<f32> {
-        chosen.iter().enumerate().map(|(r, i)| spread.weight(r, without) * outlying(*i)).collect()
+    let bank = match options.bank {
+        BankSize::Patches(n) => n,
+        BankSize::Within(budget) => largest_bank(&set.values, dim, cells, budget, options.threads)?,
     };
-
-    let (mut scores, mut typical, mut map) = (Vec::with_capacity(n), Vec::new(), Vec::new());
-    for (image, (block, near)) in set.originals(cells * dim).zip(near.chunks_exact(cells)).enumerate() {
-        let mut without = vec![1.0; chosen.len()];
-        near.iter().map(|n| n.index as usize).for_each(|r| {
-            without[r] = spread.weight(r, Some(image as u32)) * outlying(chosen[r]);
-        });
-        scorer.map_into(near, &without, &mut map);
-        searcher.exclude(Some(rows_of(&source, image as u32)));
-        scores.push(scorer.score(&map, near, block, &bank, &mut searcher));
-        typical.extend(scorer.cells().iter().map(|c| map[*c as usize]));
-    }
-    searcher.exclude(None);
-    let middle = typical.len() / 2;
-    let typical = *typical.select_nth_unstable_by(middle, f32::total_cmp).1;
+    let source = Source { set: &set, factors: factors.as_deref(), cells: scorer.cells().to_vec(), dim, bank, options };
+    let (scores, typical) = held_out(&source, &mut scorer, progress);
     let (limit, claim) = threshold(&scores, options.policy).ok_or(FitError::NoSpread)?;
     if !(limit.is_finite() && limit > typical) {
         return Err(FitError::NoSpread);
     }
-    let bank_weight = weights(None);
-    let mut judge = parity::Judge { embedder, scorer: &mut scorer, searcher: &mut searcher };
+    let mut memory = source.learn(&|_| true, &mut |part, done, total| progress(part, done, total));
+    let mut judge = parity::Judge { embedder, scorer: &mut scorer, searcher: &mut memory.searcher };
     let (parity_input, parity_score) = judge
-        .make(&set.parity, &bank, &bank_weight)
+        .make(&set.parity, &memory.rows, &memory.weights)
         .map_err(|fault| FitError::Embed { name: "parity set".into(), fault })?;
 
-    let spacing = spread.apart().iter().copied().filter(|d| *d > 0.0).fold(f32::INFINITY, f32::min);
+    let spacing = memory.apart.iter().copied().filter(|d| *d > 0.0).fold(f32::INFINITY, f32::min);
     let manifest = Manifest {
         name: options.name.clone(),
         created: options.created.clone().unwrap_or_else(|| format!("{:.0}", jiff::Timestamp::now())),
@@ -246,10 +226,10 @@ pub fn fit(
     let suspects = suspects(&manifest.training.sources, &scores);
     let bundle = Bundle {
         manifest,
-        bank,
-        bank_source: source,
-        bank_cell,
-        bank_weight,
+        bank: memory.rows,
+        bank_source: memory.source,
+        bank_cell: memory.cell,
+        bank_weight: memory.weights,
         mask: mask.iter().map(|look| u8::from(*look)).collect(),
         train_scores: scores,
         backbone: backbone.onnx.clone(),
@@ -272,13 +252,6 @@ fn check(options: &FitOptions) -> Result<(), FitError> {
     rules.into_iter().find(|(holds, _)| !holds).map_or(Ok(()), |(_, why)| Err(FitError::Option(why)))
 }
 
-impl Set {
-    /// The features of each picture as it is, `per_image` values each.
-    fn originals(&self, per_image: usize) -> impl Iterator<Item = &[f32]> {
-        self.values.chunks_exact(per_image).zip(&self.blocks).filter(|(_, b)| b.1).map(|(v, _)| v)
-    }
-}
-
 /// The outlier factor of every patch; changed copies of a picture have those of the picture.
 fn factors(
     set: &Set,
@@ -293,40 +266,6 @@ fn factors(
         progress(Stage::Outliers, done, cells);
     });
     set.blocks.iter().flat_map(|(image, _)| &factors[*image as usize * cells..(*image as usize + 1) * cells]).copied().collect()
-}
-
-/// The memory bank: indices of patches, ascending, so that each image's rows are one range.
-fn choose(
-    set: &Set,
-    factors: Option<&[f32]>,
-    cells: usize,
-    dim: usize,
-    options: &FitOptions,
-    progress: &mut dyn FnMut(Stage, usize, usize),
-) -> Result<Vec<usize>, FitError> {
-    let patches = set.values.len() / dim;
-    let k = match options.bank {
-        BankSize::Patches(n) => n.min(patches),
-        BankSize::Within(budget) => largest_bank(&set.values, dim, cells, budget, options.threads)?,
-    };
-    let mut report = |done| progress(Stage::Coreset, done, k);
-    let Some((factors, share)) = factors.zip(options.denoise) else {
-        let chosen = greedy_coreset(&set.values, dim, k, options.seed, options.threads, &mut report);
-        return Ok(sorted(chosen.into_iter().map(|i| i as usize)));
-    };
-    let mut order: Vec<f32> = factors.to_vec();
-    let keep = ((patches as f64 * (1.0 - share)) as usize).clamp(1, patches);
-    let limit = *order.select_nth_unstable_by(keep - 1, f32::total_cmp).1;
-    let kept: Vec<usize> = (0..patches).filter(|i| factors[*i] <= limit).collect();
-    let points: Vec<f32> = kept.iter().flat_map(|i| &set.values[i * dim..(i + 1) * dim]).copied().collect();
-    let chosen = greedy_coreset(&points, dim, k, options.seed, options.threads, &mut report);
-    Ok(sorted(chosen.into_iter().map(|i| kept[i as usize])))
-}
-
-fn sorted(indices: impl Iterator<Item = usize>) -> Vec<usize> {
-    let mut all: Vec<usize> = indices.collect();
-    all.sort_unstable();
-    all
 }
 
 /// The largest bank that `cells` patches are compared with in the time: measured with real features, then approached from below.
@@ -374,30 +313,36 @@ fn largest_bank(
     Ok(n)
 }
 
-/// The rows of one image.
-fn rows_of(source: &[u32], image: u32) -> std::ops::Range<usize> {
-    source.partition_point(|s| *s < image)..source.partition_point(|s| *s <= image)
-}
-
-/// The neighbours of every picture's patches among the rows that do not come from it.
-fn leave_one_out(
-    searcher: &mut Searcher,
-    set: &Set,
-    per_image: usize,
-    source: &[u32],
+/// The score of every picture by a memory that was learned without it, and the median of their maps. The pictures are dealt into
+/// as many groups as `folds` says; each group is scored by a memory learned from the others, coreset and all. Leaving out only the
+/// rows of the finished bank that come from a picture would not do: a picture's oddest patches are in the bank because they are odd,
+/// and the bank without them was never built to do without (measured: median score 4 % higher than on new pictures, 99 % quantile
+/// 11 %).
+fn held_out(
+    source: &Source<'_>,
+    scorer: &mut Scorer,
     progress: &mut dyn FnMut(Stage, usize, usize),
-) -> Vec<Nearest> {
-    let n = set.names.len();
-    let (mut near, mut all) = (Vec::new(), Vec::new());
-    for (i, image) in set.originals(per_image).enumerate() {
-        progress(Stage::Scores, i, n);
-        searcher.exclude(Some(rows_of(source, i as u32)));
-        searcher.search_into(image, &mut near);
-        all.extend_from_slice(&near);
+) -> (Vec<f32>, f32) {
+    let n = source.set.names.len();
+    let folds = source.options.folds.clamp(2, n);
+    let (mut scores, mut maps, mut near, mut map) = (vec![0.0; n], Vec::new(), Vec::new(), Vec::new());
+    for fold in 0..folds {
+        let inside = |image: usize| image % folds == fold;
+        let mut memory = source.learn(&|image| !inside(image), &mut |part, done, total| {
+            // Each fold has two halves, of unequal length; the bar moves on all the same.
+            let half = usize::from(part == Stage::Scores);
+            progress(Stage::HeldOut, (2 * fold + half) * 1000 + done * 1000 / total.max(1), folds * 2000);
+        });
+        for (image, block) in source.originals().enumerate().filter(|(image, _)| inside(*image)) {
+            memory.searcher.search_into(block, &mut near);
+            scorer.map_into(&near, &memory.weights, &mut map);
+            scores[image] = scorer.score(&map, &near, block, &memory.rows, &mut memory.searcher);
+            maps.extend(scorer.cells().iter().map(|c| map[*c as usize]));
+        }
     }
-    searcher.exclude(None);
-    progress(Stage::Scores, n, n);
-    all
+    progress(Stage::HeldOut, folds * 2000, folds * 2000);
+    let middle = maps.len() / 2;
+    (scores, *maps.select_nth_unstable_by(middle, f32::total_cmp).1)
 }
 
 /// Pictures whose score lies far above the others': more than four robust standard deviations (1.4826 median absolute deviations)

@@ -10,6 +10,7 @@ mod images;
 mod learn;
 mod mask;
 mod parity;
+mod source;
 mod spread;
 
 pub use augment::Augment;

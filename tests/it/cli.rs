@@ -156,7 +156,23 @@ fn folders_that_cannot_teach_are_refused_and_nothing_is_written() {
     std::fs::write(two.join("bad.png"), b"nonsense").unwrap();
     refused(&fit(&two, &[]), 1, &["1 of 9 pictures", "bad.png", "--skip-bad"]);
     refused(&fit(&two, &["--skip-bad", "--bank", "0"]), 1, &["--bank"]);
-    refused(&fit(&two, &["--skip-bad", "--margin", "0.5"]), 1, &["--margin"]);
+    refused(&fit(&two, &["--skip-bad", "--local-scale", "1.5"]), 1, &["local_scale"]);
+    for (options, word) in [
+        (["--max-false-reject", "0"], "0.1%"),
+        (["--time-budget", "8"], "8ms"),
+        (["--score", "mean"], "top:N"),
+        (["--layers", "a,b,c"], "outputs"),
+    ] {
+        let said = fit(&two, &options);
+        assert!([1, 2].contains(&said.code) && (said.err.contains(word) || said.err.contains("`a`")), "{}", said.err);
+    }
+    refused(&fit(&two, &["--exclude", "nobody.png"]), 1, &["--exclude", "nobody.png"]);
+    refused(&fit(&two, &["--skip-bad", "--pool", "2"]), 1, &["--pool", "odd"]);
+    refused(&fit(&two, &["--skip-bad", "--roi", "1,1 5"]), 1, &["--roi", "`5`"]);
+    refused(&fit(&two, &["--skip-bad", "--mask", "nowhere.png"]), 1, &["nowhere.png"]);
+    let backbone = ["--skip-bad", "--backbone", "nowhere.onnx", "--layers", "a", "--normalise", "unit"];
+    refused(&fit(&two, &backbone), 1, &["nowhere.onnx"]);
+    assert_eq!(fit(&two, &backbone[..3]).code, 2, "a network of one's own needs its layers named");
     assert!(!out.exists(), "nothing half-written");
     let s = fit(&two, &["--skip-bad", "--bank", "200", "--json"]);
     assert_eq!(s.code, 0, "{}", s.err);

@@ -10,10 +10,7 @@ use andon::model::Detector;
 use andon::publish::{Offer, Record, Sink};
 use andon::runtime::{Active, CameraSpec, Line, LineError, LineReport, LineSpec};
 use andon::telemetry::Metrics;
-use andon::types::{
-    Counts, Detection, Fault, Frame, FrameView, ModelTag, Mono, Outcome, PixelFormat, Pixels, Pooled, Reason, Seq,
-    Threshold, Verdict,
-};
+use andon::types::{Counts, Detection, Fault, Frame, FrameView, ModelTag, Mono, Outcome, PixelFormat, Pixels, Pooled, Reason, Regions, Seq, Threshold, Verdict};
 
 /// What a scripted camera does next.
 #[derive(Clone, Copy)]

@@ -1,18 +1,18 @@
 //! Numbers against references that share no code with us: Pillow, ONNX Runtime's Python binding, numpy and scipy in f64.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use andon::model::detector::{PatchCore, PatchEmbedder};
 use andon::model::engine::{Engine, EngineChoice, EngineError, EngineOptions, FeatureMap, Network, open};
-use andon::model::head::aggregate::Aggregator;
+use andon::model::head::aggregate::{Aggregator, Layer};
 use andon::model::head::nearest::Searcher;
+use andon::model::head::score::{ImageScore, Scorer, Scoring};
 use andon::model::{Backbone, Detector, Embed, heatmap};
 use andon::preprocess::{InputSpec, Preprocessor};
 use andon::sim::{Conveyor, SimSpec};
 use andon::types::{Detection, Fault, FrameView, PixelFormat, ScoreMap};
 
-use crate::{common, npy};
+use crate::{bank_only, common, npy};
 
 fn python(command: &str, dir: &Path) -> bool {
     let Some(python) = common::peers_python() else { return false };
@@ -142,7 +142,8 @@ fn patch_features_distances_score_and_heatmap_agree_with_numpy_in_f64() {
         FeatureMap { channels: 112, height: 16, width: 16, data: coarse },
     ];
     let mut features = Vec::new();
-    assert_eq!(Aggregator::default().run(&maps, &mut features), (32, 32, 152));
+    let layers = vec![Layer { pool: 3, weight: 1.0 }; 2];
+    assert_eq!(Aggregator::new(layers).run(&maps, &mut features), (32, 32, 152));
     let want = npy::read_f32(&dir.path().join("features.npy"));
     let worst = features.iter().zip(&want).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
     assert!(worst < 1e-6, "features differ by {worst}");
@@ -152,12 +153,17 @@ fn patch_features_distances_score_and_heatmap_agree_with_numpy_in_f64() {
     for (got, want) in near.iter().zip(&want) {
         assert!((f64::from(got.distance) - want).abs() <= 1e-4 * want, "{got:?} {want}");
     }
-    let map = ScoreMap { width: 32, height: 32, data: near.iter().map(|n| n.distance).collect() };
+    let scoring = Scoring { local_scale: 0.0, smoothing: 1.5, image: ImageScore::Max, min_area: 0 };
+    let mut map = ScoreMap { width: 32, height: 32, data: Vec::new() };
+    Scorer::new(scoring, 32, 32, &[true; 1024]).map_into(&near, &[1.0; 700], &mut map.data);
     let mut heat = Vec::new();
-    heatmap::render_into(&map, 256, 256, heatmap::SIGMA, &mut heat);
-    let want = npy::read_f64(&dir.path().join("heatmap.npy"));
-    for (got, want) in heat.iter().zip(&want) {
-        assert!((f64::from(*got) - want).abs() <= 1e-4 * want, "{got} {want}");
+    heatmap::render_into(&map, 256, 256, &mut heat);
+    for (name, got) in [("map", &map.data), ("heatmap", &heat)] {
+        let want = npy::read_f64(&dir.path().join(format!("{name}.npy")));
+        assert_eq!(got.len(), want.len());
+        for (got, want) in got.iter().zip(&want) {
+            assert!((f64::from(*got) - want).abs() <= 1e-4 * want, "{name}: {got} {want}");
+        }
     }
 }
 
@@ -174,7 +180,8 @@ fn both_engines_give_the_same_scores() {
         let mut bank = Vec::new();
         let rgb = flange(1_000_000);
         embedder.embed(&FrameView::new(PixelFormat::Rgb8, 256, 256, 768, &rgb).unwrap(), &mut bank).unwrap();
-        let mut detector = PatchCore::new(embedder, bank.into(), 152, 2).unwrap();
+        let bundle = bank_only::bundle(&backbone, embedder.grid(), embedder.dim(), bank);
+        let mut detector = PatchCore::new(embedder, bundle, 2).unwrap();
         let mut out = Detection::default();
         (0..6)
             .map(|k| {
@@ -219,6 +226,51 @@ fn a_network_that_is_none_is_refused() {
     assert!(open(&network, &options(EngineChoice::Rten)).err().unwrap().to_string().contains("stride99"));
 }
 
+/// What the engines below want.
+fn small() -> Backbone {
+    Backbone {
+        name: "small".into(),
+        onnx: vec![0u8].into(),
+        input: InputSpec { width: 8, height: 8, mean: [0.0; 3], scale: [1.0; 3] },
+        outputs: vec!["a".into()],
+        layers: vec![Layer { pool: 1, weight: 1.0 }],
+        tiles: [1, 1],
+    }
+}
+
+/// An engine whose features are the picture's own red values in quarters.
+struct Mirror;
+
+impl Engine for Mirror {
+    fn name(&self) -> &'static str {
+        "mirror"
+    }
+
+    fn run(&mut self, input: &[f32], outputs: &mut Vec<FeatureMap>) -> Result<(), EngineError> {
+        let mean = |x: usize, y: usize| {
+            (0..4).flat_map(|i| (0..4).map(move |j| input[(y * 4 + i) * 8 + x * 4 + j])).sum::<f32>() / 16.0
+        };
+        let data = vec![mean(0, 0), mean(1, 0), mean(0, 1), mean(1, 1)];
+        *outputs = vec![FeatureMap { channels: 1, height: 2, width: 2, data }];
+        Ok(())
+    }
+}
+
+#[test]
+fn tiles_stand_in_the_grid_as_they_do_in_the_picture() {
+    let mut backbone = small();
+    backbone.tiles = [2, 3];
+    let mut embedder = PatchEmbedder::new(&backbone, Box::new(Mirror)).unwrap();
+    assert_eq!(embedder.grid(), (4, 6));
+    // Each cell of 4x4 pixels has its own grey value.
+    let grey: Vec<u8> = (0..24 * 16).map(|i| (i / 16 / 4 * 4 + i % 16 / 4) as u8).collect();
+    let mut features = Vec::new();
+    embedder.embed(&FrameView::new(PixelFormat::Gray8, 16, 24, 16, &grey).unwrap(), &mut features).unwrap();
+    assert_eq!(features, (0..24).map(|v| v as f32).collect::<Vec<_>>());
+    let tiny = embedder.embed(&FrameView::new(PixelFormat::Gray8, 1, 1, 1, &grey).unwrap(), &mut features);
+    assert_eq!(tiny, Err(Fault::BadFrame), "a picture of fewer pixels than tiles");
+}
+
 /// An engine whose output is broken.
 struct Broken;
 
@@ -240,10 +292,9 @@ impl Engine for Broken {
 
 #[test]
 fn a_nan_from_the_network_makes_the_score_nan_and_a_wrong_size_is_a_fault() {
-    let input = InputSpec { width: 8, height: 8, mean: [0.0; 3], scale: [1.0; 3] };
-    let embedder = PatchEmbedder::new(input, Box::new(Broken)).unwrap();
-    let bank: Arc<[f32]> = vec![0.5; 4].into();
-    let mut detector = PatchCore::new(embedder, bank, 4, 1).unwrap();
+    let backbone = small();
+    let embedder = PatchEmbedder::new(&backbone, Box::new(Broken)).unwrap();
+    let mut detector = PatchCore::new(embedder, bank_only::bundle(&backbone, (4, 4), 4, vec![0.5; 4]), 1).unwrap();
     let mut out = Detection::default();
     let (dark, bright) = ([0u8; 64], [200u8; 64]);
     detector.detect(&FrameView::new(PixelFormat::Gray8, 8, 8, 8, &dark).unwrap(), &mut out).unwrap();

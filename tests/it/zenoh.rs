@@ -89,6 +89,7 @@ fn verdict(seq: u64) -> Record {
         reason: Reason::UnderThreshold,
         score: Some(score),
         threshold: 10.0,
+        regions: Default::default(),
         t_capture: now - Duration::from_millis(12),
         t_verdict: now,
         deadline: now + Duration::from_millis(100),

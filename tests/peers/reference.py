@@ -68,8 +68,9 @@ def patchcore():
     save("features", features.astype(np.float32))
     save("distances", distances)
     save("score", distances.max())
-    full = upsample(distances.reshape(1, height, width), 256, 256)[0]
-    save("heatmap", gaussian_filter(full, 4.0, mode="reflect", truncate=4.0))
+    anomaly = gaussian_filter(distances.reshape(height, width), 1.5, mode="reflect", truncate=4.0)
+    save("map", anomaly)
+    save("heatmap", upsample(anomaly[None], 256, 256)[0])
 
 
 {"resize": resize, "network": network, "patchcore": patchcore}[sys.argv[1]]()

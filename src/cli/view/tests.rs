@@ -22,6 +22,7 @@ fn verdict(seq: u64, score: Option<f32>) -> Verdict {
         reason,
         score: score.and_then(Score::new),
         threshold: 10.0,
+        regions: Default::default(),
         t_capture: Mono(0),
         t_verdict: Mono(1_000_000),
         deadline: Mono(2_000_000),

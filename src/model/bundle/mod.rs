@@ -10,7 +10,7 @@
 //! | `bank_cell` | u32 `[n]` | which cell of the grid it comes from, row by row |
 //! | `bank_weight` | f32 `[n]` | factor of distances to it |
 //! | `mask` | u8 `[grid_h, grid_w]` | 1 where the picture is looked at |
-//! | `train_scores` | f32 `[images]` | leave-one-image-out scores |
+//! | `train_scores` | f32 `[images]` | held-out scores: each by a bank that was learned without the image |
 //! | `backbone` | u8 `[len]` | the ONNX network |
 //! | `parity_input` | u8 `[k, h, w, 3]` | pictures at input size |
 //! | `parity_score` | f32 `[k]` | their reference scores |
@@ -49,7 +49,7 @@ pub struct Bundle {
     pub bank_weight: Vec<f32>,
     /// 1 for each cell that is looked at, 0 for the others.
     pub mask: Vec<u8>,
-    /// One score for each training image.
+    /// One held-out score for each training image.
     pub train_scores: Vec<f32>,
     /// The ONNX network.
     pub backbone: Arc<[u8]>,

@@ -1,6 +1,8 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::model::head::aggregate::Layer;
+use crate::model::head::score::{ImageScore, Scoring};
 use crate::preprocess::InputSpec;
 
 pub(super) fn small() -> Bundle {
@@ -9,26 +11,36 @@ pub(super) fn small() -> Bundle {
             name: "screw".into(),
             created: "2026-01-01T00:00:00Z".into(),
             method: Method::Patchcore,
-            backbone: BackboneRef { name: "net".into(), outputs: vec!["a".into()] },
+            backbone: BackboneRef {
+                name: "net".into(),
+                outputs: vec!["a".into()],
+                layers: vec![Layer { pool: 3, weight: 1.0 }],
+            },
             input: InputSpec { width: 4, height: 2, mean: [0.0; 3], scale: [1.0; 3] },
+            tiles: [1, 1],
             frame_size: Some([8, 4]),
             grid: [2, 1],
             dim: 3,
             threshold: 2.5,
-            claim: Claim { images: 2, max_false_reject: 0.78, confidence: 0.95 },
+            claim: Claim { images: 2, above: 0, max_false_reject: 0.78, confidence: 0.95 },
             typical: 1.0,
-            smoothing_sigma: 4.0,
+            scoring: Scoring { local_scale: 0.5, smoothing: 1.0, image: ImageScore::Max, min_area: 0 },
             parity_tolerance: 1e-3,
             training: Training {
                 patches: 4,
                 seed: 7,
-                margin: 1.1,
+                asked_false_reject: 0.01,
+                spacing: 0.5,
+                added: 0,
                 engine: "rten".into(),
                 sources: vec!["a.png".into(), "b.png".into()],
             },
         },
         bank: vec![0.5, -1.0, 2.0, 3.0, 4.0, 5.0].into(),
         bank_source: vec![0, 1],
+        bank_cell: vec![0, 1],
+        bank_weight: vec![1.0, 0.5],
+        mask: vec![1, 0],
         train_scores: vec![1.5, 2.0],
         backbone: vec![1u8, 2, 3].into(),
         parity_input: vec![9; 4 * 2 * 3],
@@ -69,13 +81,13 @@ fn every_flipped_bit_is_refused() {
 #[test]
 fn another_version_says_which_one_is_read() {
     let bytes = small().to_bytes().unwrap();
-    let text = String::from_utf8_lossy(&bytes);
-    let at = text.find("\"version\":\"1\"").unwrap() + 11;
+    let place = b"\"version\":\"2\"";
+    let at = bytes.windows(place.len()).position(|w| w == place).unwrap() + 11;
     let mut other = bytes.clone();
     other[at] = b'9';
     let message = Bundle::from_bytes(&other, "old.andon").unwrap_err().to_string();
     assert!(
-        message.contains("old.andon") && message.contains("version 9") && message.contains("reads version 1"),
+        message.contains("old.andon") && message.contains("version 9") && message.contains("reads version 2"),
         "{message}"
     );
 }
@@ -95,7 +107,16 @@ fn other_files_are_named_as_such() {
 
 #[test]
 fn a_bundle_that_contradicts_itself_is_neither_written_nor_read() {
-    let break_it: [fn(&mut Bundle); 8] = [
+    let break_it: [fn(&mut Bundle); 17] = [
+        |b| b.bank_cell = vec![0, 2],
+        |b| b.bank_cell = vec![0],
+        |b| b.bank_weight = vec![1.0, 0.0],
+        |b| b.mask = vec![0, 0],
+        |b| b.mask = vec![1],
+        |b| b.manifest.backbone.layers = vec![],
+        |b| b.manifest.backbone.layers[0].pool = 2,
+        |b| b.manifest.tiles = [0, 1],
+        |b| b.manifest.scoring.local_scale = 2.0,
         |b| b.manifest.threshold = f32::NAN,
         |b| b.manifest.threshold = 0.0,
         |b| b.bank = vec![f32::INFINITY; 6].into(),
@@ -135,6 +156,8 @@ proptest! {
         bundle.manifest.dim = dim as u32;
         bundle.bank = vec![value; rows * dim].into();
         bundle.bank_source = (0..rows).map(|i| u32::from(i > rows / 2)).collect();
+        bundle.bank_cell = (0..rows).map(|i| (i % 2) as u32).collect();
+        bundle.bank_weight = vec![0.25; rows];
         let bytes = bundle.to_bytes().unwrap();
         prop_assert_eq!(Bundle::from_bytes(&bytes, "x").unwrap(), bundle);
     }

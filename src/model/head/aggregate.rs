@@ -36,7 +36,7 @@ struct Tap {
 }
 
 impl Aggregator {
-    /// One layer for each map.
+    /// One layer for each map; maps beyond them are taken as they are.
     pub fn new(layers: Vec<Layer>) -> Aggregator {
         Aggregator { layers, ..Aggregator::default() }
     }
@@ -49,12 +49,13 @@ impl Aggregator {
         let dim: usize = maps.iter().map(|m| m.channels).sum();
         out.resize(width * height * dim, 0.0);
         let mut base = 0;
-        for (map, layer) in maps.iter().zip(&self.layers.clone()) {
+        for (i, map) in maps.iter().enumerate() {
+            let layer = self.layers.get(i).copied().unwrap_or(Layer { pool: 1, weight: 1.0 });
             let same = (map.width, map.height) == (width, height);
             taps(&mut self.columns, map.width, width);
             taps(&mut self.lines, map.height, height);
             for plane in map.data.chunks_exact(map.width * map.height) {
-                self.pool(plane, map.width, map.height, *layer);
+                self.pool(plane, map.width, map.height, layer);
                 let values = if same { &self.pooled } else { self.upsample(map.width, width) };
                 for (to, v) in out[base..].iter_mut().step_by(dim).zip(values) {
                     *to = *v;

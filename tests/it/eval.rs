@@ -1,0 +1,155 @@
+//! The evaluation against scikit-learn and independent definitions, and the command as its user meets it.
+
+use std::path::Path;
+
+use andon::eval::{Curve, Pixels};
+use andon::sim::{Conveyor, SimSpec};
+use serde_json::Value;
+
+use crate::{common, npy};
+
+fn noise(n: usize, seed: u64) -> Vec<f32> {
+    let mut s = seed;
+    (0..n)
+        .map(|_| {
+            s = s.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (s >> 40) as f32 / (1u64 << 24) as f32
+        })
+        .collect()
+}
+
+/// Maps of which some are coarse, so that scores tie, with defects of many shapes, one of them empty.
+#[test]
+fn metrics_agree_with_scikit_learn_and_the_published_definitions() {
+    const SIDE: usize = 48;
+    const N: usize = 14;
+    let dir = tempfile::tempdir().unwrap();
+    for (case, steps) in [(1u64, 0.0f32), (2, 40.0), (3, 400.0)] {
+        let mut maps = noise(N * SIDE * SIDE, case);
+        let mut masks = vec![0.0f32; maps.len()];
+        let mut bad = vec![0.0f32; N];
+        for n in 0..N {
+            let defective = n % 2 == 1;
+            bad[n] = f32::from(u8::from(defective));
+            // Picture 3 is called defective and shows nothing.
+            for region in 0..if defective && n != 3 { n % 4 + 1 } else { 0 } {
+                let (x0, y0, size) = ((region * 13 + n * 5) % 40, (region * 17 + n * 3) % 40, 2 + region * 2);
+                for (y, x) in (y0..(y0 + size).min(SIDE)).flat_map(|y| (x0..(x0 + size).min(SIDE)).map(move |x| (y, x))) {
+                    let at = n * SIDE * SIDE + y * SIDE + x;
+                    masks[at] = 1.0;
+                    maps[at] = maps[at] * 0.6 + 0.55;
+                }
+            }
+        }
+        if steps > 0.0 {
+            maps.iter_mut().for_each(|v| *v = (*v * steps).round() / steps);
+        }
+        let scores: Vec<f32> = maps.chunks_exact(SIDE * SIDE).map(|m| m.iter().copied().fold(0.0, f32::max)).collect();
+        npy::write_f32(&dir.path().join("maps.npy"), &[N, SIDE, SIDE], &maps);
+        npy::write_f32(&dir.path().join("masks.npy"), &[N, SIDE, SIDE], &masks);
+        npy::write_f32(&dir.path().join("scores.npy"), &[N], &scores);
+        npy::write_f32(&dir.path().join("bad.npy"), &[N], &bad);
+        let Some(python) = common::peers_python() else { return };
+        let script = common::root().join("tests/peers/metrics.py");
+        let said = common::run(std::process::Command::new(python).arg(script).arg(dir.path()));
+        assert_eq!(said.code, 0, "{}", said.err);
+        let text = std::fs::read_to_string(dir.path().join("metrics.json")).unwrap();
+        let want: Value = serde_json::from_str(&text).unwrap();
+
+        let curve = Curve::new(scores.iter().zip(&bad).map(|(s, b)| (*s, *b > 0.0)).collect());
+        let mut pixels = Pixels::new(bad.iter().filter(|b| **b == 0.0).count());
+        for n in 0..N {
+            let of = n * SIDE * SIDE..(n + 1) * SIDE * SIDE;
+            let truth: Vec<bool> = masks[of.clone()].iter().map(|m| *m > 0.0).collect();
+            if bad[n] == 0.0 || truth.contains(&true) {
+                pixels.add(&maps[of], &truth, SIDE, bad[n] > 0.0);
+            }
+        }
+        let p = pixels.finish();
+        for (name, got, tolerance) in [
+            ("auroc", curve.auroc(), 1e-9),
+            ("average_precision", curve.average_precision(), 1e-9),
+            ("f1_max", curve.f1_max().map(|f| f.0), 1e-9),
+            ("pixel_auroc", p.auroc, 1e-9),
+            ("pixel_average_precision", p.average_precision, 1e-9),
+            ("aupro_30", p.aupro_30, 1e-6),
+            ("aupro_5", p.aupro_5, 1e-6),
+            ("aupimo", p.aupimo, 1e-6),
+        ] {
+            let (got, want) = (got.unwrap(), want[name].as_f64().unwrap());
+            assert!((got - want).abs() <= tolerance, "case {case}, {name}: {got} instead of {want}");
+        }
+    }
+}
+
+/// Simulated flanges in MVTec AD's layout: good ones, and defective ones with their masks.
+fn flanges(root: &Path) {
+    let belt = Conveyor::new(SimSpec { defect_rate: 1.0, ..SimSpec::default() });
+    let side = belt.spec().side;
+    let mut rgb = Vec::new();
+    let save = |path: String, rgb: &[u8]| {
+        let path = root.join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        common::write_png(&path, side, rgb);
+    };
+    for k in 0..17 {
+        belt.paint_good(k, &mut rgb);
+        save(format!("{}/good/{k:03}.png", if k < 12 { "train" } else { "test" }), &rgb);
+    }
+    for k in 20..25 {
+        let kind = belt.defect(k).unwrap().as_str();
+        belt.paint(k, &mut rgb);
+        save(format!("test/{kind}/{k:03}.png"), &rgb);
+        let mask: Vec<u8> = belt.mask(k).iter().flat_map(|v| [if *v > 0 { 255 } else { 0 }; 3]).collect();
+        save(format!("ground_truth/{kind}/{k:03}_mask.png"), &mask);
+    }
+}
+
+fn json(args: &[&str]) -> Value {
+    let said = common::run(&mut common::andon(args));
+    assert_eq!(said.code, 0, "{}", said.err);
+    serde_json::from_str(said.out.trim()).unwrap()
+}
+
+#[test]
+fn the_command_measures_compares_and_reports() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("set");
+    flanges(&data);
+    let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    let (train, set, report) = (path("set/train/good"), path("set"), path("report"));
+    let (a, b) = (path("a.andon"), path("b.andon"));
+    json(&["fit", &train, "-o", &a, "--bank", "600", "--json"]);
+    json(&["fit", &train, "-o", &b, "--bank", "20", "--size", "64", "--json"]);
+    let told = json(&["eval", &a, &set, "--against", &b, "--report", &report, "--json"]);
+    let first = &told["evaluations"][0]["summary"];
+    assert_eq!((first["image"]["good"].as_u64(), first["image"]["bad"].as_u64()), (Some(5), Some(5)));
+    assert!(first["image"]["auroc"].as_f64().unwrap() > 0.9, "{first}");
+    assert!(first["pixel"]["auroc"].as_f64().unwrap() > 0.8 && first["pixel"]["aupimo"].is_number(), "{first}");
+    assert_eq!(told["evaluations"][0]["images"].as_array().unwrap().len(), 10);
+    let (flipped, c) = (told["comparison"]["flipped"].as_array().unwrap(), &told["comparison"]);
+    assert_eq!(flipped.len() as u64, c["better"].as_u64().unwrap() + c["worse"].as_u64().unwrap());
+    let page = std::fs::read_to_string(path("report/report.html")).unwrap();
+    assert!(page.contains("<svg") && !page.contains("http://") && !page.contains("https://"), "opens without a network");
+    let people = common::run(&mut common::andon(&["eval", &a, &set, "--no-pixels"]));
+    assert!(people.out.contains("image AUROC") && people.out.contains("defects that pass"), "{}", people.out);
+}
+
+#[test]
+fn what_cannot_be_evaluated_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    flanges(&dir.path().join("set"));
+    json(&["fit", &path("set/train/good"), "-o", &path("a.andon"), "--bank", "50", "--json"]);
+    let refused = |args: &[&str], words: &[&str]| {
+        let said = common::run(&mut common::andon(args));
+        assert_eq!(said.code, 1, "{}", said.err);
+        assert!(words.iter().all(|w| said.err.contains(w)), "{}", said.err);
+    };
+    refused(&["eval", &path("a.andon"), &path("nowhere")], &["nowhere", "no test set"]);
+    refused(&["eval", &path("a.andon"), &path("set/train")], &["1", "good", "defective"]);
+    refused(&["eval", &path("none.andon"), &path("set")], &["none.andon"]);
+    // A broken picture is named, counted, and the rest is measured.
+    std::fs::write(dir.path().join("set/test/good/broken.png"), b"nonsense").unwrap();
+    refused(&["eval", &path("a.andon"), &path("set")], &["broken.png"]);
+}
