@@ -1,5 +1,6 @@
 //! The commands: one file each. Parses, calls the library, prints, maps the result to an exit code.
 
+mod adapt;
 mod bench;
 mod camera;
 mod config;
@@ -42,6 +43,8 @@ enum Command {
     Demo(demo::Demo),
     /// Learn a model from a folder of good images.
     Fit(fit::FitCommand),
+    /// Teach a finished model more good pictures, or make it forget some.
+    Adapt(adapt::Adapt),
     /// Measure a model on pictures whose truth is known, or two side by side.
     Eval(eval::Eval),
     /// Judge images: one line each.
@@ -71,6 +74,7 @@ pub fn main() -> ExitCode {
     let result = match cli.command {
         Command::Demo(c) => c.run(log),
         Command::Fit(c) => c.run(log),
+        Command::Adapt(c) => c.run(log),
         Command::Eval(c) => c.run(log),
         Command::Inspect(c) => c.run(log),
         Command::Run(c) => c.run(log),

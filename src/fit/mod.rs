@@ -1,6 +1,7 @@
 //! Learns a bundle from good pictures: features, coreset, leave-one-image-out scores, threshold. Runs on the caller's
 //! thread (and helpers of its own); never on the line's.
 
+mod adapt;
 mod augment;
 mod claim;
 mod coreset;
@@ -13,6 +14,7 @@ mod parity;
 mod source;
 mod spread;
 
+pub use adapt::{AdaptError, Adapted, add, remove};
 pub use augment::Augment;
 pub use claim::{Policy, images_for_claim};
 pub use coreset::greedy_coreset;

@@ -380,3 +380,35 @@ fn the_demo_learns_runs_and_accounts_for_every_part() {
         assert!(s.out.contains(word), "`{word}` is not in {}", s.out);
     }
 }
+
+#[test]
+fn a_picture_that_is_added_passes_and_taken_away_again_leaves_the_same_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    std::fs::copy(common::flange_model(), path("m.andon")).unwrap();
+    let original = std::fs::read(path("m.andon")).unwrap();
+    let belt = Conveyor::new(SimSpec::default());
+    let mut rgb = Vec::new();
+    belt.paint_with(5, DefectKind::Stain, &mut rgb);
+    write_png(Path::new(&path("stained.png")), 320, &rgb);
+    let one = |args: &[&str]| -> Value {
+        let s = said(args);
+        assert_eq!(s.code, 0, "{}", s.err);
+        json_lines(&s).remove(0)
+    };
+    let dry = one(&["adapt", &path("m.andon"), "--add", &path("stained.png"), "--dry-run", "--json"]);
+    assert_eq!(std::fs::read(path("m.andon")).unwrap(), original, "--dry-run writes nothing");
+    let told = one(&["adapt", &path("m.andon"), "--add", &path("stained.png"), "--json"]);
+    assert_eq!(dry["added"], told["added"]);
+    let (before, after) = (told["added"][0]["before"].as_f64().unwrap(), told["added"][0]["after"].as_f64().unwrap());
+    let threshold = told["threshold"]["after"].as_f64().unwrap();
+    assert!(before >= threshold && after < 0.8 * before, "{told}");
+    assert_eq!(told["threshold"]["before"], told["threshold"]["after"]);
+    let inspected = one(&["inspect", &path("m.andon"), &path("stained.png"), "--json"]);
+    assert_eq!(inspected["score"].as_f64().unwrap() as f32, after as f32);
+    refused(&said(&["adapt", &path("m.andon"), "--add", &path("stained.png")]), 1, &["stained.png", "already"]);
+    refused(&said(&["adapt", &path("m.andon"), "--remove", "nobody.png"]), 1, &["nobody.png"]);
+    one(&["adapt", &path("m.andon"), "--remove", "stained.png", "--json"]);
+    assert_eq!(std::fs::read(path("m.andon")).unwrap(), original, "as if nothing had been");
+    assert_eq!(said(&["adapt", &path("m.andon")]).code, 2);
+}

@@ -1,0 +1,102 @@
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::Args;
+
+use super::exit::{Exit, Failure};
+use super::output;
+use super::setup::{self, EngineArgs};
+use crate::fit::{Adapted, add, read_image, remove};
+use crate::model::detector::PatchEmbedder;
+
+/// `andon adapt`.
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("change").required(true).multiple(true))]
+pub(super) struct Adapt {
+    /// The model file.
+    model: PathBuf,
+    /// Good pictures to learn, in addition to those that the model knows.
+    #[arg(long, value_name = "PICTURE", num_args = 1.., group = "change")]
+    add: Vec<PathBuf>,
+    /// Pictures to forget, by the file name that they were learned under.
+    #[arg(long, value_name = "NAME", num_args = 1.., group = "change")]
+    remove: Vec<String>,
+    /// The model file to write; without it, the model itself is replaced.
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Show what would change and write nothing.
+    #[arg(long)]
+    dry_run: bool,
+    /// The result as JSON.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    engine: EngineArgs,
+}
+
+impl Adapt {
+    pub fn run(self, log: Option<&str>) -> Result<Exit, Failure> {
+        let _log = setup::logging(log, "warn", false)?;
+        let mut bundle = Arc::unwrap_or_clone(setup::bundle(&self.model)?);
+        let options = self.engine.options();
+        let (mut embedder, degraded) = PatchEmbedder::open(&bundle.network(), &options)?;
+        setup::say_degraded(degraded.as_deref());
+        let old = (bundle.rows(), bundle.manifest.threshold);
+        let removed = match self.remove.as_slice() {
+            [] => Vec::new(),
+            names => remove(&mut bundle, names, &mut embedder, options.threads)?,
+        };
+        let mut pictures = Vec::new();
+        for path in &self.add {
+            let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+            pictures.push((name, read_image(path)?));
+        }
+        let added = match pictures.as_slice() {
+            [] => Vec::new(),
+            pictures => add(&mut bundle, pictures, &mut embedder, options.threads)?,
+        };
+        let target = self.output.as_ref().unwrap_or(&self.model);
+        // Also gives it its digest.
+        bundle.to_bytes()?;
+        if !self.dry_run {
+            bundle.write(target)?;
+        }
+        let m = &bundle.manifest;
+        if self.json {
+            let each = |a: &Adapted| {
+                let after = a.after.is_finite().then_some(a.after);
+                serde_json::json!({"image": a.name, "before": a.before, "after": after, "rows": a.rows})
+            };
+            output::json(&serde_json::json!({
+                "model": target, "written": !self.dry_run, "blake3": bundle.blake3,
+                "bank": {"before": old.0, "after": bundle.rows()},
+                "threshold": {"before": old.1, "after": m.threshold},
+                "added": added.iter().map(each).collect::<Vec<_>>(),
+                "removed": removed.iter().map(each).collect::<Vec<_>>(),
+            }))?;
+            return Ok(Exit::Ok);
+        }
+        let verdict = |score: f32| if score < m.threshold { "PASS" } else { "REJECT" };
+        for a in &removed {
+            output::line(&format!("  forgot   {} ({} patches)", a.name, a.rows))?;
+        }
+        for a in &added {
+            output::line(&format!(
+                "  learned  {}: {:.4} {} before, {:.4} {} now ({} patches)",
+                a.name,
+                a.before,
+                verdict(a.before),
+                a.after,
+                verdict(a.after),
+                a.rows
+            ))?;
+        }
+        output::line(&format!("  bank     {} patches before, {} now", old.0, bundle.rows()))?;
+        output::line(&format!("  threshold {:.4} before, {:.4} now", old.1, m.threshold))?;
+        output::line(&match self.dry_run {
+            true => "nothing was written (--dry-run)".to_owned(),
+            false => format!("{}: written", target.display()),
+        })?;
+        Ok(Exit::Ok)
+    }
+}
