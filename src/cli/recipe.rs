@@ -125,10 +125,10 @@ fn image_score(text: &str) -> Result<ImageScore, String> {
 /// `0.1%` or `0.001`.
 pub(super) fn share(text: &str) -> Result<f64, String> {
     let (number, unit) = match text.trim().strip_suffix('%') {
-        Some(percent) => (percent, 0.01),
+        Some(percent) => (percent, 100.0),
         None => (text, 1.0),
     };
-    let value = number.trim().parse::<f64>().ok().map(|v| v * unit).filter(|v| *v > 0.0 && *v < 1.0);
+    let value = number.trim().parse::<f64>().ok().map(|v| v / unit).filter(|v| *v > 0.0 && *v < 1.0);
     value.ok_or_else(|| "a share above 0 and below 100 %, as 0.1% or 0.001".to_owned())
 }
 

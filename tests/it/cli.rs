@@ -397,7 +397,7 @@ fn a_picture_that_is_added_passes_and_taken_away_again_leaves_the_same_file() {
         json_lines(&s).remove(0)
     };
     let dry = one(&["adapt", &path("m.andon"), "--add", &path("stained.png"), "--dry-run", "--json"]);
-    assert_eq!(std::fs::read(path("m.andon")).unwrap(), original, "--dry-run writes nothing");
+    assert!(std::fs::read(path("m.andon")).unwrap() == original, "--dry-run writes nothing");
     let told = one(&["adapt", &path("m.andon"), "--add", &path("stained.png"), "--json"]);
     assert_eq!(dry["added"], told["added"]);
     let (before, after) = (told["added"][0]["before"].as_f64().unwrap(), told["added"][0]["after"].as_f64().unwrap());
@@ -409,6 +409,6 @@ fn a_picture_that_is_added_passes_and_taken_away_again_leaves_the_same_file() {
     refused(&said(&["adapt", &path("m.andon"), "--add", &path("stained.png")]), 1, &["stained.png", "already"]);
     refused(&said(&["adapt", &path("m.andon"), "--remove", "nobody.png"]), 1, &["nobody.png"]);
     one(&["adapt", &path("m.andon"), "--remove", "stained.png", "--json"]);
-    assert_eq!(std::fs::read(path("m.andon")).unwrap(), original, "as if nothing had been");
+    assert!(std::fs::read(path("m.andon")).unwrap() == original, "as if nothing had been");
     assert_eq!(said(&["adapt", &path("m.andon")]).code, 2);
 }
