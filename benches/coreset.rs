@@ -36,7 +36,8 @@ fn points(n: usize) -> Vec<f32> {
 fn radius(points: &[f32], chosen: &[u32]) -> f32 {
     let row = |i: usize| &points[i * DIM..(i + 1) * DIM];
     let far = (0..points.len() / DIM).step_by(7).map(|i| {
-        let near = chosen.iter().map(|c| row(i).iter().zip(row(*c as usize)).map(|(a, b)| (a - b) * (a - b)).sum::<f32>());
+        let near =
+            chosen.iter().map(|c| row(i).iter().zip(row(*c as usize)).map(|(a, b)| (a - b) * (a - b)).sum::<f32>());
         near.fold(f32::INFINITY, f32::min)
     });
     far.fold(0.0, f32::max).sqrt()
@@ -58,7 +59,11 @@ fn main() {
     if std::env::args().any(|a| a == "--large") {
         let all = points(1_000_000);
         let (seconds, chosen) = ours(&all, 10_000, 2);
-        println!("1,000,000 points of {DIM}, {} chosen: {seconds:.1} s, {:.0} MB resident at most", chosen.len(), resident_mb());
+        println!(
+            "1,000,000 points of {DIM}, {} chosen: {seconds:.1} s, {:.0} MB resident at most",
+            chosen.len(),
+            resident_mb()
+        );
         return;
     }
     println!("{:>8} {:>7} | {:>20} {:>20} | ratio", "points", "chosen", "ours (radius)", "anomalib (radius)");
@@ -71,7 +76,8 @@ fn main() {
             let path = dir.join(format!("andon-points-{}", std::process::id()));
             std::fs::write(&path, all.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>()).ok()?;
             let first = chosen[0].to_string();
-            let args = ["tests/peers/coreset.py".to_owned(), path.to_str()?.to_owned(), DIM.to_string(), k.to_string(), first];
+            let args =
+                ["tests/peers/coreset.py".to_owned(), path.to_str()?.to_owned(), DIM.to_string(), k.to_string(), first];
             let said = Command::new(python).args(args).output().ok()?;
             std::fs::remove_file(&path).ok()?;
             let text = String::from_utf8_lossy(&said.stdout).into_owned();
@@ -82,7 +88,11 @@ fn main() {
         let own = cell(seconds, radius(&all, &chosen));
         match peer {
             Some((theirs, chosen)) => {
-                println!("{n:>8} {k:>7} | {own:>20} {:>20} | {:.1}", cell(theirs, radius(&all, &chosen)), theirs / seconds);
+                println!(
+                    "{n:>8} {k:>7} | {own:>20} {:>20} | {:.1}",
+                    cell(theirs, radius(&all, &chosen)),
+                    theirs / seconds
+                );
             }
             None => println!("{n:>8} {k:>7} | {own:>20} {:>20} |", "-"),
         }

@@ -80,11 +80,24 @@ fn peak() -> Option<f64> {
     let rate = |flops: usize, ms: f64| (2 * ROUNDS * flops) as f64 / ms / 1e6;
     if is_x86_feature_detected!("avx512f") {
         // SAFETY: just asked for.
-        return Some(rate(160, median_ms(300.0, || { black_box(unsafe { wide() }); })));
+        return Some(rate(
+            160,
+            median_ms(300.0, || {
+                // SAFETY: just asked for.
+                black_box(unsafe { wide() });
+            }),
+        ));
     }
     // SAFETY: asked for on this line.
-    (is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"))
-        .then(|| rate(80, median_ms(300.0, || { black_box(unsafe { narrow() }); })))
+    (is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")).then(|| {
+        rate(
+            80,
+            median_ms(300.0, || {
+                // SAFETY: asked for above.
+                black_box(unsafe { narrow() });
+            }),
+        )
+    })
 }
 
 #[cfg(not(target_arch = "x86_64"))]

@@ -14,10 +14,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use andon::capture::{CameraState, CaptureError, Next, Source};
-use andon::model::{Backbone, Detector, Embed};
-use andon::model::head::aggregate::Layer;
 use andon::model::detector::{PatchCore, PatchEmbedder};
 use andon::model::engine::{Engine, EngineError, FeatureMap};
+use andon::model::head::aggregate::Layer;
+use andon::model::{Backbone, Detector, Embed};
 use andon::preprocess::InputSpec;
 use andon::publish::{Offer, Record, Sink};
 use andon::runtime::{Active, CameraSpec, Line, LineSpec};
@@ -188,7 +188,8 @@ fn a_steady_frame_allocates_nothing_on_the_hot_lane() {
         detector.warm_up().unwrap();
         Box::new(detector) as Box<dyn Detector>
     };
-    let tag = Arc::new(ModelTag { name: "m".into(), blake3: String::new(), engine: "quiet".into(), sources: Vec::new() });
+    let tag =
+        Arc::new(ModelTag { name: "m".into(), blake3: String::new(), engine: "quiet".into(), sources: Vec::new() });
     let active = Active { threshold: Threshold::new(1e9).unwrap(), model: tag, degraded: false };
     let status = Line::status_of([("cam".to_owned(), active.clone())]);
     let seen = Arc::new(AtomicU64::new(0));

@@ -15,9 +15,9 @@ use super::view::{Live, Screen, Summary};
 use super::{camera, output, run};
 use crate::config::{self, FrameSize};
 use crate::fit::{Augment, BankSize, FitOptions, Picture, Policy, fit};
+use crate::model::Detector;
 use crate::model::bundle::Bundle;
 use crate::model::detector::PatchEmbedder;
-use crate::model::Detector;
 use crate::publish::Sink;
 use crate::publish::wire::Names;
 use crate::runtime::{Active, CameraSpec, Line, LineControl, LineSpec};
@@ -168,12 +168,11 @@ impl Demo {
             engine: embedder.engine_name().to_owned(),
         };
         let bar = output::progress_bar();
-        let mut fitted =
-            fit(pictures, false, &mut embedder, &backbone, &fit_options, &mut |stage, done, total| {
-                bar.set_message(format!("learning: {}", stage.as_str()));
-                bar.set_length(total as u64);
-                bar.set_position(done as u64);
-            })?;
+        let mut fitted = fit(pictures, false, &mut embedder, &backbone, &fit_options, &mut |stage, done, total| {
+            bar.set_message(format!("learning: {}", stage.as_str()));
+            bar.set_length(total as u64);
+            bar.set_position(done as u64);
+        })?;
         bar.finish_and_clear();
         // Gives it its digest.
         fitted.bundle.to_bytes()?;

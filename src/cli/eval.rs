@@ -58,9 +58,7 @@ impl Eval {
             None => None,
         };
         if self.json {
-            let each = |model: &Path, e: &Evaluation| {
-                serde_json::json!({"model": model, "name": e.name, "summary": e.summary, "images": e.images})
-            };
+            let each = |model: &Path, e: &Evaluation| serde_json::json!({"model": model, "name": e.name, "summary": e.summary, "images": e.images});
             let models = [Some(&self.model), self.against.as_ref()];
             let evaluations: Vec<_> = models.iter().flatten().zip(&both).map(|(m, e)| each(m, e)).collect();
             output::json(&serde_json::json!({
@@ -125,9 +123,10 @@ fn print(both: &[&Evaluation], comparison: Option<&Comparison>, data: &Dataset) 
         ("AUPRO to 0.3", Box::new(|s| some(s.pixel.as_ref().and_then(|p| p.aupro_30)))),
         ("AUPRO to 0.05", Box::new(|s| some(s.pixel.as_ref().and_then(|p| p.aupro_5)))),
         ("AUPIMO", Box::new(|s| some(s.pixel.as_ref().and_then(|p| p.aupimo)))),
-        ("time p50 / p95 / p99", Box::new(|s| {
-            format!("{:.1} / {:.1} / {:.1} ms", s.latency.p50_ms, s.latency.p95_ms, s.latency.p99_ms)
-        })),
+        (
+            "time p50 / p95 / p99",
+            Box::new(|s| format!("{:.1} / {:.1} / {:.1} ms", s.latency.p50_ms, s.latency.p95_ms, s.latency.p99_ms)),
+        ),
     ];
     for (name, cell) in rows {
         let cells: Vec<String> = both.iter().map(|e| format!("{:>34}", cell(&e.summary))).collect();
@@ -149,7 +148,8 @@ fn print(both: &[&Evaluation], comparison: Option<&Comparison>, data: &Dataset) 
         c.p_value
     ))?;
     for f in c.flipped.iter().take(20) {
-        let (now, how) = (if f.second_passed { "PASS" } else { "REJECT" }, if f.second_right { "better" } else { "worse" });
+        let (now, how) =
+            (if f.second_passed { "PASS" } else { "REJECT" }, if f.second_right { "better" } else { "worse" });
         output::line(&format!("  {how:7} now {now:7} {}", f.path.display()))?;
     }
     if c.flipped.len() > 20 {

@@ -115,8 +115,11 @@ impl FitCommand {
         fitted.bundle.write(&self.output)?;
         if self.json {
             let (b, m) = (&fitted.bundle, &fitted.bundle.manifest);
-            let suspects: Vec<_> =
-                fitted.suspects.iter().map(|(image, score)| serde_json::json!({"image": image, "score": score})).collect();
+            let suspects: Vec<_> = fitted
+                .suspects
+                .iter()
+                .map(|(image, score)| serde_json::json!({"image": image, "score": score}))
+                .collect();
             output::json(&serde_json::json!({
                 "model": self.output, "blake3": b.blake3, "images": m.claim.images, "bank": b.rows(), "seconds": seconds,
                 "threshold": m.threshold, "claim": m.claim, "left_out": fitted.left_out, "suspects": suspects,
@@ -165,7 +168,9 @@ impl FitCommand {
             output::line(&line)?;
         }
         if !fitted.suspects.is_empty() {
-            output::line("  look at       these stand out from the others; are they good parts? (--exclude NAME, or --denoise)")?;
+            output::line(
+                "  look at       these stand out from the others; are they good parts? (--exclude NAME, or --denoise)",
+            )?;
             for (name, score) in fitted.suspects.iter().take(10) {
                 output::line(&format!("                {score:10.4}  {name}"))?;
             }
@@ -188,7 +193,10 @@ pub(super) fn claim_lines(m: &Manifest) -> Vec<String> {
     let asked = m.training.asked_false_reject;
     if max_false_reject > asked {
         let needed = images_for_claim(Policy { max_false_reject: asked, confidence });
-        lines.push(format!("                ({} % needs {needed} good pictures; these are {images})", figures(asked * 100.0)));
+        lines.push(format!(
+            "                ({} % needs {needed} good pictures; these are {images})",
+            figures(asked * 100.0)
+        ));
     }
     lines
 }
@@ -214,7 +222,8 @@ fn estimate(files: usize, embedder: &mut PatchEmbedder, backbone: &Backbone, opt
     }
     let network = start.elapsed().as_secs_f64() / 3.0;
     let blocks = (files * options.augment.count()) as f64;
-    let cells = options.mask.as_ref().map_or(features.len() / embedder.dim(), |m| m.iter().filter(|l| **l).count()) as f64;
+    let cells =
+        options.mask.as_ref().map_or(features.len() / embedder.dim(), |m| m.iter().filter(|l| **l).count()) as f64;
     let (patches, dim) = (blocks * cells, embedder.dim() as f64);
     let bank = match options.bank {
         BankSize::Patches(n) => (n as f64).min(patches),

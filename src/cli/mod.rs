@@ -42,7 +42,7 @@ enum Command {
     /// A simulated line, learned and running in under a minute.
     Demo(demo::Demo),
     /// Learn a model from a folder of good images.
-    Fit(fit::FitCommand),
+    Fit(Box<fit::FitCommand>),
     /// Teach a finished model more good pictures, or make it forget some.
     Adapt(adapt::Adapt),
     /// Measure a model on pictures whose truth is known, or two side by side.

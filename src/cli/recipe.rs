@@ -167,7 +167,8 @@ impl RecipeArgs {
             backbone.outputs = layers.clone();
         }
         let count = backbone.outputs.len();
-        let (pools, weights) = (each("--pool", &self.pool, count)?, each("--layer-weights", &self.layer_weights, count)?);
+        let (pools, weights) =
+            (each("--pool", &self.pool, count)?, each("--layer-weights", &self.layer_weights, count)?);
         if pools.iter().any(|p| p % 2 == 0 || *p > 31) {
             bail!("--pool: a neighbourhood is an odd number up to 31");
         }
@@ -213,8 +214,9 @@ impl RecipeArgs {
             let corners = points(corners)?;
             let picture = pictures.iter().find_map(|p| crate::fit::read_image(p).ok());
             let picture = picture.ok_or_else(|| anyhow!("--roi: no picture can be read whose pixels it could mean"))?;
-            let polygon = Mask::polygon(&corners, picture.width, picture.height)
-                .ok_or_else(|| anyhow!("--roi: at least three corners inside the picture of {}x{}", picture.width, picture.height))?;
+            let polygon = Mask::polygon(&corners, picture.width, picture.height).ok_or_else(|| {
+                anyhow!("--roi: at least three corners inside the picture of {}x{}", picture.width, picture.height)
+            })?;
             mask = Some(match mask {
                 Some(painted) => painted.and(&polygon),
                 None => polygon,

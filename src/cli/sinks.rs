@@ -133,6 +133,7 @@ impl Sink for LogStats {
 }
 
 /// What the view is told.
+#[allow(clippy::large_enum_variant, reason = "a few a second, through one queue")]
 pub(super) enum ViewEvent {
     Verdict(Verdict),
     Stats(Stats),

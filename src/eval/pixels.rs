@@ -54,6 +54,12 @@ pub struct PixelMetrics {
     pub pro_curve: Vec<(f64, f64)>,
 }
 
+/// Overlap with the regions: areas up to the limits, and the curve for drawing.
+struct Pro {
+    areas: [f64; 2],
+    drawn: Vec<(f64, f64)>,
+}
+
 impl Pixels {
     /// `good` pictures will come; the number decides how much of each has to be kept.
     pub fn new(good: usize) -> Pixels {
@@ -101,18 +107,18 @@ impl Pixels {
         PixelMetrics {
             auroc: curve.auroc(),
             average_precision: curve.average_precision(),
-            aupro_30: pro.as_ref().map(|p| p.0[0]),
-            aupro_5: pro.as_ref().map(|p| p.0[1]),
+            aupro_30: pro.as_ref().map(|p| p.areas[0]),
+            aupro_5: pro.as_ref().map(|p| p.areas[1]),
             aupimo: self.aupimo(),
             regions: self.areas.len(),
             pixels: self.ranked.len() as u64,
-            pro_curve: pro.map(|p| p.1).unwrap_or_default(),
+            pro_curve: pro.map(|p| p.drawn).unwrap_or_default(),
         }
     }
 
     /// Areas under the curve of false positive rate and mean overlap, up to each limit, and the curve for drawing. Point by point:
     /// there are as many as different scores.
-    fn pro(&self) -> Option<([f64; 2], Vec<(f64, f64)>)> {
+    fn pro(&self) -> Option<Pro> {
         let clean = self.ranked.iter().filter(|r| **r as u32 == 0).count();
         if self.areas.is_empty() || clean == 0 {
             return None;
@@ -136,7 +142,7 @@ impl Pixels {
                 }
             }
         }
-        Some((areas.map(|a| a.share()), drawn))
+        Some(Pro { areas: areas.map(|a| a.share()), drawn })
     }
 
     fn aupimo(&self) -> Option<f64> {
@@ -162,9 +168,7 @@ impl Pixels {
             }
         }
         let each = self.defects.iter().map(|defect| {
-            let recall = |threshold: f32| {
-                defect.partition_point(|s| *s >= threshold) as f64 / defect.len() as f64
-            };
+            let recall = |threshold: f32| defect.partition_point(|s| *s >= threshold) as f64 / defect.len() as f64;
             // Above the highest good pixel there is no false positive, and all defects above it are found.
             let highest = steps.get(1).map_or(f32::INFINITY, |s| s.0);
             let free = defect.partition_point(|s| *s > highest) as f64 / defect.len() as f64;

@@ -53,7 +53,14 @@ fn section(html: &mut String, e: &Evaluation) {
     let scores = |bad: bool| -> Vec<f32> { e.images.iter().filter(|r| r.bad == bad).filter_map(|r| r.score).collect() };
     put(html, format_args!("<section><h2>{}</h2><dl class=\"tiles\">", escape(&e.name)));
     let share = |i: &super::Interval| {
-        format!("{:.1} % <small>{} of {}; {:.1} to {:.1} %</small>", i.share * 100.0, i.count, i.of, i.low * 100.0, i.high * 100.0)
+        format!(
+            "{:.1} % <small>{} of {}; {:.1} to {:.1} %</small>",
+            i.share * 100.0,
+            i.count,
+            i.of,
+            i.low * 100.0,
+            i.high * 100.0
+        )
     };
     let some = |v: Option<f64>| v.map_or("–".to_owned(), |v| format!("{v:.4}"));
     let p = s.pixel.as_ref();
@@ -65,7 +72,10 @@ fn section(html: &mut String, e: &Evaluation) {
         ("F1 at the threshold", format!("{} <small>best of any {}</small>", some(s.image.f1), some(s.image.f1_max))),
         ("Pixel AUROC", some(p.and_then(|p| p.auroc))),
         ("Pixel AP", some(p.and_then(|p| p.average_precision))),
-        ("AUPRO", format!("{} <small>to 5 %: {}</small>", some(p.and_then(|p| p.aupro_30)), some(p.and_then(|p| p.aupro_5)))),
+        (
+            "AUPRO",
+            format!("{} <small>to 5 %: {}</small>", some(p.and_then(|p| p.aupro_30)), some(p.and_then(|p| p.aupro_5))),
+        ),
         ("AUPIMO", some(p.and_then(|p| p.aupimo))),
         ("Time for a picture", format!("{:.1} ms <small>99 %: {:.1} ms</small>", s.latency.p50_ms, s.latency.p99_ms)),
     ] {
@@ -73,21 +83,51 @@ fn section(html: &mut String, e: &Evaluation) {
     }
     html.push_str("</dl><div class=\"charts\">");
     let (good, bad) = (scores(false), scores(true));
-    put(html, format_args!("<figure>{}<figcaption><i class=\"good\"></i> good <i class=\"bad\"></i> defective, by score; the line is the threshold</figcaption></figure>", svg::histogram(&good, &bad, s.rates.threshold)));
+    put(
+        html,
+        format_args!(
+            "<figure>{}<figcaption><i class=\"good\"></i> good <i class=\"bad\"></i> defective, by score; the line is the threshold</figcaption></figure>",
+            svg::histogram(&good, &bad, s.rates.threshold)
+        ),
+    );
     let roc = super::Curve::new(good.iter().map(|v| (*v, false)).chain(bad.iter().map(|v| (*v, true))).collect()).roc();
-    put(html, format_args!("<figure>{}<figcaption>ROC of pictures</figcaption></figure>", svg::curve("ROC of pictures", &roc, 1.0, "good parts rejected", "defects found")));
+    put(
+        html,
+        format_args!(
+            "<figure>{}<figcaption>ROC of pictures</figcaption></figure>",
+            svg::curve("ROC of pictures", &roc, 1.0, "good parts rejected", "defects found")
+        ),
+    );
     if let Some(p) = p.filter(|p| !p.pro_curve.is_empty()) {
-        put(html, format_args!("<figure>{}<figcaption>Overlap with {} defect regions</figcaption></figure>", svg::curve("PRO", &p.pro_curve, 0.3, "false positive rate of pixels", "mean overlap"), p.regions));
+        put(
+            html,
+            format_args!(
+                "<figure>{}<figcaption>Overlap with {} defect regions</figcaption></figure>",
+                svg::curve("PRO", &p.pro_curve, 0.3, "false positive rate of pixels", "mean overlap"),
+                p.regions
+            ),
+        );
     }
     html.push_str("</div><table><thead><tr><th>Defect</th><th>Pictures</th><th>AUROC</th><th>Pass at the threshold</th></tr></thead><tbody>");
     for (kind, (auroc, missed)) in &s.kinds {
-        put(html, format_args!("<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>", escape(kind), missed.of, some(*auroc), share(missed)));
+        put(
+            html,
+            format_args!(
+                "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>",
+                escape(kind),
+                missed.of,
+                some(*auroc),
+                share(missed)
+            ),
+        );
     }
     html.push_str("</tbody></table>");
     let order = |bad: bool| {
-        let mut wrong: Vec<usize> = (0..e.images.len()).filter(|i| e.images[*i].bad == bad && e.images[*i].passed == bad).collect();
+        let mut wrong: Vec<usize> =
+            (0..e.images.len()).filter(|i| e.images[*i].bad == bad && e.images[*i].passed == bad).collect();
         wrong.sort_by(|a, b| {
-            let by = e.images[*a].score.unwrap_or(f32::INFINITY).total_cmp(&e.images[*b].score.unwrap_or(f32::INFINITY));
+            let by =
+                e.images[*a].score.unwrap_or(f32::INFINITY).total_cmp(&e.images[*b].score.unwrap_or(f32::INFINITY));
             if bad { by } else { by.reverse() }
         });
         wrong
@@ -98,7 +138,14 @@ fn section(html: &mut String, e: &Evaluation) {
     if !failed.is_empty() {
         html.push_str("<h3>Pictures with errors</h3><ul>");
         for r in failed {
-            put(html, format_args!("<li>{}: {}</li>", escape(&r.path.display().to_string()), escape(r.error.as_deref().unwrap_or(""))));
+            put(
+                html,
+                format_args!(
+                    "<li>{}: {}</li>",
+                    escape(&r.path.display().to_string()),
+                    escape(r.error.as_deref().unwrap_or(""))
+                ),
+            );
         }
         html.push_str("</ul>");
     }
@@ -115,12 +162,17 @@ fn gallery(html: &mut String, e: &Evaluation, title: &str, which: &[usize]) {
     for i in which.iter().take(SHOWN) {
         let (r, map) = (&e.images[*i], &e.maps[*i]);
         let name = r.path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-        let score = r.score.map_or("no score".to_owned(), |s| format!("{:.0} % of the threshold", 100.0 * s / e.summary.rates.threshold));
+        let score = r.score.map_or("no score".to_owned(), |s| {
+            format!("{:.0} % of the threshold", 100.0 * s / e.summary.rates.threshold)
+        });
         html.push_str("<figure><div>");
         for png in pictures(&r.path, map, e.typical, e.summary.rates.threshold).into_iter().flatten() {
             put(html, format_args!("<img alt=\"\" src=\"data:image/png;base64,{}\">", STANDARD.encode(png)));
         }
-        put(html, format_args!("</div><figcaption>{}/{}: {score}</figcaption></figure>", escape(&r.kind), escape(&name)));
+        put(
+            html,
+            format_args!("</div><figcaption>{}/{}: {score}</figcaption></figure>", escape(&r.kind), escape(&name)),
+        );
     }
     html.push_str("</div>");
     if which.len() > SHOWN {
@@ -151,24 +203,39 @@ fn png(rgb: &[u8], width: u32, height: u32) -> Option<Vec<u8>> {
 }
 
 fn flips(html: &mut String, c: &Comparison, first: &Evaluation, second: &Evaluation) {
-    put(html, format_args!(
-        "<section><h2>{} against {}</h2><p>{} pictures change their outcome: {} for the better, {} for the worse (p = {:.3}, exact McNemar test).</p>",
-        escape(&second.name), escape(&first.name), c.flipped.len(), c.better, c.worse, c.p_value
-    ));
+    put(
+        html,
+        format_args!(
+            "<section><h2>{} against {}</h2><p>{} pictures change their outcome: {} for the better, {} for the worse (p = {:.3}, exact McNemar test).</p>",
+            escape(&second.name),
+            escape(&first.name),
+            c.flipped.len(),
+            c.better,
+            c.worse,
+            c.p_value
+        ),
+    );
     if !c.flipped.is_empty() {
         html.push_str("<table><thead><tr><th>Picture</th><th>Truth</th><th>First</th><th>Second</th><th></th></tr></thead><tbody>");
         for f in &c.flipped {
             let outcome = |passed: bool, margin: Option<f32>| {
-                format!("{} {}", if passed { "PASS" } else { "REJECT" }, margin.map_or(String::new(), |m| format!("({:.0} %)", m * 100.0)))
+                format!(
+                    "{} {}",
+                    if passed { "PASS" } else { "REJECT" },
+                    margin.map_or(String::new(), |m| format!("({:.0} %)", m * 100.0))
+                )
             };
-            put(html, format_args!(
-                "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>",
-                escape(&f.path.display().to_string()),
-                escape(&f.kind),
-                outcome(f.first_passed, f.margins[0]),
-                outcome(f.second_passed, f.margins[1]),
-                if f.second_right { "better" } else { "worse" }
-            ));
+            put(
+                html,
+                format_args!(
+                    "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>",
+                    escape(&f.path.display().to_string()),
+                    escape(&f.kind),
+                    outcome(f.first_passed, f.margins[0]),
+                    outcome(f.second_passed, f.margins[1]),
+                    if f.second_right { "better" } else { "worse" }
+                ),
+            );
         }
         html.push_str("</tbody></table>");
     }

@@ -72,18 +72,14 @@ pub struct Latency {
 
 impl Summary {
     /// From the pictures' results.
-    pub fn new(
-        images: &[ImageResult],
-        threshold: f32,
-        pixel: Option<PixelMetrics>,
-        without_mask: usize,
-    ) -> Summary {
+    pub fn new(images: &[ImageResult], threshold: f32, pixel: Option<PixelMetrics>, without_mask: usize) -> Summary {
         let scored = |keep: &dyn Fn(&ImageResult) -> bool| -> Curve {
             Curve::new(images.iter().filter(|r| keep(r)).filter_map(|r| Some((r.score?, r.bad))).collect())
         };
         let all = scored(&|_| true);
         let (bad, good) = all.counts();
-        let count = |bad: bool, passed: bool| images.iter().filter(|r| r.bad == bad && r.passed == passed).count() as u64;
+        let count =
+            |bad: bool, passed: bool| images.iter().filter(|r| r.bad == bad && r.passed == passed).count() as u64;
         let of = |bad: bool| images.iter().filter(|r| r.bad == bad).count() as u64;
         let mut kinds = BTreeMap::new();
         for kind in images.iter().filter(|r| r.bad).map(|r| r.kind.as_str()) {

@@ -28,12 +28,24 @@ pub(super) fn histogram(good: &[f32], bad: &[f32], threshold: f32) -> String {
         for (i, n) in bins.iter().enumerate().filter(|(_, n)| **n > 0) {
             let (x, bar) = (LEFT + w * i as f64 / BINS as f64, h * *n as f64 / most);
             let y = HEIGHT - BOTTOM - bar;
-            write_to(&mut svg, format_args!(r#"<rect class="{class}" x="{x:.1}" y="{y:.1}" width="{:.1}" height="{bar:.1}"/>"#, w / BINS as f64 - 0.6));
+            write_to(
+                &mut svg,
+                format_args!(
+                    r#"<rect class="{class}" x="{x:.1}" y="{y:.1}" width="{:.1}" height="{bar:.1}"/>"#,
+                    w / BINS as f64 - 0.6
+                ),
+            );
         }
     }
     let x = LEFT + w * f64::from((threshold - low) / span);
-    write_to(&mut svg, format_args!(r#"<line class="limit" x1="{x:.1}" x2="{x:.1}" y1="{TOP}" y2="{:.1}"/>"#, HEIGHT - BOTTOM));
-    write_to(&mut svg, format_args!(r#"<text x="{:.1}" y="{:.1}" class="end">{:.2}</text>"#, x - 4.0, TOP + 10.0, threshold));
+    write_to(
+        &mut svg,
+        format_args!(r#"<line class="limit" x1="{x:.1}" x2="{x:.1}" y1="{TOP}" y2="{:.1}"/>"#, HEIGHT - BOTTOM),
+    );
+    write_to(
+        &mut svg,
+        format_args!(r#"<text x="{:.1}" y="{:.1}" class="end">{:.2}</text>"#, x - 4.0, TOP + 10.0, threshold),
+    );
     axes(&mut svg, "score", "pictures", (f64::from(low), f64::from(low + span)), (0.0, most));
     svg.push_str("</svg>");
     svg
@@ -66,10 +78,22 @@ fn axes(svg: &mut String, x: &str, y: &str, xs: (f64, f64), ys: (f64, f64)) {
         let (px, py) = (LEFT + (right - LEFT) * t, base - (base - TOP) * t);
         let (vx, vy) = (xs.0 + (xs.1 - xs.0) * t, ys.0 + (ys.1 - ys.0) * t);
         write_to(svg, format_args!(r#"<text x="{px:.1}" y="{:.1}" class="middle">{}</text>"#, base + 14.0, number(vx)));
-        write_to(svg, format_args!(r#"<text x="{:.1}" y="{:.1}" class="end">{}</text>"#, LEFT - 5.0, py + 4.0, number(vy)));
+        write_to(
+            svg,
+            format_args!(r#"<text x="{:.1}" y="{:.1}" class="end">{}</text>"#, LEFT - 5.0, py + 4.0, number(vy)),
+        );
     }
-    write_to(svg, format_args!(r#"<text x="{:.1}" y="{:.1}" class="middle">{x}</text>"#, (LEFT + right) / 2.0, HEIGHT - 6.0));
-    write_to(svg, format_args!(r#"<text transform="translate(11 {:.1}) rotate(-90)" class="middle">{y}</text>"#, (TOP + base) / 2.0));
+    write_to(
+        svg,
+        format_args!(r#"<text x="{:.1}" y="{:.1}" class="middle">{x}</text>"#, (LEFT + right) / 2.0, HEIGHT - 6.0),
+    );
+    write_to(
+        svg,
+        format_args!(
+            r#"<text transform="translate(11 {:.1}) rotate(-90)" class="middle">{y}</text>"#,
+            (TOP + base) / 2.0
+        ),
+    );
 }
 
 fn number(v: f64) -> String {

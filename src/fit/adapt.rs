@@ -203,8 +203,7 @@ impl<'a> Model<'a> {
         let len = width as usize * height as usize * 3;
         let pictures: Vec<Picture> =
             bundle.parity_input.chunks_exact(len).map(|rgb| Picture { width, height, rgb: rgb.to_vec() }).collect();
-        let mut judge =
-            Judge { embedder: &mut *self.embedder, scorer: &mut self.scorer, searcher: &mut self.searcher };
+        let mut judge = Judge { embedder: &mut *self.embedder, scorer: &mut self.scorer, searcher: &mut self.searcher };
         bundle.parity_score = judge.make(&pictures, &bundle.bank, &bundle.bank_weight)?.1;
         Ok(())
     }

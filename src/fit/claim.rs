@@ -72,9 +72,12 @@ mod tests {
     #[test]
     fn the_binomial_sums_are_those_of_the_tables() {
         // scipy.stats.binom.cdf
-        for (n, p, m, want) in
-            [(20, 0.1, 2, 0.676_926_805), (299, 0.01, 0, 0.049_536_257), (1000, 0.001, 3, 0.981_073_167), (5, 0.5, 5, 1.0)]
-        {
+        for (n, p, m, want) in [
+            (20, 0.1, 2, 0.676_926_805),
+            (299, 0.01, 0, 0.049_536_257),
+            (1000, 0.001, 3, 0.981_073_167),
+            (5, 0.5, 5, 1.0),
+        ] {
             assert!((binomial_at_most(n, p, m) - want).abs() < 1e-6, "{n} {p} {m}");
         }
     }

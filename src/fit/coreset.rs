@@ -118,7 +118,8 @@ impl<'a> Worker<'a> {
             }
             let mine = self.farthest(chosen.len(), &round.bar);
             // To others, a point goes by its own index.
-            let mine = self.own.get(mine.index() as usize).map_or(Key(0), |i| Key::new(f32::from_bits(mine.bits()), *i));
+            let mine =
+                self.own.get(mine.index() as usize).map_or(Key(0), |i| Key::new(f32::from_bits(mine.bits()), *i));
             *round.bests[t].lock().unwrap_or_else(PoisonError::into_inner) = mine;
             round.barrier.wait();
             let best = round.bests.iter().map(|b| *b.lock().unwrap_or_else(PoisonError::into_inner)).max();
@@ -241,7 +242,11 @@ mod tests {
         for threads in [2, 3, 7] {
             assert_eq!(greedy_coreset(&points, 20, &all(1000), 150, 3, threads, &mut |_| {}), one);
         }
-        assert_ne!(greedy_coreset(&points, 20, &all(1000), 150, 4, 1, &mut |_| {})[0], one[0], "the seed draws the first point");
+        assert_ne!(
+            greedy_coreset(&points, 20, &all(1000), 150, 4, 1, &mut |_| {})[0],
+            one[0],
+            "the seed draws the first point"
+        );
     }
 
     #[test]

@@ -129,7 +129,9 @@ pub enum FitError {
     #[error("all pictures look the same to the network, so no threshold can be set; are they pictures of the part?")]
     NoSpread,
     /// Not even the smallest bank is fast enough.
-    #[error("one picture's {cells} patches cannot be compared with a bank of {smallest} patches in {budget:?}; a longer --time-budget, fewer pixels (--size) or more threads are needed")]
+    #[error(
+        "one picture's {cells} patches cannot be compared with a bank of {smallest} patches in {budget:?}; a longer --time-budget, fewer pixels (--size) or more threads are needed"
+    )]
     TooSlow {
         /// Patches of a picture.
         cells: usize,
@@ -171,8 +173,7 @@ pub fn fit(
         return Err(FitError::Option("the mask or region hides the whole picture"));
     }
     let (dim, cells) = (embedder.dim(), scorer.cells().len());
-    let mut reader =
-        Reader { embedder: &mut *embedder, backbone, scorer: &scorer, augment: options.augment, skip_bad };
+    let mut reader = Reader { embedder: &mut *embedder, backbone, scorer: &scorer, augment: options.augment, skip_bad };
     let (set, left_out) = reader.read(pictures, progress)?;
     let n = set.names.len();
 
@@ -265,25 +266,22 @@ fn factors(
     let factors = outlier_factors(&originals, (n, cells, dim), threads, &mut |done| {
         progress(Stage::Outliers, done, cells);
     });
-    set.blocks.iter().flat_map(|(image, _)| &factors[*image as usize * cells..(*image as usize + 1) * cells]).copied().collect()
+    set.blocks
+        .iter()
+        .flat_map(|(image, _)| &factors[*image as usize * cells..(*image as usize + 1) * cells])
+        .copied()
+        .collect()
 }
 
 /// The largest bank that `cells` patches are compared with in the time: measured with real features, then approached from below.
-fn largest_bank(
-    values: &[f32],
-    dim: usize,
-    cells: usize,
-    budget: Duration,
-    threads: usize,
-) -> Result<usize, FitError> {
+fn largest_bank(values: &[f32], dim: usize, cells: usize, budget: Duration, threads: usize) -> Result<usize, FitError> {
     const SMALLEST: usize = 100;
     let patches = values.len() / dim;
     let queries = &values[..cells * dim];
     let mut near = Vec::new();
     let mut seconds = |n: usize| {
         let step = patches / n;
-        let rows: Vec<f32> =
-            (0..n).flat_map(|i| &values[i * step * dim..(i * step + 1) * dim]).copied().collect();
+        let rows: Vec<f32> = (0..n).flat_map(|i| &values[i * step * dim..(i * step + 1) * dim]).copied().collect();
         let mut searcher = Searcher::new(rows.into(), dim, threads);
         let mut times: Vec<Duration> = (0..12)
             .map(|_| {

@@ -28,7 +28,8 @@ impl Spread {
     pub fn new(near: &[Nearest], searcher: &mut Searcher, bank: &[f32], exponent: f32) -> Spread {
         let mut pairs = Vec::new();
         searcher.search_k_into(bank, 2, &mut pairs);
-        let apart: Vec<f32> = pairs.chunks_exact(2).map(|p| if p[1].distance.is_finite() { p[1].distance } else { 0.0 }).collect();
+        let apart: Vec<f32> =
+            pairs.chunks_exact(2).map(|p| if p[1].distance.is_finite() { p[1].distance } else { 0.0 }).collect();
         let mut start = vec![0u32; apart.len() + 1];
         near.iter().for_each(|n| start[n.index as usize + 1] += 1);
         for i in 1..start.len() {

@@ -161,7 +161,10 @@ impl PatchCore {
         let (dim, grid) = (m.dim as usize, (m.grid[0] as usize, m.grid[1] as usize));
         if (embedder.dim(), embedder.grid()) != (dim, grid) {
             let (d, g) = (embedder.dim(), embedder.grid());
-            let why = format!("it gives {d} values for each of {}x{} patches, the bank wants {dim} for {}x{}", g.0, g.1, grid.0, grid.1);
+            let why = format!(
+                "it gives {d} values for each of {}x{} patches, the bank wants {dim} for {}x{}",
+                g.0, g.1, grid.0, grid.1
+            );
             return Err(EngineError::Load { engine: embedder.engine_name(), why });
         }
         let mask: Vec<bool> = bundle.mask.iter().map(|v| *v != 0).collect();

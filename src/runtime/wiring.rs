@@ -17,6 +17,7 @@ use crate::types::{CameraId, Fault, Frame, Mono, Pool, Pooled, Regions, ScoreMap
 /// What decide is told, by the capture and the inspection stages. One channel carries both, so that a part's admission
 /// always comes before its result.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "moved through one queue; boxing would allocate per frame")]
 pub enum PartEvent {
     /// A part was offered.
     Admitted {

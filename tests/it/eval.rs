@@ -34,7 +34,8 @@ fn metrics_agree_with_scikit_learn_and_the_published_definitions() {
             // Picture 3 is called defective and shows nothing.
             for region in 0..if defective && n != 3 { n % 4 + 1 } else { 0 } {
                 let (x0, y0, size) = ((region * 13 + n * 5) % 40, (region * 17 + n * 3) % 40, 2 + region * 2);
-                for (y, x) in (y0..(y0 + size).min(SIDE)).flat_map(|y| (x0..(x0 + size).min(SIDE)).map(move |x| (y, x))) {
+                for (y, x) in (y0..(y0 + size).min(SIDE)).flat_map(|y| (x0..(x0 + size).min(SIDE)).map(move |x| (y, x)))
+                {
                     let at = n * SIDE * SIDE + y * SIDE + x;
                     masks[at] = 1.0;
                     maps[at] = maps[at] * 0.6 + 0.55;
@@ -130,7 +131,10 @@ fn the_command_measures_compares_and_reports() {
     let (flipped, c) = (told["comparison"]["flipped"].as_array().unwrap(), &told["comparison"]);
     assert_eq!(flipped.len() as u64, c["better"].as_u64().unwrap() + c["worse"].as_u64().unwrap());
     let page = std::fs::read_to_string(path("report/report.html")).unwrap();
-    assert!(page.contains("<svg") && !page.contains("http://") && !page.contains("https://"), "opens without a network");
+    assert!(
+        page.contains("<svg") && !page.contains("http://") && !page.contains("https://"),
+        "opens without a network"
+    );
     let people = common::run(&mut common::andon(&["eval", &a, &set, "--no-pixels"]));
     assert!(people.out.contains("image AUROC") && people.out.contains("defects that pass"), "{}", people.out);
 }

@@ -10,7 +10,10 @@ use andon::model::Detector;
 use andon::publish::{Offer, Record, Sink};
 use andon::runtime::{Active, CameraSpec, Line, LineError, LineReport, LineSpec};
 use andon::telemetry::Metrics;
-use andon::types::{Counts, Detection, Fault, Frame, FrameView, ModelTag, Mono, Outcome, PixelFormat, Pixels, Pooled, Reason, Regions, Seq, Threshold, Verdict};
+use andon::types::{
+    Counts, Detection, Fault, Frame, FrameView, ModelTag, Mono, Outcome, PixelFormat, Pixels, Pooled, Reason, Regions,
+    Seq, Threshold, Verdict,
+};
 
 /// What a scripted camera does next.
 #[derive(Clone, Copy)]
@@ -107,7 +110,8 @@ impl Sink for Kept {
 }
 
 fn active() -> Active {
-    let model = Arc::new(ModelTag { name: "m".into(), blake3: String::new(), engine: "obedient".into(), sources: Vec::new() });
+    let model =
+        Arc::new(ModelTag { name: "m".into(), blake3: String::new(), engine: "obedient".into(), sources: Vec::new() });
     Active { threshold: Threshold::new(100.0).unwrap(), model, degraded: false }
 }
 

@@ -28,7 +28,12 @@ fn verdict(seq: u64, score: Option<f32>) -> Verdict {
         deadline: Mono(2_000_000),
         queue_ns: 0,
         times: StageTimes::default(),
-        model: Arc::new(ModelTag { name: "m".into(), blake3: String::new(), engine: "rten".into(), sources: Vec::new() }),
+        model: Arc::new(ModelTag {
+            name: "m".into(),
+            blake3: String::new(),
+            engine: "rten".into(),
+            sources: Vec::new(),
+        }),
         degraded: false,
     }
 }

@@ -87,7 +87,8 @@ fn held_out_scores_are_those_of_models_that_never_saw_the_picture() {
         let others: Vec<Named> = good(8).into_iter().enumerate().filter(|(j, _)| *j != i).map(|(_, p)| p).collect();
         let (without, _) = learn(others, false).unwrap();
         Blocks.embed(&picture(i as u32).view().unwrap(), &mut features).unwrap();
-        let distance = |q: &[f32], b: &[f32]| q.iter().zip(b).map(|(x, y)| f64::from(x - y).powi(2)).sum::<f64>().sqrt();
+        let distance =
+            |q: &[f32], b: &[f32]| q.iter().zip(b).map(|(x, y)| f64::from(x - y).powi(2)).sum::<f64>().sqrt();
         let nearest = |q: &[f32]| without.bank.chunks_exact(3).map(|b| distance(q, b)).fold(f64::INFINITY, f64::min);
         let want = features.chunks_exact(3).map(nearest).fold(0.0, f64::max);
         assert!((f64::from(*score) - want).abs() < 1e-4 * want.max(1.0), "{i}: {score} {want}");
@@ -157,7 +158,9 @@ fn a_defect_among_the_good_is_listed_and_can_be_kept_out() {
     let pictures = || -> Vec<Named> {
         (0..12u32)
             .map(|n| {
-                let rgb = (0..16 * 16 * 3u32).map(|i| (i / 48 * 8) as u8 ^ (i.wrapping_mul(97) ^ n * 13) as u8 & 7).collect();
+                let rgb = (0..16 * 16 * 3u32)
+                    .map(|i| (i / 48 * 8) as u8 ^ ((i.wrapping_mul(97) ^ (n * 13)) as u8 & 7))
+                    .collect();
                 let mut picture = Picture { width: 16, height: 16, rgb };
                 if n == 7 {
                     picture.rgb[..4 * 48].fill(250);

@@ -84,11 +84,20 @@ impl Bundle {
             (m.typical.is_finite() && m.typical < m.threshold, "the heatmap's zero is not below the threshold"),
             (self.bank_cell.len() == rows && self.bank_weight.len() == rows, "the bank's tables differ in length"),
             (self.bank_cell.iter().all(|c| (*c as usize) < cells), "bank_cell is outside the grid"),
-            (self.bank_weight.iter().all(|w| w.is_finite() && *w > 0.0), "a bank weight is not a finite number above 0"),
-            (self.mask.len() == cells && self.mask.iter().any(|m| *m != 0), "the mask does not fit the grid or hides all"),
+            (
+                self.bank_weight.iter().all(|w| w.is_finite() && *w > 0.0),
+                "a bank weight is not a finite number above 0",
+            ),
+            (
+                self.mask.len() == cells && self.mask.iter().any(|m| *m != 0),
+                "the mask does not fit the grid or hides all",
+            ),
             (m.backbone.layers.len() == m.backbone.outputs.len(), "layers and outputs differ in number"),
             (m.backbone.layers.iter().all(|l| l.pool % 2 == 1 && l.pool < 32), "a neighbourhood is even or above 31"),
-            (m.backbone.layers.iter().all(|l| l.weight.is_finite() && l.weight > 0.0), "a layer's weight is not above 0"),
+            (
+                m.backbone.layers.iter().all(|l| l.weight.is_finite() && l.weight > 0.0),
+                "a layer's weight is not above 0",
+            ),
             (m.tiles.iter().all(|n| (1..=16).contains(n)), "the tiles are not 1 to 16 each way"),
             (m.training.added as usize <= images, "more images were added than there are"),
             (m.parity_tolerance > 0.0 && m.parity_tolerance < 1.0, "parity_tolerance is not between 0 and 1"),

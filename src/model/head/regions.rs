@@ -19,7 +19,9 @@ pub fn regions(
     label.resize(map.data.len(), 0);
     let cells = map.data.len();
     for start in 0..cells {
-        if label[start] != 0 || !(map.data[start] >= threshold) {
+        // NaN is no region: a picture that holds one has no score and is never rejected for it.
+        let above = map.data[start] >= threshold;
+        if label[start] != 0 || !above {
             continue;
         }
         let (mut low, mut high) = ([usize::MAX; 2], [0usize; 2]);
@@ -72,7 +74,8 @@ mod tests {
         ];
         let map = ScoreMap { width: 5, height: 4, data };
         let mut scratch = Vec::new();
-        let find = |min, scratch: &mut Vec<u32>| regions(&map, 5.0, (50, 80), min, scratch, |cell| (cell as u32, [0.0; 2]));
+        let find =
+            |min, scratch: &mut Vec<u32>| regions(&map, 5.0, (50, 80), min, scratch, |cell| (cell as u32, [0.0; 2]));
         let found = find(0.0, &mut scratch);
         assert_eq!(found.total, 2);
         let [right, left] = found.as_slice() else { panic!("{found:?}") };

@@ -146,7 +146,8 @@ impl Scorer {
         searcher: &mut Searcher,
     ) -> f32 {
         let looked = self.cells.iter().map(|c| map[*c as usize]);
-        let Some((peak, at)) = looked.clone().zip(0..).reduce(|a, b| if a.0.is_nan() || a.0 >= b.0 { a } else { b }) else {
+        let Some((peak, at)) = looked.clone().zip(0..).reduce(|a, b| if a.0.is_nan() || a.0 >= b.0 { a } else { b })
+        else {
             return f32::NAN;
         };
         match self.scoring.image {

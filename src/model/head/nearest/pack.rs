@@ -201,13 +201,7 @@ struct Whole {
 impl Whole {
     /// Rounds `centred` in place to whole numbers and puts them into words.
     #[inline(always)]
-    fn write(
-        &self,
-        centred: &mut [f32],
-        steps: usize,
-        error: f32,
-        mut put: impl FnMut(usize, u32),
-    ) -> (Query, i32) {
+    fn write(&self, centred: &mut [f32], steps: usize, error: f32, mut put: impl FnMut(usize, u32)) -> (Query, i32) {
         let lanes = centred.as_chunks_mut::<LANES>().0;
         let mut largest = [0.0f32; LANES];
         for v in lanes.iter() {
@@ -230,9 +224,10 @@ impl Whole {
         let mask = ((1u64 << self.bits) - 1) as u32;
         let per_step = 32 / self.bits;
         for (k, step) in centred.chunks_exact(per_step).take(steps).enumerate() {
-            let word = step.iter().rev().fold(0u32, |word, n| {
-                word.unbounded_shl(self.bits as u32) | ((*n as i32 + self.offset) as u32 & mask)
-            });
+            let word = step
+                .iter()
+                .rev()
+                .fold(0u32, |word, n| word.unbounded_shl(self.bits as u32) | ((*n as i32 + self.offset) as u32 & mask));
             put(k, word);
         }
         let (sum, square, lost) = (sum.iter().sum::<f32>(), square.iter().sum::<f32>(), lost.iter().sum::<f32>());

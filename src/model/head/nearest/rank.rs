@@ -219,8 +219,8 @@ impl Search<'_> {
     }
 }
 
-/// The squared distance that decides: sixteen partial sums, so that the compiler can use vectors, always in the same order and
-/// without fused operations, so that every processor gets the same bits.
+/// The squared distance that decides: sixteen partial sums, so that the compiler can use vectors, always added up in the same
+/// order and without fused operations, so that every processor gets the same bits.
 #[inline(always)]
 pub fn squared(a: &[f32], b: &[f32]) -> f32 {
     let mut sums = [0.0f32; 16];
@@ -231,8 +231,21 @@ pub fn squared(a: &[f32], b: &[f32]) -> f32 {
             sums[j] += d * d;
         }
     }
+    let ((ca, ra), (cb, rb)) = (ra.as_chunks::<8>(), rb.as_chunks::<8>());
+    for (x, y) in ca.iter().zip(cb) {
+        for j in 0..8 {
+            let d = x[j] - y[j];
+            sums[j] += d * d;
+        }
+    }
     for (j, (x, y)) in ra.iter().zip(rb).enumerate() {
         sums[j] += (x - y) * (x - y);
     }
-    sums.iter().sum()
+    // Halves onto halves: few steps that wait for each other.
+    for half in [8, 4, 2, 1] {
+        for j in 0..half {
+            sums[j] += sums[j + half];
+        }
+    }
+    sums[0]
 }
