@@ -21,7 +21,7 @@ lint: setup ## formatting and clippy, warnings denied
 	$(CARGO) clippy --release --locked --all-targets -- -D warnings
 	$(CARGO) clippy --release --locked --no-default-features --all-targets -- -D warnings
 
-bench: build ## nearest neighbours against plain loops
+bench: build ## nearest neighbours beside faiss and numpy, the coreset beside anomalib
 	$(CARGO) bench --locked
 
 build: setup ## the program, in target/release/andon

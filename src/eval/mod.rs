@@ -15,5 +15,5 @@ pub use curve::{Curve, Interval, wilson};
 pub use dataset::{Dataset, DatasetError, Sample, load};
 pub use pixels::{PixelMetrics, Pixels};
 pub use report::write_report;
-pub use run::{Evaluation, ImageResult, evaluate};
-pub use summary::{ImageMetrics, Latency, Rates, Summary};
+pub use run::{Evaluation, evaluate};
+pub use summary::{ImageMetrics, ImageResult, Latency, Rates, Summary};

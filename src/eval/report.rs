@@ -9,7 +9,8 @@ use base64::engine::general_purpose::STANDARD;
 use image::ImageEncoder;
 
 use super::compare::Comparison;
-use super::run::{Evaluation, ImageResult};
+use super::run::Evaluation;
+use super::summary::ImageResult;
 use super::svg;
 use crate::fit::read_image;
 use crate::model::heatmap;

@@ -1,36 +1,13 @@
-use std::path::PathBuf;
 use std::time::Instant;
-
-use serde::Serialize;
 
 use super::dataset::Sample;
 use super::pixels::Pixels;
-use super::summary::Summary;
+use super::summary::{ImageResult, Summary};
 use crate::decide::judge;
 use crate::fit::{Picture, read_image};
 use crate::model::bundle::Bundle;
 use crate::model::{Detector, heatmap};
 use crate::types::{Detection, Fault, Outcome, ScoreMap, Threshold};
-
-/// What became of one picture.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct ImageResult {
-    /// Picture.
-    pub path: PathBuf,
-    /// Kind of defect, `good` for good ones.
-    pub kind: String,
-    /// Whether it is defective in truth.
-    pub bad: bool,
-    /// Score, if there was a finite one.
-    pub score: Option<f32>,
-    /// Whether it passed at the model's threshold.
-    pub passed: bool,
-    /// Why it has no score.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub error: Option<String>,
-    /// Milliseconds from decoded pixels to score.
-    pub ms: f64,
-}
 
 /// One model on one set.
 #[derive(Clone, Debug)]

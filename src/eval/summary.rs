@@ -1,12 +1,32 @@
-//! The figures of an evaluation.
+//! The pictures' results and the figures of an evaluation.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use serde::Serialize;
 
 use super::curve::{Curve, Interval, wilson};
 use super::pixels::PixelMetrics;
-use super::run::ImageResult;
+
+/// What became of one picture.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ImageResult {
+    /// Picture.
+    pub path: PathBuf,
+    /// Kind of defect, `good` for good ones.
+    pub kind: String,
+    /// Whether it is defective in truth.
+    pub bad: bool,
+    /// Score, if there was a finite one.
+    pub score: Option<f32>,
+    /// Whether it passed at the model's threshold.
+    pub passed: bool,
+    /// Why it has no score.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// Milliseconds from decoded pixels to score.
+    pub ms: f64,
+}
 
 /// All figures of one model on one set.
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -5,7 +5,7 @@ use thiserror::Error;
 
 use super::claim::{Policy, threshold};
 use super::images::{ImageError, Picture};
-use super::learn::MIN_IMAGES;
+use super::options::MIN_IMAGES;
 use super::parity::Judge;
 use crate::model::Embed;
 use crate::model::bundle::Bundle;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::augment::Augment;
 use super::images::{ImageError, Picture};
-use super::learn::{FitError, MIN_IMAGES, Stage};
+use super::options::{FitError, MIN_IMAGES, Stage};
 use super::parity;
 use crate::model::head::score::Scorer;
 use crate::model::{Backbone, Embed};

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use super::coreset::greedy_coreset;
 use super::features::Set;
-use super::learn::{FitOptions, Stage};
+use super::options::{FitOptions, Stage};
 use super::spread::Spread;
 use crate::model::head::nearest::{Nearest, Searcher};
 

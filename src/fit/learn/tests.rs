@@ -1,8 +1,10 @@
+use super::super::augment::Augment;
+use super::super::claim::Policy;
 use super::*;
 use crate::model::head::aggregate::Layer;
-use crate::model::head::score::ImageScore;
+use crate::model::head::score::{ImageScore, Scoring};
 use crate::preprocess::InputSpec;
-use crate::types::FrameView;
+use crate::types::{Fault, FrameView};
 
 /// Features that need no network: the mean of each channel over a 4x4 grid of blocks.
 struct Blocks;
