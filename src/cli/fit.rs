@@ -231,10 +231,11 @@ fn estimate(files: usize, embedder: &mut PatchEmbedder, backbone: &Backbone, opt
     };
     // Features, the coreset's 12 bytes a patch, its centres on each thread, the packed bank.
     let bytes = patches * (4.0 * dim + 12.0 + 12.0) + bank * dim * 4.0 * (options.threads as f64 + 3.0) + 60e6;
-    // About half of all distances are computed by the coreset, at some 15 GFLOP/s a thread (measured); then every patch searches once.
-    let coreset = 0.5 * patches * bank * dim * 3.0 / (45e9 * options.threads as f64);
+    // About half of all distances are computed by the coreset, at some 14 GFLOP/s a thread (measured); then every patch searches once.
+    let coreset = 0.5 * patches * bank * dim * 3.0 / (14e9 * options.threads as f64);
     let search = files as f64 * cells * bank * dim * 2.0 / (200e9 * options.threads as f64);
-    let seconds = blocks * network * 1.2 + (coreset + search) * (f64::from(options.folds as u32) * 0.9 + 1.0);
+    // Each group's memory is learned from the pictures of all others: together as much as the folds less one; then the whole.
+    let seconds = blocks * network * 1.2 + (coreset + search) * (options.folds.min(files) as f64);
     format!(
         "{files} pictures, {patches:.0} patches of {dim} values: about {:.0} MB of memory and {seconds:.0} s",
         bytes / 1e6

@@ -234,3 +234,17 @@ fn different_sizes_leave_the_frame_size_open() {
     all.push(Ok(("wide.png".into(), Picture { width: 32, height: 16, rgb })));
     assert_eq!(learn(all, false).unwrap().0.manifest.frame_size, None);
 }
+
+/// Re-weighting searches one row after every picture's patches.
+#[test]
+fn every_image_score_can_be_learned_with() {
+    let scores = |image| {
+        let scoring = Scoring { local_scale: 0.5, smoothing: 1.0, image, min_area: 0 };
+        learn_with(good(8), false, &FitOptions { scoring, ..options() }).unwrap().bundle.train_scores
+    };
+    let (max, top, reweighted) =
+        (scores(ImageScore::Max), scores(ImageScore::Top(3)), scores(ImageScore::Reweighted(3)));
+    for i in 0..8 {
+        assert!(top[i] <= max[i] && reweighted[i] <= max[i] && reweighted[i] > 0.0, "{i}");
+    }
+}

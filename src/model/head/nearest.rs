@@ -63,7 +63,7 @@ struct Shared {
 struct Helper {
     to: Option<Sender<Job>>,
     back: Receiver<Scratch>,
-    /// The helper's memory, here between searches.
+    /// The helper's memory, here between searches; away while it works.
     scratch: Option<Scratch>,
     thread: Option<std::thread::JoinHandle<()>>,
 }
@@ -145,8 +145,9 @@ impl Searcher {
         }
         self.shared.search(self.isa, queries, mine, &mut self.own);
         out.clear();
-        let own = self.own.best.iter();
-        for best in own.chain(self.helpers.iter_mut().flat_map(Helper::take)).take(count) {
+        // Every answer is waited for before any is read: one that stayed behind would be taken for the next search's.
+        self.helpers.iter_mut().for_each(Helper::wait);
+        for best in self.own.best.iter().chain(self.helpers.iter().flat_map(Helper::found)).take(count) {
             let from = out.len() / k * self.dim;
             put(best, &queries[from..from + self.dim], k, out);
         }
@@ -188,6 +189,12 @@ impl Helper {
     }
 
     fn give(&mut self, shared: &Arc<Shared>, blocks: Range<usize>) {
+        if blocks.is_empty() {
+            if let Some(scratch) = &mut self.scratch {
+                scratch.best.clear();
+            }
+            return;
+        }
         let job = Job { shared: shared.clone(), blocks, scratch: self.scratch.take().unwrap_or_default() };
         if let Some(to) = &self.to {
             // The helper ends only when this end is dropped.
@@ -195,8 +202,13 @@ impl Helper {
         }
     }
 
-    fn take(&mut self) -> &[Best] {
-        self.scratch = self.back.recv().ok();
+    fn wait(&mut self) {
+        if self.scratch.is_none() {
+            self.scratch = self.back.recv().ok();
+        }
+    }
+
+    fn found(&self) -> &[Best] {
         self.scratch.as_ref().map(|s| s.best.as_slice()).unwrap_or_default()
     }
 }

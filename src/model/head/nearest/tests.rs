@@ -147,6 +147,25 @@ proptest::proptest! {
     }
 }
 
+/// A search that needs fewer threads than there are leaves nothing behind for the next one.
+#[test]
+fn searches_of_every_size_follow_each_other() {
+    let (rows, dim): (Arc<[f32]>, usize) = (noise(100 * 10, 21).into(), 10);
+    for threads in [2, 5] {
+        let mut searcher = Searcher::new(rows.clone(), dim, threads);
+        let mut out = Vec::new();
+        for (round, count) in [1, 40, 1, 1, 1, 9, 0, 17, 1, 100, 3].into_iter().enumerate() {
+            let q = noise(count * dim, 100 + round as u64);
+            searcher.search_k_into(&q, 2, &mut out);
+            assert_eq!(out.len(), 2 * count);
+            for (q, found) in q.chunks_exact(dim).zip(out.chunks_exact(2)) {
+                let got: Vec<_> = found.iter().map(|f| (f.index, f.distance.to_bits())).collect();
+                assert_eq!(got, exhaustive(&rows, dim, q, 2, &(0..0)), "{count} queries in round {round}");
+            }
+        }
+    }
+}
+
 /// Several slabs, more rows than a slab holds, as large as a real bank.
 #[test]
 fn a_large_bank_is_searched_in_slabs_to_the_same_answer() {
