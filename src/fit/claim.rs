@@ -1,4 +1,4 @@
-//! Where the threshold goes: at an order statistic of the leave-one-image-out scores of good pictures, with what that
+//! Where the threshold goes: at an order statistic of the held-out scores of good pictures, with what that
 //! promises. Nothing is assumed of how scores are distributed, only that the parts to come are like those learned from.
 //!
 //! With the threshold just above the `(n - m)`-th smallest of `n` scores, the share of good parts that it rejects is Beta distributed

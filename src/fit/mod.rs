@@ -1,4 +1,4 @@
-//! Learns a bundle from good pictures: features, coreset, leave-one-image-out scores, threshold. Runs on the caller's
+//! Learns a bundle from good pictures: features, coreset, held-out scores, threshold. Runs on the caller's
 //! thread (and helpers of its own); never on the line's.
 
 mod adapt;
