@@ -231,7 +231,8 @@ fn under_overload_the_oldest_frames_are_left_out_and_counted() {
     assert_eq!(counts.offered, 100);
     assert!(counts.uninspected >= 90, "{counts:?}");
     let inspected: Vec<u64> = ran.verdicts.iter().filter(|v| v.score.is_some()).map(|v| v.seq.0).collect();
-    assert!(inspected.contains(&98) && inspected.contains(&99), "the newest are inspected: {inspected:?}");
+    // Not always 98 too: if the inspector takes a frame while 99 makes room for itself, one more than needed has gone.
+    assert!(inspected.contains(&99), "the newest is inspected: {inspected:?}");
     assert!(ran.reasons().iter().all(|r| matches!(r, Reason::Overflow | Reason::OverThreshold)));
 }
 
