@@ -12,10 +12,12 @@
 
 pub mod types;
 
+pub mod field;
 pub mod capture;
 pub mod preprocess;
 pub mod model;
 pub mod decide;
+pub mod act;
 pub mod publish;
 
 pub mod fit;

@@ -22,7 +22,7 @@ use andon::preprocess::InputSpec;
 use andon::publish::{Offer, Record, Sink};
 use andon::runtime::{Active, CameraSpec, Line, LineSpec};
 use andon::telemetry::Metrics;
-use andon::types::{Frame, ModelTag, Mono, PixelFormat, Pixels, Pool, Seq, Threshold};
+use andon::types::{Frame, FrameNo, ModelTag, Mono, PixelFormat, Pixels, Pool, Threshold};
 
 struct Counting;
 
@@ -114,7 +114,7 @@ impl Source for Steady {
         data[0] = self.next as u8;
         let pixels = Pixels::Pooled { data, format: PixelFormat::Rgb8, width: SIDE, height: SIDE, stride: SIDE * 3 };
         self.next += 1;
-        Ok(Next::Frame(Frame { seq: Seq(0), t_capture: Mono::now(), source_index: Some(self.next), pixels }))
+        Ok(Next::Frame(Frame { number: FrameNo(0), t_capture: Mono::now(), source_index: Some(self.next), pixels }))
     }
 
     fn state(&self) -> CameraState {
@@ -199,10 +199,11 @@ fn a_steady_frame_allocates_nothing_on_the_hot_lane() {
         make_detector: Box::new(move || Ok(make())),
         active,
         deadline: Duration::from_secs(5),
+        presence: None,
     };
     let metrics = Metrics::new(&["cam".to_owned()]);
     let sinks: Vec<Box<dyn Sink>> = vec![Box::new(Viewer(seen.clone()))];
-    let line = Line::start(LineSpec { cameras: vec![spec], sinks, metrics, status }).unwrap();
+    let line = Line::start(LineSpec { lanes: Vec::new(), cameras: vec![spec], sinks, metrics, status }).unwrap();
     line.wait(&AtomicBool::new(false)).unwrap();
     WATCH.store(false, Relaxed);
     let report = line.finish().unwrap();

@@ -8,7 +8,7 @@ use gstreamer_app as gst_app;
 use gstreamer_video as gst_video;
 
 use super::{CaptureError, PipelineSpec, allow};
-use crate::types::{Frame, Mono, PixelFormat, Pixels, Seq};
+use crate::types::{Frame, FrameNo, Mono, PixelFormat, Pixels};
 
 /// Frames that wait in the sink at most. Nothing is dropped here (`drop=false`): the capture thread only hands over and
 /// never blocks, so if this fills, the camera's own queue does too, and its frame numbers show what was lost.
@@ -110,7 +110,7 @@ impl Live {
         let missed = self.missed(offset);
         let t_capture = self.captured(buffer.and_then(|b| b.pts()), now);
         let pixels = self.pixels(sample).unwrap_or(Pixels::Unreadable);
-        (missed, Frame { seq: Seq(0), t_capture, source_index: offset, pixels })
+        (missed, Frame { number: FrameNo(0), t_capture, source_index: offset, pixels })
     }
 
     /// Frame numbers that were left out. A number that goes back, or jumps by more than a minute's worth, is a counter that

@@ -1,6 +1,7 @@
 //! Where frames come from. Owns cameras and their supervision; hands out [`Frame`]s whose pixels stay where the camera put
 //! them. Called by the `cap-N` thread only; never waits longer than it was told to, never judges.
 
+mod presence;
 mod template;
 
 #[cfg(feature = "gst")]
@@ -22,6 +23,7 @@ pub use allow::{ELEMENT_PACKAGES, missing_elements};
 pub use feed::{Feed, Painter};
 #[cfg(feature = "gst")]
 pub use gst::{GstOptions, GstSource};
+pub use presence::Presence;
 pub use template::{PipelineSpec, TemplateError, built_in_pipelines};
 
 /// What a source has to say.
@@ -31,7 +33,7 @@ pub use template::{PipelineSpec, TemplateError, built_in_pipelines};
     reason = "moved once from the source to the queue; boxing would allocate per frame"
 )]
 pub enum Next {
-    /// A frame; `seq` is still 0, the capture stage numbers it.
+    /// A frame; its number is still 0, the capture stage numbers it.
     Frame(Frame),
     /// The camera numbered `missed` frames that never arrived.
     Gap {

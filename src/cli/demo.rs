@@ -82,6 +82,8 @@ impl Demo {
             line: settings.config.line.clone(),
             station: settings.config.station.clone(),
             cameras: vec!["sim".to_owned()],
+            lanes: vec!["sim".to_owned()],
+            ejectors: Vec::new(),
             simulated: true,
             boot: Ulid::generate(),
         };
@@ -89,8 +91,11 @@ impl Demo {
         let metrics = Metrics::new(&names.cameras);
         let health = run::health(status.clone());
         let server = settings.config.metrics.and_then(|a| Server::start(a, metrics.clone(), health).ok());
-        let control =
-            Arc::new(LineControl { status: status.clone(), config_json: serde_json::to_string(&settings.raw)? });
+        let control = Arc::new(LineControl {
+            status: status.clone(),
+            takes_triggers: false,
+            config_json: serde_json::to_string(&settings.raw)?,
+        });
         let zenoh = sinks::zenoh(&settings.config.zenoh, &names, control, vec![bundle.clone()])?;
 
         let mut screen = if self.json { None } else { Screen::enter()? };
@@ -101,8 +106,9 @@ impl Demo {
         let make_detector =
             setup::make_detector(ready.detector, bundle.clone(), self.engine.options(), FrameSize::AsTrained);
         let source = camera::simulated(conveyor.clone(), self.rate, limit)?;
-        let spec = CameraSpec { name: "sim".to_owned(), source, make_detector, active, deadline: DEADLINE };
-        let line = Line::start(LineSpec { cameras: vec![spec], sinks: all, metrics, status })?;
+        let spec =
+            CameraSpec { name: "sim".to_owned(), source, make_detector, active, deadline: DEADLINE, presence: None };
+        let line = Line::start(LineSpec { cameras: vec![spec], lanes: Vec::new(), sinks: all, metrics, status })?;
 
         let title = format!("simulated flanges · {engine}");
         let mut show = Show {
@@ -252,6 +258,7 @@ impl Show<'_> {
                         self.rejected = Some((v.seq, k));
                     }
                 }
+                ViewEvent::Part(_) | ViewEvent::Fired(_) | ViewEvent::Notice(_) => {}
                 ViewEvent::Stats(s) => self.live.stats(s),
                 ViewEvent::Map(seq, map, threshold) => {
                     if self.maps.len() == 8 {

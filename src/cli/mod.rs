@@ -15,6 +15,7 @@ mod recipe;
 mod run;
 mod setup;
 mod sinks;
+mod wires;
 pub mod view;
 
 use std::process::ExitCode;

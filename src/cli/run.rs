@@ -7,9 +7,9 @@ use ulid::Ulid;
 
 use super::exit::{Exit, Failure};
 use super::sinks::{JsonLines, LogStats};
-use super::{camera, output, setup, sinks};
+use super::{camera, output, setup, sinks, wires};
 use crate::capture::CameraState;
-use crate::config::{self, Config};
+use crate::config::{self, Config, TriggerKind};
 use crate::model::bundle::Bundle;
 use crate::model::engine::EngineOptions;
 use crate::publish::Sink;
@@ -49,7 +49,10 @@ impl Run {
         }
         let stop = setup::stop_flag()?;
         let cameras = prepare(c)?;
+        let (lane_names, ejector_names) = wires::names(c);
         let names = Names {
+            lanes: lane_names,
+            ejectors: ejector_names,
             site: c.site.clone(),
             line: c.line.clone(),
             station: c.station.clone(),
@@ -57,11 +60,16 @@ impl Run {
             simulated: false,
             boot: Ulid::generate(),
         };
-        let status = Line::status_of(cameras.iter().map(|p| (p.name.clone(), p.active.clone())));
+        let lanes = wires::lanes(c)?;
+        let each = cameras.iter().map(|p| (p.name.clone(), p.active.clone()));
+        let status = Status::new(each, names.lanes.iter().cloned());
         let metrics = Metrics::new(&names.cameras);
         let _server = c.metrics.map(|a| Server::start(a, metrics.clone(), health(status.clone()))).transpose()?;
-        let control =
-            Arc::new(LineControl { status: status.clone(), config_json: serde_json::to_string(&loaded.raw)? });
+        let control = Arc::new(LineControl {
+            status: status.clone(),
+            takes_triggers: c.parts.trigger == TriggerKind::Message,
+            config_json: serde_json::to_string(&loaded.raw)?,
+        });
         let bundles = cameras.iter().map(|p| p.bundle.clone()).collect();
         let mut sinks: Vec<Box<dyn Sink>> = sinks::zenoh(&c.zenoh, &names, control, bundles)?.into_iter().collect();
         sinks.push(Box::new(LogStats::new(names.clone())));
@@ -74,9 +82,16 @@ impl Run {
             let named = |e| Failure::config(anyhow::anyhow!("camera `{}`: {e}", camera.name));
             let source = camera::configured(camera, &c.allow_elements).map_err(named)?;
             let Prepared { name, make_detector, active, .. } = prepared;
-            specs.push(CameraSpec { name, source, make_detector, active, deadline: camera.deadline });
+            specs.push(CameraSpec {
+                name,
+                source,
+                make_detector,
+                active,
+                deadline: camera.deadline,
+                presence: camera.presence,
+            });
         }
-        let line = Line::start(LineSpec { cameras: specs, sinks, metrics, status })?;
+        let line = Line::start(LineSpec { cameras: specs, lanes, sinks, metrics, status })?;
         tracing::info!(version = env!("CARGO_PKG_VERSION"), cameras = c.cameras.len(), "the line runs");
         let ended = line.wait(&stop);
         let report = line.finish()?;

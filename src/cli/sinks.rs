@@ -12,7 +12,7 @@ use crate::model::bundle::Bundle;
 use crate::publish::wire::{self, Names};
 use crate::publish::{Control, Offer, Record, Sink, ZenohOptions};
 use crate::runtime::{Joined, spawn};
-use crate::types::{Mono, ScoreMap, Seq, Stats, Verdict, WallClock};
+use crate::types::{Fired, Mono, Notice, PartEnd, ScoreMap, Seq, Stats, Verdict, WallClock};
 
 /// Zenoh, if wanted and built in.
 #[cfg(feature = "zenoh")]
@@ -44,10 +44,11 @@ pub(super) fn zenoh(
     Ok(None)
 }
 
-/// Verdicts as JSON lines on standard output, written by a thread of its own: a reader that stops reading holds up nobody
+/// Verdicts, parts, ejections and oddities as JSON lines on standard output, written by a thread of its own: a reader that stops reading holds up nobody
 /// else, and what does not fit is left out there and counted.
 pub(super) struct JsonLines {
-    to: Option<Sender<Verdict>>,
+    names: Names,
+    to: Option<Sender<Vec<u8>>>,
     writer: Option<Joined>,
     stuck: Arc<AtomicBool>,
 }
@@ -56,19 +57,15 @@ impl JsonLines {
     /// `stuck` becomes true when the reader has not taken everything two seconds after the end.
     pub fn start(names: Names, stuck: Arc<AtomicBool>) -> std::io::Result<JsonLines> {
         // 17 s at 60 parts/s.
-        let (to, verdicts) = bounded::<Verdict>(1024);
+        let (to, lines) = bounded::<Vec<u8>>(1024);
         let writer = spawn("stdout", move || {
-            for v in verdicts {
-                let mut out = std::io::stdout().lock();
-                let written = serde_json::to_writer(&mut out, &wire::verdict(&names, &WallClock::read(), &v))
-                    .map_err(std::io::Error::from)
-                    .and_then(|()| out.write_all(b"\n"));
-                if written.is_err() {
+            for line in lines {
+                if std::io::stdout().lock().write_all(&line).is_err() {
                     return;
                 }
             }
         })?;
-        Ok(JsonLines { to: Some(to), writer: Some(writer), stuck })
+        Ok(JsonLines { names, to: Some(to), writer: Some(writer), stuck })
     }
 }
 
@@ -78,8 +75,10 @@ impl Sink for JsonLines {
     }
 
     fn offer(&mut self, record: &Record) -> Offer {
-        let (Record::Verdict(v), Some(to)) = (record, &self.to) else { return Offer::Ignored };
-        if to.try_send(v.clone()).is_ok() { Offer::Taken } else { Offer::Shed }
+        let (false, Some(to)) = (matches!(record, Record::Stats(_)), &self.to) else { return Offer::Ignored };
+        let Some((_, mut line)) = wire::json(&self.names, &WallClock::read(), record) else { return Offer::Ignored };
+        line.push(b'\n');
+        if to.try_send(line).is_ok() { Offer::Taken } else { Offer::Shed }
     }
 
     fn close(&mut self) {
@@ -138,6 +137,9 @@ pub(super) enum ViewEvent {
     Verdict(Verdict),
     Stats(Stats),
     Map(Seq, ScoreMap, f32),
+    Part(PartEnd),
+    Fired(Fired),
+    Notice(Notice),
 }
 
 /// Passes records on to the thread that draws; what it cannot take is left out there.
@@ -156,6 +158,9 @@ impl Sink for ToView {
             Record::Verdict(v) => ViewEvent::Verdict(v.clone()),
             Record::Stats(s) => ViewEvent::Stats(*s),
             Record::Map(m) => ViewEvent::Map(m.seq, ScoreMap::clone(&m.map), m.threshold),
+            Record::Part(_, end) => ViewEvent::Part(*end),
+            Record::Fired(_, fired) => ViewEvent::Fired(*fired),
+            Record::Notice(_, notice) => ViewEvent::Notice(*notice),
         };
         if self.to.try_send(event).is_ok() { Offer::Taken } else { Offer::Shed }
     }

@@ -3,7 +3,9 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::parts::{self, Parts};
 use super::raw::{FrameSize, OnEos, Raw, RawCamera};
+use crate::capture::Presence;
 use crate::model::engine::EngineChoice;
 use crate::publish::ZenohOptions;
 use crate::types::{CameraId, Threshold};
@@ -25,6 +27,8 @@ pub struct Config {
     pub threads: usize,
     /// Where `libonnxruntime.so` is.
     pub ort_library: Option<PathBuf>,
+    /// Parts, belt and ejectors.
+    pub parts: Parts,
     /// GStreamer elements allowed besides the built-in list.
     pub allow_elements: Vec<String>,
     /// Zenoh.
@@ -56,6 +60,8 @@ pub struct Camera {
     pub frame_size: FrameSize,
     /// Meaning of the end of the stream.
     pub on_eos: OnEos,
+    /// A band that says whether a part is there.
+    pub presence: Option<Presence>,
 }
 
 impl Config {
@@ -81,6 +87,7 @@ impl Config {
         if raw.engine.threads > 256 {
             wrong.push(format!("engine.threads: {} is not in 0..=256 (0 = automatic)", raw.engine.threads));
         }
+        let parts = parts::check(raw, base, &mut wrong);
         if !wrong.is_empty() {
             return Err(wrong);
         }
@@ -97,6 +104,7 @@ impl Config {
             engine: raw.engine.kind,
             threads,
             ort_library: raw.engine.ort_library.as_deref().map(|p| base.join(p)),
+            parts,
             allow_elements: raw.capture.allow_elements.clone(),
             zenoh: raw.zenoh.clone(),
             metrics,
@@ -115,6 +123,21 @@ fn check_camera(name: &str, raw: &RawCamera, base: &Path, wrong: &mut Vec<String
     if !(1..=60_000).contains(&raw.deadline_ms) {
         wrong.push(format!("cameras.{name}.deadline_ms: {} is not in 1..=60000", raw.deadline_ms));
     }
+    let presence = raw.presence.map(|p| {
+        let inside = p.x >= 0.0 && p.y >= 0.0 && p.width > 0.0 && p.height > 0.0;
+        if !inside || p.x + p.width > 1.0 || p.y + p.height > 1.0 {
+            wrong.push(format!(
+                "cameras.{name}.presence: the band leaves the picture; x, y, width, height are shares of it"
+            ));
+        }
+        if !(0.0..=255.0).contains(&p.level) || !(0.0..=255.0).contains(&p.hysteresis) {
+            wrong.push(format!("cameras.{name}.presence: level and hysteresis are brightnesses from 0 to 255"));
+        }
+        Presence { band: [p.x, p.y, p.width, p.height], level: p.level, hysteresis: p.hysteresis, dark: p.dark }
+    });
+    if name == "belt" || name == "ctl" {
+        wrong.push(format!("cameras.{name}: this name is taken; keys of the whole station begin with it"));
+    }
     let threshold = raw.threshold.map(Threshold::new);
     if threshold == Some(None) {
         let given = raw.threshold.unwrap_or_default();
@@ -131,6 +154,7 @@ fn check_camera(name: &str, raw: &RawCamera, base: &Path, wrong: &mut Vec<String
         threshold: threshold.flatten(),
         frame_size: raw.frame_size,
         on_eos: raw.on_eos,
+        presence,
     })
 }
 

@@ -6,8 +6,15 @@
 mod check;
 mod keys;
 mod load;
+mod parts;
 mod raw;
+mod raw_line;
 
 pub use check::{Camera, Config};
 pub use load::{ConfigError, Loaded, load, schema};
-pub use raw::{FrameSize, OnEos, Raw, RawCamera, RawCapture, RawEngine, RawLog, RawMetrics};
+pub use parts::{Ejector, Encoder, Parts, Place, Wire};
+pub use raw::{FrameSize, OnEos, Raw, RawCamera, RawCapture, RawEngine, RawLog, RawMetrics, RawPresence};
+pub use raw_line::{
+    Cause, Driver, EncoderKind, Level, RawAlarms, RawBelt, RawEjector, RawParts, RawWire, SafeAction, Switch,
+    TriggerKind, Wires,
+};

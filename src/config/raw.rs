@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::raw_line::{RawAlarms, RawBelt, RawEjector, RawParts, Wires};
 use crate::model::engine::EngineChoice;
 use crate::publish::ZenohOptions;
 
@@ -23,6 +24,18 @@ pub struct Raw {
     pub engine: RawEngine,
     /// What holds for every camera.
     pub capture: RawCapture,
+    /// How parts are announced.
+    pub parts: RawParts,
+    /// The belt and its encoder.
+    pub belt: RawBelt,
+    /// Sensors: `[inputs.NAME]`.
+    pub inputs: Wires,
+    /// Valves, lamps, relays: `[outputs.NAME]`.
+    pub outputs: Wires,
+    /// What takes parts off the belt: `[ejectors.NAME]`.
+    pub ejectors: BTreeMap<String, RawEjector>,
+    /// When many rejects are one fault, and the outputs that say so.
+    pub alarms: RawAlarms,
     /// Verdicts, heatmaps and control over Zenoh.
     pub zenoh: ZenohOptions,
     /// The endpoint for Prometheus.
@@ -40,6 +53,12 @@ impl Default for Raw {
             cameras: BTreeMap::new(),
             engine: RawEngine::default(),
             capture: RawCapture::default(),
+            parts: RawParts::default(),
+            belt: RawBelt::default(),
+            inputs: Wires::new(),
+            outputs: Wires::new(),
+            ejectors: BTreeMap::new(),
+            alarms: RawAlarms::default(),
             zenoh: ZenohOptions::default(),
             metrics: RawMetrics::default(),
             log: RawLog::default(),
@@ -70,6 +89,35 @@ pub struct RawCamera {
     /// What the end of the stream means.
     #[serde(default)]
     pub on_eos: OnEos,
+    /// A band of the picture that says whether a part is there; without it, every frame counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub presence: Option<RawPresence>,
+}
+
+/// A light barrier in the picture: a part comes when the mean brightness of a band crosses a level.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawPresence {
+    /// Left edge of the band, share of the width.
+    pub x: f32,
+    /// Upper edge, share of the height.
+    pub y: f32,
+    /// Width of the band, share of the width.
+    pub width: f32,
+    /// Height of the band, share of the height.
+    pub height: f32,
+    /// Mean brightness, 0 to 255, at which a part is there.
+    pub level: f32,
+    /// How far the brightness has to go back before the next part can come.
+    #[serde(default = "default_hysteresis")]
+    pub hysteresis: f32,
+    /// A part is darker than the belt.
+    #[serde(default)]
+    pub dark: bool,
+}
+
+fn default_hysteresis() -> f32 {
+    10.0
 }
 
 fn default_deadline_ms() -> u64 {

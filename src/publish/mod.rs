@@ -5,7 +5,7 @@ pub mod wire;
 #[cfg(feature = "zenoh")]
 mod zenoh;
 
-use crate::types::{CameraId, Mono, Pooled, ScoreMap, Seq, Stats, Verdict};
+use crate::types::{CameraId, Fired, Mono, Notice, PartEnd, Pooled, ScoreMap, Seq, Stats, Verdict};
 
 pub use options::{TlsOptions, ZenohMode, ZenohOptions};
 #[cfg(feature = "zenoh")]
@@ -19,6 +19,12 @@ pub enum Record {
     Verdict(Verdict),
     /// Once a second for each camera.
     Stats(Stats),
+    /// A part's outcome over all of its cameras; the lane's number.
+    Part(u8, PartEnd),
+    /// What an ejector did; the lane's number.
+    Fired(u8, Fired),
+    /// Something odd; the lane's number.
+    Notice(u8, Notice),
     /// The anomaly map behind a verdict; only the latest is kept, and only while somebody wants it.
     Map(MapRecord),
 }
@@ -76,6 +82,16 @@ pub trait Control: Send + Sync {
     /// # Errors
     /// Why the value is refused.
     fn set_threshold(&self, camera: CameraId, value: f32) -> Result<(), String>;
+    /// A part is announced from outside.
+    ///
+    /// # Errors
+    /// Why it is not taken.
+    fn trigger(&self, id: Option<u64>) -> Result<(), String>;
+    /// Takes the request to stop the line back.
+    ///
+    /// # Errors
+    /// Why it is not taken.
+    fn release(&self) -> Result<(), String>;
     /// The active configuration as JSON, without secrets.
     fn config_json(&self) -> String;
 }

@@ -1,11 +1,18 @@
 //! The records as other programs see them: JSON with a schema name. Fields may be added within a version; none changes its
 //! meaning. Names follow OPC 40100-1 where it has one.
 
+mod events;
+mod stats;
+
 use schemars::JsonSchema;
 use serde::Serialize;
 use ulid::Ulid;
 
-use crate::types::{CameraId, LatencySummary, Region, Seq, Stats, Verdict, WallClock};
+use super::Record;
+use crate::types::{CameraId, Region, Seq, Verdict, WallClock};
+
+pub use events::{EJECT_SCHEMA, EVENT_SCHEMA, EjectRecord, EventRecord, PART_SCHEMA, PartRecord, eject, event, part};
+pub use stats::{LatencyUs, MarginUs, ShedRecord, StatsRecord, stats};
 
 /// Schema name of a verdict, and its Zenoh encoding.
 pub const VERDICT_SCHEMA: &str = "andon.verdict.v1";
@@ -23,6 +30,10 @@ pub struct Names {
     pub station: String,
     /// Cameras by id.
     pub cameras: Vec<String>,
+    /// Lanes by number: the camera's name in free run, else `belt`.
+    pub lanes: Vec<String>,
+    /// Ejectors by lane and number.
+    pub ejectors: Vec<Vec<String>>,
     /// Pictures come from the simulator.
     pub simulated: bool,
     /// This start of the program.
@@ -35,9 +46,30 @@ impl Names {
         self.cameras.get(id.index()).map_or("", String::as_str)
     }
 
+    /// Name of a lane.
+    pub fn lane(&self, n: u8) -> &str {
+        self.lanes.get(usize::from(n)).map_or("", String::as_str)
+    }
+
+    /// Name of an ejector of a lane.
+    pub fn ejector(&self, lane: u8, n: u8) -> &str {
+        let of_lane = self.ejectors.get(usize::from(lane));
+        of_lane.and_then(|e| e.get(usize::from(n))).map_or("", String::as_str)
+    }
+
+    /// `andon/<site>/<line>/<station>`.
+    pub fn station_key(&self) -> String {
+        format!("andon/{}/{}/{}", self.site, self.line, self.station)
+    }
+
     /// `andon/<site>/<line>/<station>/<camera>`.
     pub fn key(&self, id: CameraId) -> String {
-        format!("andon/{}/{}/{}/{}", self.site, self.line, self.station, self.camera(id))
+        format!("{}/{}", self.station_key(), self.camera(id))
+    }
+
+    /// `andon/<site>/<line>/<station>/<lane>`.
+    pub fn lane_key(&self, n: u8) -> String {
+        format!("{}/{}", self.station_key(), self.lane(n))
     }
 }
 
@@ -66,6 +98,12 @@ pub struct VerdictRecord<'a> {
     pub t_capture: String,
     /// The same on `CLOCK_MONOTONIC`, nanoseconds.
     pub t_capture_mono_ns: u64,
+    /// When the part was announced, on `CLOCK_MONOTONIC`, nanoseconds; in free run, when its picture was taken.
+    pub t_trigger_mono_ns: u64,
+    /// The number that the trigger gave the part.
+    pub trigger_id: Option<u64>,
+    /// Where the belt was at the trigger, in counts, where there is an encoder.
+    pub encoder: Option<i64>,
     /// When the outcome was decided, RFC 3339 UTC.
     pub t_result: String,
     /// `PASS`, `REJECT`, `UNINSPECTED` or `ERROR`.
@@ -163,77 +201,6 @@ pub struct LatencyRecord {
     pub total: f64,
 }
 
-/// What a camera reports once a second.
-#[derive(Debug, Serialize, JsonSchema)]
-pub struct StatsRecord<'a> {
-    /// `andon.stats.v1`.
-    pub schema: &'a str,
-    /// ULID of the program's start.
-    pub boot: String,
-    /// Camera.
-    pub camera: &'a str,
-    /// When, RFC 3339 UTC.
-    pub t: String,
-    /// Parts that came since the start.
-    pub offered: u64,
-    /// Ended in PASS.
-    pub pass: u64,
-    /// Ended in REJECT.
-    pub reject: u64,
-    /// Ended in UNINSPECTED.
-    pub uninspected: u64,
-    /// Ended in ERROR.
-    pub error: u64,
-    /// Not ended yet.
-    pub in_flight: u64,
-    /// Results after their part had ended; ignored.
-    pub late_results: u64,
-    /// `offered == pass + reject + uninspected + error + in_flight`.
-    pub adds_up: bool,
-    /// Capture to outcome of inspected parts, microseconds.
-    pub latency_us: LatencyUs,
-    /// `starting`, `running`, `down` or `ended`.
-    pub camera_state: &'a str,
-    /// Rebuilds of the camera's pipeline.
-    pub camera_restarts: u64,
-    /// Rebuilds of the detector.
-    pub detector_restarts: u64,
-    /// What full channels refused.
-    pub shed: ShedRecord,
-}
-
-/// Percentiles since the start.
-#[derive(Debug, Serialize, JsonSchema)]
-pub struct LatencyUs {
-    /// Parts in it.
-    pub count: u64,
-    /// Median.
-    pub p50: u64,
-    /// 99 %.
-    pub p99: u64,
-    /// 99.9 %.
-    pub p999: u64,
-    /// Largest.
-    pub max: u64,
-}
-
-impl From<LatencySummary> for LatencyUs {
-    fn from(l: LatencySummary) -> Self {
-        LatencyUs { count: l.count, p50: l.p50_us, p99: l.p99_us, p999: l.p999_us, max: l.max_us }
-    }
-}
-
-/// What full channels refused.
-#[derive(Debug, Serialize, JsonSchema)]
-pub struct ShedRecord {
-    /// Events to decide.
-    pub parts: u64,
-    /// Records to the sinks.
-    pub records: u64,
-    /// Anomaly maps.
-    pub maps: u64,
-}
-
 fn ms(ns: u64) -> f64 {
     // Whole microseconds: more digits would be noise.
     (ns / 1000) as f64 / 1000.0
@@ -263,6 +230,9 @@ pub fn verdict<'a>(names: &'a Names, wall: &WallClock, v: &'a Verdict) -> Verdic
         source_index: v.source_index,
         t_capture: wall.rfc3339(v.t_capture),
         t_capture_mono_ns: v.t_capture.0,
+        t_trigger_mono_ns: v.t_trigger.0,
+        trigger_id: v.trigger_id,
+        encoder: v.encoder,
         t_result: wall.rfc3339(v.t_verdict),
         result: v.outcome.as_str(),
         reason: v.reason.as_str(),
@@ -284,30 +254,6 @@ pub fn verdict<'a>(names: &'a Names, wall: &WallClock, v: &'a Verdict) -> Verdic
         deadline_met: v.deadline_met(),
         simulated: names.simulated,
         degraded: v.degraded,
-    }
-}
-
-/// The statistics as they go out.
-pub fn stats<'a>(names: &'a Names, wall: &WallClock, s: &Stats) -> StatsRecord<'a> {
-    let [parts, records, maps] = s.shed;
-    StatsRecord {
-        schema: STATS_SCHEMA,
-        boot: names.boot.to_string(),
-        camera: names.camera(s.camera),
-        t: wall.rfc3339(s.t),
-        offered: s.counts.offered,
-        pass: s.counts.pass,
-        reject: s.counts.reject,
-        uninspected: s.counts.uninspected,
-        error: s.counts.error,
-        in_flight: s.counts.in_flight,
-        late_results: s.counts.late_results,
-        adds_up: s.counts.adds_up(),
-        latency_us: s.latency.into(),
-        camera_state: s.camera_state,
-        camera_restarts: s.camera_restarts,
-        detector_restarts: s.detector_restarts,
-        shed: ShedRecord { parts, records, maps },
     }
 }
 
@@ -342,6 +288,47 @@ pub fn heatmap_note(
         typical: scale.0,
         threshold: scale.1,
     }
+}
+
+/// What a record is about, for the key or topic that it goes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A camera's verdict.
+    Verdict(CameraId),
+    /// A camera's statistics.
+    Stats(CameraId),
+    /// A lane's part.
+    Part(u8),
+    /// A lane's ejector.
+    Eject(u8),
+    /// A lane's oddity.
+    Event(u8),
+}
+
+impl Kind {
+    /// `andon/<site>/<line>/<station>/<camera or lane>/<word>`.
+    pub fn key(self, names: &Names) -> String {
+        match self {
+            Kind::Verdict(c) => format!("{}/verdict", names.key(c)),
+            Kind::Stats(c) => format!("{}/stats", names.key(c)),
+            Kind::Part(n) => format!("{}/part", names.lane_key(n)),
+            Kind::Eject(n) => format!("{}/eject", names.lane_key(n)),
+            Kind::Event(n) => format!("{}/event", names.lane_key(n)),
+        }
+    }
+}
+
+/// A record as the JSON that goes out, the same for every way out; `None` for maps, which are pictures.
+pub fn json(names: &Names, wall: &WallClock, record: &Record) -> Option<(Kind, Vec<u8>)> {
+    let (kind, bytes) = match record {
+        Record::Verdict(v) => (Kind::Verdict(v.camera), serde_json::to_vec(&verdict(names, wall, v))),
+        Record::Stats(s) => (Kind::Stats(s.camera), serde_json::to_vec(&stats(names, wall, s))),
+        Record::Part(n, end) => (Kind::Part(*n), serde_json::to_vec(&part(names, wall, *n, end))),
+        Record::Fired(n, fired) => (Kind::Eject(*n), serde_json::to_vec(&eject(names, wall, *n, fired))),
+        Record::Notice(n, notice) => (Kind::Event(*n), serde_json::to_vec(&event(names, wall, *n, notice))),
+        Record::Map(_) => return None,
+    };
+    bytes.ok().map(|b| (kind, b))
 }
 
 /// JSON Schema of the verdict.

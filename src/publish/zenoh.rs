@@ -15,9 +15,9 @@ use ::zenoh::Wait;
 use image::ImageEncoder;
 
 use self::session::Open;
-use super::wire::{self, Names};
+use super::wire::{self, Kind, Names};
 use super::{Control, MapRecord, Offer, Record, Render, Sink, ZenohOptions};
-use crate::types::{CameraId, Mono, WallClock};
+use crate::types::{Mono, WallClock};
 
 pub use session::probe;
 
@@ -32,7 +32,7 @@ pub struct ZenohSink {
     open: Arc<Mutex<Option<Open>>>,
     /// Taken from `open` once it is there.
     session: Option<Open>,
-    waiting: VecDeque<(CameraId, Vec<u8>)>,
+    waiting: VecDeque<(Kind, Vec<u8>)>,
     stop: Arc<AtomicBool>,
     opener: Option<std::thread::JoinHandle<()>>,
     wall: (WallClock, Mono),
@@ -91,8 +91,8 @@ impl ZenohSink {
         if self.session.is_none() {
             self.session = self.open.try_lock().ok().and_then(|mut slot| slot.take());
             if let Some(session) = &self.session {
-                for (camera, payload) in self.waiting.drain(..) {
-                    session.put_verdict(camera, payload);
+                for (kind, payload) in self.waiting.drain(..) {
+                    session.put(kind, payload);
                 }
             }
         }
@@ -125,26 +125,23 @@ impl Sink for ZenohSink {
     }
 
     fn offer(&mut self, record: &Record) -> Offer {
-        let wall = self.wall();
-        match record {
-            Record::Verdict(v) => {
-                let Ok(payload) = serde_json::to_vec(&wire::verdict(&self.names, &wall, v)) else { return Offer::Shed };
-                if let Some(session) = self.session() {
-                    return session.put_verdict(v.camera, payload);
-                }
-                let full = self.waiting.len() == RING;
-                if full {
-                    self.waiting.pop_front();
-                }
-                self.waiting.push_back((v.camera, payload));
-                if full { Offer::Shed } else { Offer::Taken }
-            }
-            Record::Stats(s) => {
-                let Ok(payload) = serde_json::to_vec(&wire::stats(&self.names, &wall, s)) else { return Offer::Shed };
-                self.session().map_or(Offer::Ignored, |session| session.put_stats(s.camera, payload))
-            }
-            Record::Map(map) => self.offer_map(map),
+        if let Record::Map(map) = record {
+            return self.offer_map(map);
         }
+        let wall = self.wall();
+        let Some((kind, payload)) = wire::json(&self.names, &wall, record) else { return Offer::Shed };
+        if let Some(session) = self.session() {
+            return session.put(kind, payload);
+        }
+        if matches!(kind, Kind::Stats(_)) {
+            return Offer::Ignored;
+        }
+        let full = self.waiting.len() == RING;
+        if full {
+            self.waiting.pop_front();
+        }
+        self.waiting.push_back((kind, payload));
+        if full { Offer::Shed } else { Offer::Taken }
     }
 
     fn wants_maps(&self) -> bool {

@@ -9,8 +9,8 @@ use crossbeam_channel::Sender;
 use super::queue::EvictOldest;
 use super::status::Status;
 use super::wiring::PartEvent;
-use crate::capture::{CameraState, CaptureError, Next, Source};
-use crate::types::{CameraId, Frame, Mono, Seq};
+use crate::capture::{CameraState, CaptureError, Next, Presence, Source};
+use crate::types::{CameraId, Frame, FrameNo, Mono};
 
 /// How often the stop flag is looked at while the camera is silent.
 const TICK: Duration = Duration::from_millis(50);
@@ -22,14 +22,17 @@ pub(super) struct Cap {
     pub parts: Sender<PartEvent>,
     pub status: Arc<Status>,
     pub stop: Arc<AtomicBool>,
+    /// Frames without a part in them are no parts.
+    pub presence: Option<Presence>,
 }
 
 impl Cap {
     /// Runs until the stop flag, the end of the source, or what no retry can mend.
     pub fn run(mut self) -> Result<(), CaptureError> {
-        let mut seq = Seq(0);
+        let mut number = FrameNo(0);
         // Parts that decide could not be told of because its channel was full; told as missing as soon as there is room.
         let mut owed = 0u64;
+        let mut there = false;
         loop {
             let next = if self.stop.load(Relaxed) { Next::End } else { self.source.next(Mono::now() + TICK)? };
             let camera = &self.status.cameras[self.camera.index()];
@@ -40,13 +43,16 @@ impl Cap {
                 owed = 0;
             }
             match next {
-                Next::Frame(frame) if owed == 0 => self.admit(frame, &mut seq, &mut owed),
+                Next::Frame(frame) if !self.comes(&frame, &mut there) => {}
+                // Of frames that never came nobody knows whether a part was in them.
+                Next::Gap { .. } if self.presence.is_some() => {}
+                Next::Frame(frame) if owed == 0 => self.admit(frame, &mut number, &mut owed),
                 Next::Frame(_) => {
-                    seq = seq.next();
+                    number.0 += 1;
                     owed += 1;
                 }
                 Next::Gap { missed, at } => {
-                    seq = Seq(seq.0 + missed);
+                    number.0 += missed;
                     if owed > 0 || !self.tell(PartEvent::Missing { camera: self.camera, count: missed, at }) {
                         owed += missed;
                     }
@@ -66,12 +72,19 @@ impl Cap {
         Ok(())
     }
 
-    fn admit(&mut self, mut frame: Frame, seq: &mut Seq, owed: &mut u64) {
-        frame.seq = *seq;
-        *seq = seq.next();
-        let announced = self.tell(PartEvent::Admitted {
+    /// Whether the frame is offered: a part has just come into the band. A frame that cannot be read may hold one.
+    fn comes(&self, frame: &Frame, there: &mut bool) -> bool {
+        let (Some(presence), Some(view)) = (&self.presence, frame.view()) else { return true };
+        let before = std::mem::replace(there, presence.sees(&view, *there));
+        *there && !before
+    }
+
+    fn admit(&mut self, mut frame: Frame, number: &mut FrameNo, owed: &mut u64) {
+        frame.number = *number;
+        number.0 += 1;
+        let announced = self.tell(PartEvent::Frame {
             camera: self.camera,
-            seq: frame.seq,
+            frame: frame.number,
             t_capture: frame.t_capture,
             source_index: frame.source_index,
         });
@@ -81,7 +94,7 @@ impl Cap {
         }
         if let Some(oldest) = self.frames.push(frame) {
             // If this is refused, the part ends at its deadline instead.
-            self.tell(PartEvent::Evicted { camera: self.camera, seq: oldest.seq });
+            self.tell(PartEvent::Evicted { camera: self.camera, frame: oldest.number });
         }
     }
 

@@ -1,171 +1,157 @@
-//! The `decide` stage: one ledger a camera. Waits for events and for the earliest deadline, so that silence becomes
-//! UNINSPECTED even when an inspector hangs.
+//! The `decide` stage: every lane's ledger, schedule and outputs on one thread, so that between a PASS and the ejector there
+//! is no hand-over in which either could be late unseen. Waits for events, for the earliest deadline and for the next edge of
+//! an output; silence becomes UNINSPECTED even when an inspector hangs.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+use crossbeam_channel::{Receiver, RecvTimeoutError};
 
+use super::lane::{Lane, Office};
 use super::queue::LatestOnly;
-use super::status::Status;
 use super::wiring::PartEvent;
 use crate::capture::CameraState;
-use crate::decide::{Admitted, Ending, Ledger, Observed};
+use crate::decide::{FrameSeen, Observed, Told, Trigger};
 use crate::publish::{MapRecord, Record};
-use crate::telemetry::{LatencyHistogram, Metrics};
-use crate::types::{CameraId, Counts, LatencySummary, Mono, Outcome, Regions, StageTimes, Stats, Threshold, Verdict};
+use crate::types::{CameraId, Counts, LatencySummary, Mono, Notice, NoticeKind, Stats};
 
 /// How often each camera reports.
 const REPORT: Duration = Duration::from_secs(1);
 
 pub(super) struct Decide {
     pub parts: Receiver<PartEvent>,
-    pub records: Sender<Record>,
     pub maps: LatestOnly<MapRecord>,
-    pub ledgers: Vec<Ledger>,
-    pub latency: Vec<LatencyHistogram>,
-    pub status: Arc<Status>,
-    pub metrics: Arc<Metrics>,
-}
-
-/// What the inspector says of a part besides its score; nothing for parts that it did not see.
-#[derive(Clone, Copy, Default)]
-struct Work {
-    queue_ns: u64,
-    times: StageTimes,
-    regions: Regions,
+    pub lanes: Vec<Lane>,
+    pub office: Office,
 }
 
 impl Decide {
-    /// Runs until it is told to close (or every other stage is gone), then ends what is still open. Returns the final figures.
+    /// Runs until it is told to close, then ends what is still open. Returns the final figures by camera.
     pub fn run(mut self) -> Vec<(Counts, LatencySummary)> {
         let mut report_at = Mono::now() + REPORT;
         loop {
-            let due = self.ledgers.iter().filter_map(Ledger::next_deadline).min();
-            let wake = due.map_or(report_at, |d| report_at.min(d + Duration::from_nanos(1)));
-            match self.parts.recv_timeout(wake.since(Mono::now())) {
-                Ok(PartEvent::Close) => break,
+            let due = self.lanes.iter().map(Lane::next).min().unwrap_or(REPORT);
+            match self.parts.recv_timeout(due.min(report_at.since(Mono::now()))) {
+                Ok(PartEvent::Close) | Err(RecvTimeoutError::Disconnected) => break,
                 Ok(event) => self.take(event),
                 Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => break,
+            }
+            for lane in &mut self.lanes {
+                lane.step(&mut self.office);
             }
             let now = Mono::now();
-            if due.is_some_and(|d| now > d) {
-                self.each_camera(|ledger, end| ledger.expire(now, end));
-            }
             if now >= report_at {
                 self.report(now);
                 report_at = now + REPORT;
             }
         }
-        let now = Mono::now();
-        self.each_camera(|ledger, end| ledger.stop(now, end));
-        self.report(now);
-        self.ledgers.iter().zip(&self.latency).map(|(l, h)| (l.counts(), h.summary())).collect()
+        for lane in &mut self.lanes {
+            lane.stop(&mut self.office);
+        }
+        self.report(Mono::now());
+        let cameras = (0..self.office.latency.len()).map(|n| CameraId(n as u8));
+        cameras.map(|c| (self.counts(c), self.office.latency[c.index()].summary())).collect()
     }
 
     fn take(&mut self, event: PartEvent) {
-        let now = Mono::now();
+        let at = Mono::now();
+        let Decide { lanes, office, maps, .. } = self;
         match event {
-            PartEvent::Admitted { camera, seq, t_capture, source_index } => {
-                self.metrics.offered(camera, 1);
-                let part = Admitted { seq, t_capture, source_index };
-                self.with(camera, Work::default(), |ledger, _, end| ledger.admit(part, now, end));
+            PartEvent::Trigger { lane, at: when, id } => {
+                let Some(lane) = lanes.get_mut(usize::from(lane)) else { return };
+                let now = lane.now(at);
+                let trigger = Trigger { at: when, ticks: lane.belt.at(when).ticks, id };
+                lane.ledger.trigger(trigger, &now, &mut |told| lane.desk.told(told, office));
             }
-            PartEvent::Missing { camera, count, at } => {
-                self.metrics.offered(camera, count);
-                self.with(camera, Work::default(), |ledger, _, end| ledger.missing(count, at, now, end));
+            PartEvent::Frame { camera, frame, t_capture, source_index } => {
+                let Some((lane, place)) = find(lanes, camera) else { return };
+                let now = lane.now(at);
+                let seen = FrameSeen { frame, t_capture, ticks: lane.belt.at(t_capture).ticks, source_index };
+                lane.ledger.frame(place, seen, &now, &mut |told| lane.desk.told(told, office));
             }
-            PartEvent::Evicted { camera, seq } => {
-                self.with(camera, Work::default(), |ledger, _, end| ledger.evicted(seq, now, end));
+            PartEvent::Missing { camera, count, at: seen } => {
+                let Some((lane, place)) = find(lanes, camera) else { return };
+                let now = lane.now(at);
+                let ticks = lane.belt.at(seen).ticks;
+                lane.ledger.gap(place, count, seen, ticks, &now, &mut |told| lane.desk.told(told, office));
             }
-            PartEvent::Observed { camera, seq, result, queue_ns, times, regions, map } => {
+            PartEvent::Evicted { camera, frame } => {
+                let Some((lane, place)) = find(lanes, camera) else { return };
+                let now = lane.now(at);
+                lane.ledger.evicted(place, frame, &now, &mut |told| lane.desk.told(told, office));
+            }
+            PartEvent::Observed { camera, frame, result, queue_ns, times, regions, map } => {
+                let Some((lane, place)) = find(lanes, camera) else { return };
+                let threshold = office.status.cameras[camera.index()].active.load().threshold;
+                let seen = Observed { frame, result, threshold, queue_ns, times, regions };
+                let now = lane.now(at);
                 let mut judged = None;
-                self.with(camera, Work { queue_ns, times, regions }, |ledger, threshold, end| {
-                    ledger.observed(Observed { seq, result }, threshold, now, &mut |e: Ending| {
-                        judged = e.score.map(|_| (e.part.t_capture, threshold));
-                        end(e);
-                    });
+                lane.ledger.observed(place, seen, &now, &mut |told| {
+                    if let Told::Ended(e) = &told
+                        && e.score.is_some()
+                    {
+                        judged = Some((e.part.seq, e.t_capture));
+                    }
+                    lane.desk.told(told, office);
                 });
-                if let (Some(map), Some((t_capture, threshold))) = (map, judged) {
+                if let (Some(map), Some((seq, t_capture))) = (map, judged) {
                     let record = MapRecord { camera, seq, t_capture, map, threshold: threshold.get() };
-                    if self.maps.set(record) {
-                        self.status.shed.maps.fetch_add(1, Relaxed);
+                    if maps.set(record) {
+                        office.status.shed.maps.fetch_add(1, Relaxed);
                     }
                 }
             }
+            PartEvent::Confirm { lane, ejector, at: when } => {
+                if let Some(lane) = lanes.get_mut(usize::from(lane)) {
+                    lane.desk.confirm(ejector, when, office);
+                }
+            }
+            PartEvent::Input { lane, who, works } => {
+                if let Some(lane) = lanes.get_mut(usize::from(lane)) {
+                    let kind = if works { NoticeKind::InputBack } else { NoticeKind::InputFault };
+                    lane.desk.notice(Notice { kind, at, who, value: 0 }, office);
+                }
+            }
+            PartEvent::Release => lanes.iter_mut().for_each(|lane| lane.desk.release(at, office)),
             PartEvent::Close => {}
         }
     }
 
-    fn each_camera(&mut self, mut work: impl FnMut(&mut Ledger, &mut dyn FnMut(Ending))) {
-        for n in 0..self.ledgers.len() {
-            let camera = CameraId(n as u8);
-            self.with(camera, Work::default(), |ledger, _, end| work(ledger, &mut *end));
-        }
-    }
-
-    /// Lends one ledger out and sends a verdict for every part that ends meanwhile. The threshold is read once, so that the
-    /// verdict names the one that it was judged by.
-    fn with(
-        &mut self,
-        camera: CameraId,
-        done: Work,
-        work: impl FnOnce(&mut Ledger, Threshold, &mut dyn FnMut(Ending)),
-    ) {
-        let Decide { ledgers, latency, status, metrics, records, .. } = self;
-        let active = status.cameras[camera.index()].active.load();
-        let histogram = &mut latency[camera.index()];
-        let mut end = |e: Ending| {
-            let verdict = Verdict {
-                camera,
-                seq: e.part.seq,
-                source_index: e.part.source_index,
-                outcome: e.outcome,
-                reason: e.reason,
-                score: e.score,
-                threshold: active.threshold.get(),
-                t_capture: e.part.t_capture,
-                t_verdict: e.at,
-                deadline: e.deadline,
-                regions: if matches!(e.outcome, Outcome::Reject) { done.regions } else { Regions::default() },
-                queue_ns: done.queue_ns,
-                times: done.times,
-                model: active.model.clone(),
-                degraded: active.degraded,
-            };
-            metrics.ended(camera, &verdict);
-            if e.score.is_some() {
-                histogram.record_ns(verdict.latency_ns());
-            }
-            if records.try_send(Record::Verdict(verdict)).is_err() {
-                status.shed.records.fetch_add(1, Relaxed);
-            }
-        };
-        work(&mut ledgers[camera.index()], active.threshold, &mut end);
+    fn counts(&self, camera: CameraId) -> Counts {
+        let lane = self.lanes.iter().find_map(|l| Some((l, l.place(camera)?)));
+        lane.map_or(Counts::default(), |(lane, place)| lane.ledger.counts(place))
     }
 
     fn report(&mut self, now: Mono) {
-        for (n, (ledger, latency)) in self.ledgers.iter().zip(&self.latency).enumerate() {
-            let (camera, shed) = (&self.status.cameras[n], &self.status.shed);
-            let (state, id) = (camera.state(), CameraId(n as u8));
-            let camera_restarts = camera.camera_restarts.load(Relaxed);
-            let detector_restarts = camera.detector_restarts.load(Relaxed);
-            self.metrics.camera(id, state == CameraState::Running, camera_restarts, detector_restarts);
-            let stats = Stats {
-                camera: id,
-                t: now,
-                counts: ledger.counts(),
-                latency: latency.summary(),
-                camera_state: state.as_str(),
-                camera_restarts,
-                detector_restarts,
-                shed: [&shed.parts, &shed.records, &shed.maps].map(|n| n.load(Relaxed)),
-            };
-            if self.records.try_send(Record::Stats(stats)).is_err() {
-                self.status.shed.records.fetch_add(1, Relaxed);
+        for lane in &self.lanes {
+            for (place, id) in lane.desk.cameras().iter().enumerate() {
+                let (camera, shed) = (&self.office.status.cameras[id.index()], &self.office.status.shed);
+                let state = camera.state();
+                let camera_restarts = camera.camera_restarts.load(Relaxed);
+                let detector_restarts = camera.detector_restarts.load(Relaxed);
+                let up = state == CameraState::Running;
+                self.office.metrics.camera(*id, up, camera_restarts, detector_restarts);
+                self.office.send(Record::Stats(Stats {
+                    camera: *id,
+                    t: now,
+                    counts: lane.ledger.counts(place),
+                    latency: self.office.latency[id.index()].summary(),
+                    margin: lane.desk.margins.margins(),
+                    line_stop: lane.desk.stopped(),
+                    camera_state: state.as_str(),
+                    camera_restarts,
+                    detector_restarts,
+                    shed: [&shed.parts, &shed.records, &shed.maps].map(|n| n.load(Relaxed)),
+                }));
             }
         }
     }
+}
+
+/// The lane that a camera looks at, and its place there.
+fn find(lanes: &mut [Lane], camera: CameraId) -> Option<(&mut Lane, usize)> {
+    lanes.iter_mut().find_map(|lane| {
+        let place = lane.place(camera)?;
+        Some((lane, place))
+    })
 }

@@ -39,7 +39,7 @@ impl Infer {
         let mut rebuilt = VecDeque::with_capacity(RESTARTS + 1);
         while let Ok(frame) = self.frames.recv() {
             let taken = Mono::now();
-            let seq = frame.seq;
+            let number = frame.number;
             let queue_ns = taken.0.saturating_sub(frame.t_capture.0);
             let result = self.detect(&frame, &mut out);
             // The camera's buffer goes back before anything else is done.
@@ -50,7 +50,8 @@ impl Infer {
             };
             let (times, regions) = (out.times, result.map_or(Regions::default(), |(_, regions)| regions));
             let result = result.map(|(score, _)| score);
-            let observed = PartEvent::Observed { camera: self.camera, seq, result, queue_ns, times, regions, map };
+            let observed =
+                PartEvent::Observed { camera: self.camera, frame: number, result, queue_ns, times, regions, map };
             if self.parts.try_send(observed).is_err() {
                 // The part ends at its deadline; nothing can pass by this.
                 self.status.shed.parts.fetch_add(1, Relaxed);

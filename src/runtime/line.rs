@@ -1,7 +1,7 @@
 //! A whole line: cameras, inspectors, decide, publish. Starts them, watches them, stops them in the order of the flow.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
@@ -10,12 +10,13 @@ use thiserror::Error;
 use super::cap::Cap;
 use super::decide::Decide;
 use super::infer::{Infer, MakeDetector};
+use super::inputs;
+use super::lane::{Lane, LaneSpec, Office};
 use super::publish::Publish;
-use super::status::{Active, CameraStatus, Status};
-use super::threads::{Joined, spawn};
+use super::status::{Active, Status};
+use super::threads::{Joined, real_time, spawn};
 use super::wiring::{self, PartEvent};
-use crate::capture::{CaptureError, Source};
-use crate::decide::Ledger;
+use crate::capture::{CaptureError, Presence, Source};
 use crate::publish::Sink;
 use crate::telemetry::{LatencyHistogram, Metrics};
 use crate::types::{CameraId, Counts, LatencySummary};
@@ -30,14 +31,18 @@ pub struct CameraSpec {
     pub make_detector: MakeDetector,
     /// What judges at start.
     pub active: Active,
-    /// Capture to outcome at most; a later result does not count.
+    /// Capture to outcome at most in free run; a later result does not count.
     pub deadline: Duration,
+    /// Tells frames with a part from those without; every frame counts otherwise.
+    pub presence: Option<Presence>,
 }
 
 /// What a line is made of.
 pub struct LineSpec {
     /// Cameras in the order of their ids; at least one, at most [`CameraId::MAX`].
     pub cameras: Vec<CameraSpec>,
+    /// How cameras and parts belong together; empty for a free run of every camera by itself. Every camera is on one lane.
+    pub lanes: Vec<LaneSpec>,
     /// Who gets the records.
     pub sinks: Vec<Box<dyn Sink>>,
     /// Counters for the metrics endpoint.
@@ -55,6 +60,12 @@ pub enum LineError {
         /// How many were given.
         got: usize,
     },
+    /// A camera on no lane or on two.
+    #[error("every camera has to be on exactly one lane, and the shared state has to know every lane")]
+    Lanes,
+    /// The shared state is of a line that was started already.
+    #[error("this line was started already")]
+    Started,
     /// The detector could not be made.
     #[error("camera `{camera}`: {why}")]
     Detector {
@@ -93,6 +104,7 @@ pub struct Line {
     failures: Receiver<LineError>,
     totals: Receiver<Vec<(Counts, LatencySummary)>>,
     parts: Sender<PartEvent>,
+    inputs: Vec<Joined>,
     cap: Vec<Joined>,
     infer: Vec<Joined>,
     decide: Option<Joined>,
@@ -100,13 +112,11 @@ pub struct Line {
 }
 
 impl Line {
-    /// The shared state for these cameras; made before the line so that sinks can hold it.
+    /// The shared state for these cameras in free run; made before the line so that sinks can hold it.
     pub fn status_of(cameras: impl IntoIterator<Item = (String, Active)>) -> Arc<Status> {
-        Arc::new(Status {
-            cameras: cameras.into_iter().map(|(name, active)| CameraStatus::new(name, active)).collect(),
-            shed: Default::default(),
-            maps_wanted: AtomicBool::new(false),
-        })
+        let cameras: Vec<_> = cameras.into_iter().collect();
+        let lanes: Vec<String> = cameras.iter().map(|(name, _)| name.clone()).collect();
+        Status::new(cameras, lanes)
     }
 
     /// Builds every detector (so that the first frame pays for nothing), then starts the threads from the sinks upward.
@@ -114,11 +124,23 @@ impl Line {
     /// # Errors
     /// See [`LineError`]; nothing is left running then.
     pub fn start(spec: LineSpec) -> Result<Line, LineError> {
-        let LineSpec { cameras, sinks, metrics, status } = spec;
+        let LineSpec { cameras, lanes, sinks, metrics, status } = spec;
         if cameras.is_empty() || cameras.len() > CameraId::MAX || cameras.len() != status.cameras.len() {
             return Err(LineError::Cameras { got: cameras.len() });
         }
-        let (parts_tx, parts_rx) = wiring::parts();
+        let lanes = if lanes.is_empty() {
+            let each = cameras.iter().enumerate();
+            each.map(|(n, c)| LaneSpec::free(CameraId(n as u8), c.deadline)).collect()
+        } else {
+            lanes
+        };
+        let mut on_lanes: Vec<CameraId> = lanes.iter().flat_map(|l| l.cameras.iter().copied()).collect();
+        on_lanes.sort_unstable();
+        if !on_lanes.iter().map(|c| c.index()).eq(0..cameras.len()) || lanes.len() != status.lanes.len() {
+            return Err(LineError::Lanes);
+        }
+        let inbox = status.inbox.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let (parts_tx, parts_rx) = (status.parts.clone(), inbox.ok_or(LineError::Started)?);
         let (records_tx, records_rx) = wiring::records();
         let (maps_tx, maps_rx) = wiring::maps();
         let (fail_tx, failures) = bounded(2 * CameraId::MAX);
@@ -126,28 +148,31 @@ impl Line {
         let stop = Arc::new(AtomicBool::new(false));
 
         let mut ready = Vec::with_capacity(cameras.len());
-        let mut ledgers = Vec::with_capacity(cameras.len());
         for mut camera in cameras {
             let detector =
                 (camera.make_detector)().map_err(|why| LineError::Detector { camera: camera.name.clone(), why })?;
-            ledgers.push(Ledger::new(camera.deadline));
             ready.push((camera, detector));
         }
 
         let publish = Publish { records: records_rx, maps: maps_rx, sinks, status: status.clone() };
         let publish = spawn("pub", move || publish.run())?;
-        let latency = ledgers.iter().map(|_| LatencyHistogram::new()).collect();
-        let decide = Decide {
-            parts: parts_rx,
-            records: records_tx,
-            maps: maps_tx,
-            ledgers,
-            latency,
-            status: status.clone(),
-            metrics,
-        };
+        let latency = ready.iter().map(|_| LatencyHistogram::new()).collect();
+        let office = Office { records: records_tx, status: status.clone(), metrics, latency };
+        let (mut running, mut inputs) = (Vec::new(), Vec::new());
+        for (n, lane) in lanes.into_iter().enumerate() {
+            let (lane, its) = Lane::new(n as u8, lane);
+            running.push(lane);
+            inputs.push(its);
+        }
+        let acts = running.iter().any(Lane::acts);
+        let decide = Decide { parts: parts_rx, maps: maps_tx, lanes: running, office };
         // The receiver may be gone when the line was dropped without `finish`; the figures are then nobody's.
-        let decide = spawn("decide", move || drop(totals_tx.send(decide.run())))?;
+        let decide = spawn("decide", move || {
+            if acts {
+                real_time();
+            }
+            drop(totals_tx.send(decide.run()));
+        })?;
 
         let mut line = Line {
             stop,
@@ -155,11 +180,15 @@ impl Line {
             failures,
             totals,
             parts: parts_tx,
+            inputs: Vec::new(),
             cap: Vec::new(),
             infer: Vec::new(),
             decide: Some(decide),
             publish: Some(publish),
         };
+        for (n, its) in inputs.into_iter().enumerate() {
+            line.inputs.extend(inputs::start(n as u8, its, &line.status, &line.stop)?);
+        }
         for (n, (camera, detector)) in ready.into_iter().enumerate() {
             line.start_camera(n, camera, detector, &fail_tx)?;
         }
@@ -198,6 +227,7 @@ impl Line {
             parts: self.parts.clone(),
             status: self.status.clone(),
             stop: self.stop.clone(),
+            presence: spec.presence,
         };
         let (name, fail) = (spec.name, failures.clone());
         self.cap.push(spawn(&format!("cap-{n}"), move || {
@@ -252,7 +282,7 @@ impl Line {
         self.stop.store(true, Relaxed);
         // A camera's driver may hang for its two seconds of teardown, an engine for one inference, the sinks for theirs.
         let limit = Duration::from_secs(5);
-        for joined in self.cap.drain(..).chain(self.infer.drain(..)) {
+        for joined in self.cap.drain(..).chain(self.inputs.drain(..)).chain(self.infer.drain(..)) {
             joined.join_within(limit);
         }
         // Not by closing the channel: an inspector that hangs still holds its end.

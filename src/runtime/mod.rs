@@ -3,8 +3,9 @@
 //!
 //! ```text
 //! camera → [cap-N] ──frames(2)──► [infer-N] ──┐
-//!             └──────── parts(256) ───────────┴──► [decide] ──records(1024)──► [pub] → sinks
-//!                                                      └──maps(1, latest)────────^
+//! sensor → [in-N]    └──────── parts(256) ────┴──► [decide] ──records(1024)──► [pub] → sinks
+//! encoder → [encoder-N] ────── position ─────────────^ │ └────maps(1, latest)────────^
+//!                                                      └──► valves, line stop, heartbeat
 //! ```
 //! Threads stop in the order of the flow; what is then still in flight gets its outcome from decide: nothing is forgotten.
 
@@ -12,6 +13,8 @@ mod cap;
 mod control;
 mod decide;
 mod infer;
+mod inputs;
+mod lane;
 mod line;
 mod publish;
 mod queue;
@@ -21,7 +24,8 @@ pub mod wiring;
 
 pub use control::LineControl;
 pub use infer::MakeDetector;
+pub use lane::{EjectorLine, LaneSpec};
 pub use line::{CameraSpec, Line, LineError, LineReport, LineSpec};
 pub use queue::{EvictOldest, LatestOnly};
-pub use status::{Active, CameraStatus, Shed, Status};
+pub use status::{Active, CameraStatus, LaneStatus, Shed, Status};
 pub use threads::{Joined, spawn};

@@ -1,10 +1,12 @@
 //! What the stages tell the world while they run: atomics only, so the hot lane can write them.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
 
 use arc_swap::ArcSwap;
+use crossbeam_channel::{Receiver, Sender};
 
+use super::wiring::PartEvent;
 use crate::capture::CameraState;
 use crate::types::{ModelTag, Threshold};
 
@@ -66,6 +68,15 @@ impl CameraStatus {
     }
 }
 
+/// One lane's state.
+#[derive(Debug)]
+pub struct LaneStatus {
+    /// Its name: the camera's in free run, else `belt`.
+    pub name: String,
+    /// The line is asked to stop.
+    pub stopped: AtomicBool,
+}
+
 /// What full channels refused, by edge of the wiring table.
 #[derive(Debug, Default)]
 pub struct Shed {
@@ -82,8 +93,32 @@ pub struct Shed {
 pub struct Status {
     /// By camera id.
     pub cameras: Vec<CameraStatus>,
+    /// In the order of their numbers.
+    pub lanes: Vec<LaneStatus>,
     /// Refusals.
     pub shed: Shed,
     /// Set by the sinks: somebody looks at maps.
     pub maps_wanted: AtomicBool,
+    /// The way in for what comes from outside, and decide's end of it until the line starts.
+    pub(super) parts: Sender<PartEvent>,
+    pub(super) inbox: Mutex<Option<Receiver<PartEvent>>>,
+}
+
+impl Status {
+    /// The shared state of a line with these cameras and these lanes.
+    pub fn new(
+        cameras: impl IntoIterator<Item = (String, Active)>,
+        lanes: impl IntoIterator<Item = String>,
+    ) -> Arc<Status> {
+        let (parts, inbox) = super::wiring::parts();
+        let lane = |name| LaneStatus { name, stopped: AtomicBool::new(false) };
+        Arc::new(Status {
+            cameras: cameras.into_iter().map(|(name, active)| CameraStatus::new(name, active)).collect(),
+            lanes: lanes.into_iter().map(lane).collect(),
+            shed: Shed::default(),
+            maps_wanted: AtomicBool::new(false),
+            parts,
+            inbox: Mutex::new(Some(inbox)),
+        })
+    }
 }

@@ -3,7 +3,7 @@
 //! | edge | from → to | capacity | when full | counter | why |
 //! |---|---|---|---|---|---|
 //! | `frames` | cap-N → infer-N | 2 | `EvictOldest`, the evicted part becomes UNINSPECTED | outcome `overflow` | one frame in work, one fresh; older ones would only be late |
-//! | `parts` | cap-N, infer-N → decide | 256 | `RefuseNewest` | `shed.parts` | decide is never busy for long; a part that was not announced is not sent to the inspector and is made good as missing, a result that was refused ends at its deadline |
+//! | `parts` | cap-N, infer-N, in-N, control → decide | 256 | `RefuseNewest` | `shed.parts` | decide is never busy for long; a part that was not announced is not sent to the inspector and is made good as missing, a result that was refused ends at its deadline |
 //! | `records` | decide → pub | 1024 | `RefuseNewest` | `shed.records` | 17 s at 60 parts/s for a sink that hangs; the outcome itself stands |
 //! | `maps` | decide → pub | 1 | `LatestOnly` | `shed.maps` | a picture for people: the newest is the one they want |
 //! | map pool | infer-N → pub → infer-N | 4 a camera | none left: no map for this part | `shed.maps` | bounds the memory of a slow viewer |
@@ -12,29 +12,58 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::queue::{EvictOldest, LatestOnly};
 use crate::publish::{MapRecord, Record};
-use crate::types::{CameraId, Fault, Frame, Mono, Pool, Pooled, Regions, ScoreMap, Seq, StageTimes};
+use crate::types::{CameraId, Fault, Frame, FrameNo, Mono, Pool, Pooled, Regions, ScoreMap, StageTimes};
 
 /// What decide is told, by the capture and the inspection stages. One channel carries both, so that a part's admission
 /// always comes before its result.
 #[derive(Debug)]
 #[allow(clippy::large_enum_variant, reason = "moved through one queue; boxing would allocate per frame")]
 pub enum PartEvent {
-    /// A part was offered.
-    Admitted {
+    /// A part is announced by a sensor or a message.
+    Trigger {
+        /// Lane.
+        lane: u8,
+        /// When.
+        at: Mono,
+        /// The trigger's own number.
+        id: Option<u64>,
+    },
+    /// A sensor behind an ejector saw a part.
+    Confirm {
+        /// Lane.
+        lane: u8,
+        /// Ejector.
+        ejector: u8,
+        /// When.
+        at: Mono,
+    },
+    /// An input cannot be read any more, or again.
+    Input {
+        /// Lane.
+        lane: u8,
+        /// Its number on the lane.
+        who: u8,
+        /// Whether it can be read.
+        works: bool,
+    },
+    /// Somebody releases the line after a stop.
+    Release,
+    /// A frame was taken; in free run that is a part.
+    Frame {
         /// Camera.
         camera: CameraId,
-        /// Part.
-        seq: Seq,
+        /// Its number.
+        frame: FrameNo,
         /// When its picture was taken.
         t_capture: Mono,
         /// The source's own counter.
         source_index: Option<u64>,
     },
-    /// Parts before this number have no frame: the camera or the capture stage lost them.
+    /// Frames before this number never came: the camera or the capture stage lost them.
     Missing {
         /// Camera.
         camera: CameraId,
-        /// How many parts.
+        /// How many.
         count: u64,
         /// When that was seen.
         at: Mono,
@@ -43,15 +72,15 @@ pub enum PartEvent {
     Evicted {
         /// Camera.
         camera: CameraId,
-        /// Part.
-        seq: Seq,
+        /// Frame.
+        frame: FrameNo,
     },
-    /// The inspector is done with the part.
+    /// The inspector is done with the frame.
     Observed {
         /// Camera.
         camera: CameraId,
-        /// Part.
-        seq: Seq,
+        /// Frame.
+        frame: FrameNo,
         /// Raw score, or why there is none.
         result: Result<f32, Fault>,
         /// Capture to inspector, in nanoseconds.

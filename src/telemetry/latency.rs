@@ -1,6 +1,6 @@
 use hdrhistogram::Histogram;
 
-use crate::types::LatencySummary;
+use crate::types::{LatencySummary, MarginSummary};
 
 /// Latencies from 1 us to 60 s with three digits; recording allocates nothing, longer ones count as 60 s.
 #[derive(Debug)]
@@ -23,6 +23,17 @@ impl LatencyHistogram {
     pub fn record_ns(&mut self, ns: u64) {
         if let Some(h) = &mut self.0 {
             h.saturating_record((ns / 1000).max(1));
+        }
+    }
+
+    /// The same of margins, where the small ones matter.
+    pub fn margins(&self) -> MarginSummary {
+        let Some(h) = self.0.as_ref().filter(|h| !h.is_empty()) else { return MarginSummary::default() };
+        MarginSummary {
+            count: h.len(),
+            min_us: h.min(),
+            p1_us: h.value_at_quantile(0.01),
+            p50_us: h.value_at_quantile(0.5),
         }
     }
 

@@ -8,7 +8,7 @@ use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::types::{CameraId, Outcome, Reason, Verdict};
+use crate::types::{CameraId, NoticeKind, Outcome, Reason, Verdict};
 
 /// Upper bounds of the latency buckets, in seconds.
 const BUCKETS: [f64; 12] = [0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1.0];
@@ -17,6 +17,8 @@ const BUCKETS: [f64; 12] = [0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.
 #[derive(Debug)]
 pub struct Metrics {
     cameras: Vec<PerCamera>,
+    notices: [AtomicU64; NoticeKind::ALL.len()],
+    ejected: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -46,7 +48,11 @@ impl Metrics {
             camera_restarts: zero(),
             detector_restarts: zero(),
         };
-        Arc::new(Metrics { cameras: cameras.iter().map(per_camera).collect() })
+        Arc::new(Metrics {
+            cameras: cameras.iter().map(per_camera).collect(),
+            notices: std::array::from_fn(|_| zero()),
+            ejected: zero(),
+        })
     }
 
     /// Parts that came.
@@ -68,6 +74,18 @@ impl Metrics {
             c.latency[bucket].fetch_add(1, Relaxed);
             c.latency_us.fetch_add(us, Relaxed);
         }
+    }
+
+    /// Something odd happened.
+    pub fn notice(&self, kind: NoticeKind) {
+        if let Some(i) = NoticeKind::ALL.iter().position(|k| *k == kind) {
+            self.notices[i].fetch_add(1, Relaxed);
+        }
+    }
+
+    /// An ejector acted on a part.
+    pub fn ejected(&self) {
+        self.ejected.fetch_add(1, Relaxed);
     }
 
     /// State of a camera: whether frames come, rebuilds of its pipeline and of its detector.
@@ -134,6 +152,12 @@ impl Collector for Metrics {
             let sum = c.latency_us.load(Relaxed) as f64 / 1e6;
             let count = counts.iter().sum();
             family.encode_family(&labels)?.encode_histogram::<NoLabelSet>(sum, count, &buckets, None)?;
+        }
+        let mut family = encoder.encode_descriptor("parts_ejected", "Parts ejected", None, MetricType::Counter)?;
+        family.encode_counter(&self.ejected.load(Relaxed), NONE)?;
+        let mut family = encoder.encode_descriptor("notices", "Oddities by kind", None, MetricType::Counter)?;
+        for (kind, count) in NoticeKind::ALL.iter().zip(&self.notices) {
+            family.encode_family(&[("kind", kind.as_str())])?.encode_counter(&count.load(Relaxed), NONE)?;
         }
         let mut family = encoder.encode_descriptor("camera_up", "1 while frames come", None, MetricType::Gauge)?;
         for c in &self.cameras {

@@ -1,7 +1,7 @@
 #[cfg(feature = "gst")]
 use gstreamer_video::VideoFrameExt;
 
-use super::{Mono, Pooled, Seq};
+use super::{FrameNo, Mono, Pooled};
 
 /// Layout of one pixel. Sources convert anything else before it gets here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -100,8 +100,8 @@ pub enum Pixels {
 /// One picture on its way to the inspector.
 #[derive(Debug)]
 pub struct Frame {
-    /// The part's number; set by the capture stage.
-    pub seq: Seq,
+    /// Its number; set by the capture stage.
+    pub number: FrameNo,
     /// When the picture was taken.
     pub t_capture: Mono,
     /// The source's own frame counter, where it has one (v4l2 sequence, simulator index).

@@ -5,6 +5,9 @@
 //! |---|---|
 //! | part | one thing on the belt; in free run, one frame is one part |
 //! | frame | one picture from one camera, with its strides, never reinterpreted |
+//! | trigger | the moment a part is announced: a sensor's edge, a message, or its picture itself |
+//! | lane | one stream of parts with the cameras that look at it |
+//! | ticks | position of the belt: encoder counts, or microseconds where there is no encoder |
 //! | seq | number of a part, gap-free per camera and boot |
 //! | memory bank | the patch features of good parts that new patches are compared with |
 //! | coreset | the small subset of all training patches that is kept as the bank |
@@ -22,6 +25,7 @@ mod detection;
 mod frame;
 mod ids;
 mod outcome;
+mod part;
 mod pool;
 mod region;
 mod score;
@@ -32,8 +36,9 @@ pub use detection::{Detection, Fault, ScoreMap, StageTimes};
 pub use frame::{Frame, FrameView, PixelFormat, Pixels};
 pub use ids::{CameraId, Seq};
 pub use outcome::{Outcome, Reason};
+pub use part::{Belt, Fired, FrameNo, Notice, NoticeKind, Part, PartEnd, Ticks};
 pub use pool::{Pool, Pooled};
 pub use region::{MAX_REGIONS, Region, Regions};
 pub use score::{PassToken, Score, Threshold};
 pub use time::{Mono, WallClock};
-pub use verdict::{Counts, LatencySummary, ModelTag, Stats, Verdict};
+pub use verdict::{Counts, LatencySummary, MarginSummary, ModelTag, Stats, Verdict};

@@ -24,6 +24,12 @@ pub struct Verdict {
     pub seq: Seq,
     /// The source's own frame counter, where it has one.
     pub source_index: Option<u64>,
+    /// When the part was announced; in free run, when its picture was taken.
+    pub t_trigger: Mono,
+    /// The number that the trigger gave the part; the source's frame counter in free run.
+    pub trigger_id: Option<u64>,
+    /// Where the belt was at the trigger, in counts, where there is an encoder.
+    pub encoder: Option<i64>,
     /// Outcome.
     pub outcome: Outcome,
     /// Why.
@@ -109,6 +115,19 @@ pub struct LatencySummary {
     pub max_us: u64,
 }
 
+/// How much time was left until the deadline of inspected parts since start, in microseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct MarginSummary {
+    /// How many parts are in it.
+    pub count: u64,
+    /// Smallest.
+    pub min_us: u64,
+    /// 99 % of the parts had more.
+    pub p1_us: u64,
+    /// Median.
+    pub p50_us: u64,
+}
+
 /// What the line reports once a second for each camera.
 #[derive(Clone, Copy, Debug)]
 pub struct Stats {
@@ -120,6 +139,10 @@ pub struct Stats {
     pub counts: Counts,
     /// Latency of inspected parts.
     pub latency: LatencySummary,
+    /// Time that was left until the deadline.
+    pub margin: MarginSummary,
+    /// The line is asked to stop.
+    pub line_stop: bool,
     /// How the camera is: `starting`, `running`, `down`, `ended`.
     pub camera_state: &'static str,
     /// Rebuilds of its pipeline.

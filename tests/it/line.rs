@@ -11,8 +11,8 @@ use andon::publish::{Offer, Record, Sink};
 use andon::runtime::{Active, CameraSpec, Line, LineError, LineReport, LineSpec};
 use andon::telemetry::Metrics;
 use andon::types::{
-    Counts, Detection, Fault, Frame, FrameView, ModelTag, Mono, Outcome, PixelFormat, Pixels, Pooled, Reason, Regions,
-    Seq, Threshold, Verdict,
+    Counts, Detection, Fault, Frame, FrameNo, FrameView, ModelTag, Mono, Outcome, PixelFormat, Pixels, Pooled, Reason,
+    Regions, Threshold, Verdict,
 };
 
 /// What a scripted camera does next.
@@ -30,7 +30,8 @@ struct Scripted(std::vec::IntoIter<Step>);
 
 impl Source for Scripted {
     fn next(&mut self, _: Mono) -> Result<Next, CaptureError> {
-        let frame = |pixels| Ok(Next::Frame(Frame { seq: Seq(0), t_capture: Mono::now(), source_index: None, pixels }));
+        let frame =
+            |pixels| Ok(Next::Frame(Frame { number: FrameNo(0), t_capture: Mono::now(), source_index: None, pixels }));
         match self.0.next() {
             None => Ok(Next::End),
             Some(Step::Frame(value)) => frame(Pixels::Pooled {
@@ -149,10 +150,12 @@ fn run(script: &[Step], deadline_ms: u64) -> Ran {
         make_detector: Box::new(|| Ok(Box::new(Obedient))),
         active: active(),
         deadline: Duration::from_millis(deadline_ms),
+        presence: None,
     };
     let metrics = Metrics::new(&["cam".to_owned()]);
     let sinks: Vec<Box<dyn Sink>> = vec![Box::new(kept.clone())];
-    let line = Line::start(LineSpec { cameras: vec![spec], sinks, metrics, status: status.clone() }).unwrap();
+    let line = Line::start(LineSpec { lanes: Vec::new(), cameras: vec![spec], sinks, metrics, status: status.clone() })
+        .unwrap();
     let ended = line.wait(&AtomicBool::new(false));
     let report = line.finish().unwrap();
     let verdicts = kept.0.lock().unwrap().clone();
@@ -258,10 +261,13 @@ fn a_stop_in_full_flight_forgets_nobody() {
         make_detector: Box::new(|| Ok(Box::new(Obedient))),
         active: active(),
         deadline: Duration::from_secs(5),
+        presence: None,
     };
     let metrics = Metrics::new(&["cam".to_owned()]);
     let sinks: Vec<Box<dyn Sink>> = vec![Box::new(kept.clone())];
-    let line = Line::start(LineSpec { cameras: vec![spec], sinks, metrics: metrics.clone(), status }).unwrap();
+    let line =
+        Line::start(LineSpec { lanes: Vec::new(), cameras: vec![spec], sinks, metrics: metrics.clone(), status })
+            .unwrap();
     std::thread::sleep(Duration::from_millis(300));
     let before = Mono::now();
     let report = line.finish().unwrap();
@@ -300,10 +306,11 @@ fn a_slow_sink_slows_nothing_but_itself() {
         make_detector: Box::new(|| Ok(Box::new(Obedient))),
         active: active(),
         deadline: Duration::from_secs(5),
+        presence: None,
     };
     let metrics = Metrics::new(&["cam".to_owned()]);
     let sinks: Vec<Box<dyn Sink>> = vec![Box::new(Slow(seen))];
-    let line = Line::start(LineSpec { cameras: vec![spec], sinks, metrics, status }).unwrap();
+    let line = Line::start(LineSpec { lanes: Vec::new(), cameras: vec![spec], sinks, metrics, status }).unwrap();
     line.wait(&AtomicBool::new(false)).unwrap();
     let (_, counts, latency) = line.finish().unwrap().cameras.remove(0);
     assert_eq!(counts.pass, 20, "{counts:?}");
@@ -322,9 +329,12 @@ fn two_cameras_count_apart() {
         make_detector: Box::new(|| Ok(Box::new(Obedient))),
         active: active(),
         deadline: Duration::from_secs(1),
+        presence: None,
     };
     let cameras = vec![camera(&names[0], &[10; 5]), camera(&names[1], &[150; 7])];
-    let line = Line::start(LineSpec { cameras, sinks: vec![], metrics: Metrics::new(&names), status }).unwrap();
+    let line =
+        Line::start(LineSpec { lanes: Vec::new(), cameras, sinks: vec![], metrics: Metrics::new(&names), status })
+            .unwrap();
     line.wait(&AtomicBool::new(false)).unwrap();
     let report = line.finish().unwrap();
     assert_eq!((report.cameras[0].1.pass, report.cameras[1].1.reject), (5, 7));

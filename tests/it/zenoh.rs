@@ -19,7 +19,7 @@ use zenoh_ext::{AdvancedSubscriberBuilderExt, HistoryConfig, RecoveryConfig};
 
 use crate::common;
 
-struct Knob(Mutex<f32>);
+struct Knob(Mutex<f32>, Mutex<Vec<Option<u64>>>);
 
 impl Control for Knob {
     fn threshold(&self, _: CameraId) -> f32 {
@@ -31,6 +31,16 @@ impl Control for Knob {
             return Err(format!("the threshold {value} is not a finite number above 0"));
         }
         *self.0.lock().unwrap() = value;
+        Ok(())
+    }
+
+    fn trigger(&self, id: Option<u64>) -> Result<(), String> {
+        self.1.lock().unwrap().push(id);
+        Ok(())
+    }
+
+    fn release(&self) -> Result<(), String> {
+        self.1.lock().unwrap().clear();
         Ok(())
     }
 
@@ -51,6 +61,8 @@ fn names() -> Names {
         line: "l".into(),
         station: "st".into(),
         cameras: vec!["top".into()],
+        lanes: vec!["top".into()],
+        ejectors: vec![vec!["blow".into()]],
         simulated: true,
         boot: ulid::Ulid::generate(),
     }
@@ -67,7 +79,7 @@ fn options(listen: Option<u16>, connect: Option<u16>) -> ZenohOptions {
 
 fn start(options: ZenohOptions) -> Bench {
     let rendered = Arc::new(AtomicU64::new(0));
-    let knob = Arc::new(Knob(Mutex::new(10.0)));
+    let knob = Arc::new(Knob(Mutex::new(10.0), Mutex::default()));
     let count = rendered.clone();
     let render = Box::new(move |_: CameraId, map: &ScoreMap, threshold: f32, out: &mut Vec<u8>| {
         count.fetch_add(1, Relaxed);
@@ -85,6 +97,9 @@ fn verdict(seq: u64) -> Record {
         camera: CameraId(0),
         seq: Seq(seq),
         source_index: Some(seq),
+        t_trigger: now - Duration::from_millis(15),
+        trigger_id: None,
+        encoder: None,
         outcome: Outcome::Pass(PassToken::grant(score, threshold).unwrap()),
         reason: Reason::UnderThreshold,
         score: Some(score),
@@ -108,6 +123,8 @@ fn map(seq: u64) -> Record {
 
 fn stats() -> Record {
     Record::Stats(Stats {
+        margin: Default::default(),
+        line_stop: false,
         camera: CameraId(0),
         t: Mono::now(),
         counts: Counts { offered: 3, pass: 2, error: 1, ..Counts::default() },

@@ -17,6 +17,9 @@ fn verdict(seq: u64, score: Option<f32>) -> Verdict {
     Verdict {
         camera: CameraId(0),
         seq: Seq(seq),
+        t_trigger: Mono(0),
+        trigger_id: None,
+        encoder: None,
         source_index: Some(seq),
         outcome,
         reason,

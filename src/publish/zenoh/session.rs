@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use ::zenoh::bytes::Encoding;
 use ::zenoh::liveliness::LivelinessToken;
-use ::zenoh::pubsub::Publisher;
+use ::zenoh::pubsub::{Publisher, Subscriber};
 use ::zenoh::qos::{CongestionControl, Priority};
 use ::zenoh::query::{Query, Queryable};
 use ::zenoh::{Config, Session};
 use zenoh_ext::{AdvancedPublisher, AdvancedPublisherBuilderExt, CacheConfig, MissDetectionConfig};
 
 use super::{RING, wait};
-use crate::publish::wire::{self, Names};
+use crate::publish::wire::{self, Kind, Names};
 use crate::publish::{Control, Offer, ZenohOptions};
 use crate::types::CameraId;
 
@@ -27,6 +27,16 @@ const MAX_MESSAGE: u32 = 16 << 20;
 pub(super) struct Open {
     session: Session,
     cameras: Vec<Declared>,
+    lanes: Vec<LanePublishers>,
+    /// Ways in for the whole station.
+    ways_in: (Subscriber<()>, Queryable<()>),
+}
+
+/// What one lane says on the network; recovered like the verdicts.
+struct LanePublishers {
+    part: AdvancedPublisher<'static>,
+    eject: AdvancedPublisher<'static>,
+    event: AdvancedPublisher<'static>,
 }
 
 /// What one camera has on the network.
@@ -46,15 +56,43 @@ impl Open {
         let cameras = (0..names.cameras.len())
             .map(|n| declare(&session, CameraId(n as u8), names, control, options.allow_control))
             .collect::<Result<_, _>>()?;
-        Ok(Open { session, cameras })
+        let lanes = (0..names.lanes.len() as u8)
+            .map(|n| {
+                let publisher = |kind: Kind, schema| recovered(&session, kind.key(names), schema);
+                let part = publisher(Kind::Part(n), wire::PART_SCHEMA)?;
+                let eject = publisher(Kind::Eject(n), wire::EJECT_SCHEMA)?;
+                Ok(LanePublishers { part, eject, event: publisher(Kind::Event(n), wire::EVENT_SCHEMA)? })
+            })
+            .collect::<Result<_, String>>()?;
+        let base = names.station_key();
+        let c = control.clone();
+        let taken = move |sample: ::zenoh::sample::Sample| {
+            let told = trigger_id(&sample.payload().to_bytes()).and_then(|id| c.trigger(id));
+            if let Err(why) = told {
+                tracing::warn!("ctl/trigger: {why}");
+            }
+        };
+        let triggers = wait(session.declare_subscriber(format!("{base}/ctl/trigger")).callback(taken))?;
+        let (c, allowed) = (control.clone(), options.allow_control);
+        let release = queryable(&session, format!("{base}/ctl/release"), move |_| {
+            tracing::info!(allowed, "ctl/release");
+            if !allowed {
+                return Err(OFF.to_owned());
+            }
+            c.release().map(|()| serde_json::json!({ "released": true }).to_string())
+        })?;
+        Ok(Open { session, cameras, lanes, ways_in: (triggers, release) })
     }
 
-    pub fn put_verdict(&self, camera: CameraId, payload: Vec<u8>) -> Offer {
-        self.cameras.get(camera.index()).map_or(Offer::Ignored, |c| taken(wait(c.verdict.put(payload))))
-    }
-
-    pub fn put_stats(&self, camera: CameraId, payload: Vec<u8>) -> Offer {
-        self.cameras.get(camera.index()).map_or(Offer::Ignored, |c| taken(wait(c.stats.put(payload))))
+    pub fn put(&self, kind: Kind, payload: Vec<u8>) -> Offer {
+        let sent = match kind {
+            Kind::Verdict(c) => self.cameras.get(c.index()).map(|c| wait(c.verdict.put(payload))),
+            Kind::Stats(c) => self.cameras.get(c.index()).map(|c| wait(c.stats.put(payload))),
+            Kind::Part(n) => self.lanes.get(usize::from(n)).map(|l| wait(l.part.put(payload))),
+            Kind::Eject(n) => self.lanes.get(usize::from(n)).map(|l| wait(l.eject.put(payload))),
+            Kind::Event(n) => self.lanes.get(usize::from(n)).map(|l| wait(l.event.put(payload))),
+        };
+        sent.map_or(Offer::Ignored, taken)
     }
 
     pub fn put_heatmap(&self, camera: CameraId, png: Vec<u8>, note: Vec<u8>) -> Offer {
@@ -73,7 +111,7 @@ impl Open {
     pub fn close(self) {
         let (done, closed) = crossbeam_channel::bounded::<()>(1);
         let closer = std::thread::Builder::new().name("zenoh-close".to_owned()).spawn(move || {
-            drop(self.cameras);
+            drop((self.cameras, self.lanes, self.ways_in));
             if let Err(why) = wait(self.session.close()) {
                 tracing::debug!("zenoh did not close cleanly: {why}");
             }
@@ -139,6 +177,36 @@ fn config(options: &ZenohOptions) -> Result<Config, String> {
     Ok(config)
 }
 
+/// The fast lane: first in line, never waiting, and a subscriber that missed something gets it again.
+fn recovered(session: &Session, key: String, schema: &str) -> Result<AdvancedPublisher<'static>, String> {
+    wait(
+        session
+            .declare_publisher(key)
+            .encoding(Encoding::from(format!("application/json;schema={schema}")))
+            .priority(Priority::RealTime)
+            .congestion_control(CongestionControl::Drop)
+            .express(true)
+            .cache(CacheConfig::default().max_samples(RING))
+            .sample_miss_detection(MissDetectionConfig::default().sporadic_heartbeat(HEARTBEAT))
+            .publisher_detection(),
+    )
+}
+
+/// The payload of `ctl/trigger`: nothing, or `{"id": 12}`.
+fn trigger_id(payload: &[u8]) -> Result<Option<u64>, String> {
+    if payload.is_empty() {
+        return Ok(None);
+    }
+    let refused = || "the payload is neither empty nor {\"id\": NUMBER}".to_owned();
+    if payload.len() > 1024 {
+        return Err(refused());
+    }
+    let value: serde_json::Value = serde_json::from_slice(payload).map_err(|_| refused())?;
+    value.get("id").and_then(serde_json::Value::as_u64).map(Some).ok_or_else(refused)
+}
+
+const OFF: &str = "control is off on this box; zenoh.allow_control = true allows it";
+
 fn declare(
     session: &Session,
     camera: CameraId,
@@ -147,17 +215,7 @@ fn declare(
     allow_control: bool,
 ) -> Result<Declared, String> {
     let base = names.key(camera);
-    let verdict = wait(
-        session
-            .declare_publisher(format!("{base}/verdict"))
-            .encoding(Encoding::from(format!("application/json;schema={}", wire::VERDICT_SCHEMA)))
-            .priority(Priority::RealTime)
-            .congestion_control(CongestionControl::Drop)
-            .express(true)
-            .cache(CacheConfig::default().max_samples(RING))
-            .sample_miss_detection(MissDetectionConfig::default().sporadic_heartbeat(HEARTBEAT))
-            .publisher_detection(),
-    )?;
+    let verdict = recovered(session, format!("{base}/verdict"), wire::VERDICT_SCHEMA)?;
     let heatmap = wait(
         session
             .declare_publisher(format!("{base}/heatmap"))
@@ -215,7 +273,7 @@ fn serve_threshold(query: &Query, camera: CameraId, control: &dyn Control, allow
     if let Some(wanted) = wanted(query)? {
         tracing::info!(%camera, wanted, allowed, "ctl/threshold");
         if !allowed {
-            return Err("control is off on this box; zenoh.allow_control = true allows it".to_owned());
+            return Err(OFF.to_owned());
         }
         control.set_threshold(camera, wanted)?;
     }

@@ -1,0 +1,10 @@
+//! What is done about a part: which ejector fires when, and when the line has to stop. Pure, like `decide`: `now` and the
+//! belt are passed in; the outputs themselves are in `field`.
+
+mod alarm;
+mod ejector;
+mod schedule;
+
+pub use alarm::{AlarmSpec, Alarms};
+pub use ejector::{Causes, EjectorSpec, Shape};
+pub use schedule::{Act, Schedule};

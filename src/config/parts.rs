@@ -1,0 +1,382 @@
+//! Checks parts, belt, wires and ejectors, and turns millimetres into ticks.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::raw::Raw;
+use super::raw_line::{Cause, Driver, EncoderKind, Level, RawEjector, RawWire, SafeAction, Switch, TriggerKind};
+use crate::act::{AlarmSpec, Causes, EjectorSpec, Shape};
+use crate::decide::Matching;
+use crate::types::{NoticeKind, Outcome};
+
+/// Parts, belt and ejectors, checked.
+#[derive(Clone, Debug)]
+pub struct Parts {
+    /// What announces a part.
+    pub trigger: TriggerKind,
+    /// The input that announces parts.
+    pub sensor: Option<Wire>,
+    /// Trigger to outcome at most.
+    pub deadline: Duration,
+    /// Before the first ejector acts.
+    pub margin: Duration,
+    /// Ticks between two parts.
+    pub min_pitch: i64,
+    /// How frames find their parts.
+    pub matching: Matching,
+    /// Ticks for a millimetre; `None` if nothing needs it.
+    pub ticks_per_mm: Option<f64>,
+    /// The encoder.
+    pub encoder: Option<Encoder>,
+    /// Ejectors by name.
+    pub ejectors: Vec<Ejector>,
+    /// Alarms.
+    pub alarms: AlarmSpec,
+    /// On while the line is asked to stop.
+    pub line_stop: Option<Wire>,
+    /// Toggles while parts are decided.
+    pub heartbeat: Option<Wire>,
+    /// Events that do not stop the line.
+    pub tolerated: Vec<NoticeKind>,
+}
+
+/// A checked ejector.
+#[derive(Clone, Debug)]
+pub struct Ejector {
+    /// Name.
+    pub name: String,
+    /// The camera whose parts it ejects, in free run.
+    pub camera: Option<String>,
+    /// When it acts.
+    pub spec: EjectorSpec,
+    /// Its output.
+    pub output: Wire,
+    /// The sensor behind it.
+    pub confirm: Option<Wire>,
+}
+
+/// A checked wire.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Wire {
+    /// Name.
+    pub name: String,
+    /// On is the low level.
+    pub active_low: bool,
+    /// State when nobody drives it.
+    pub safe: bool,
+    /// Where it is.
+    pub place: Place,
+}
+
+/// Where a wire is.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Place {
+    /// A line of a GPIO chip.
+    Gpio {
+        /// Device file.
+        chip: PathBuf,
+        /// Offset.
+        line: u32,
+        /// Edges so soon after the last are bounces.
+        debounce: Duration,
+    },
+    /// A point on a Modbus device.
+    Modbus {
+        /// Host and port.
+        address: String,
+        /// Unit.
+        unit: u8,
+        /// Coil, input or register.
+        point: u16,
+        /// Between two readings.
+        poll: Duration,
+        /// No answer for so long is a fault.
+        timeout: Duration,
+    },
+    /// Nowhere.
+    DryRun,
+}
+
+/// A checked encoder.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Encoder {
+    /// Channel A, or the register.
+    pub wire: Wire,
+    /// GPIO: channel B.
+    pub line_b: Option<u32>,
+    /// The counter goes from `modulus - 1` to 0.
+    pub modulus: u64,
+    /// Ticks a second at most.
+    pub max_rate: f64,
+}
+
+/// Numbers that have to be finite and in a range, each with its key.
+struct Check<'a> {
+    wrong: &'a mut Vec<String>,
+}
+
+impl Check<'_> {
+    fn range(&mut self, key: &str, value: f64, low: f64, high: f64) -> f64 {
+        if !(low..=high).contains(&value) {
+            self.wrong.push(format!("{key}: {value} is not in {low}..={high}"));
+        }
+        value
+    }
+
+    fn ms(&mut self, key: &str, value: f64) -> Duration {
+        Duration::from_secs_f64(self.range(key, value, 0.0, 60_000.0).clamp(0.0, 60_000.0) / 1000.0)
+    }
+
+    fn need<T: Default>(&mut self, key: &str, value: Option<T>, why: &str) -> T {
+        if value.is_none() {
+            self.wrong.push(format!("{key}: missing; {why}"));
+        }
+        value.unwrap_or_default()
+    }
+}
+
+/// Checks the tables `parts`, `belt`, `inputs`, `outputs`, `ejectors` and `alarms`.
+pub(super) fn check(raw: &Raw, base: &Path, wrong: &mut Vec<String>) -> Parts {
+    let parts = &raw.parts;
+    let mut c = Check { wrong };
+    let free = parts.trigger == TriggerKind::FreeRun;
+    if parts.trigger == TriggerKind::Sensor && parts.sensor.is_none() {
+        c.wrong.push("parts.sensor: missing; name the table [inputs.NAME] that announces parts".to_owned());
+    }
+    let ticks_per_mm = ticks_per_mm(raw, &mut c);
+    let scale = ticks_per_mm.unwrap_or(1.0);
+    let ticks = |mm: f64| (mm * scale).round() as i64;
+    let encoder = encoder(raw, scale, base, &mut c);
+    let matching = matching(raw, scale, &mut c);
+    let ejectors: Vec<Ejector> =
+        raw.ejectors.iter().map(|(name, e)| ejector(raw, name, e, &ticks, base, &mut c)).collect();
+    if !ejectors.is_empty() {
+        for (cause, wanted, key) in [
+            (Outcome::Reject, true, "reject"),
+            (Outcome::Error, parts.on_error == SafeAction::Reject, "error"),
+            (Outcome::Uninspected, parts.on_uninspected == SafeAction::Reject, "uninspected"),
+        ] {
+            if wanted && !ejectors.iter().any(|e| e.spec.causes.has(&cause)) {
+                c.wrong.push(format!(
+                    "ejectors: none acts on `{key}`, so such parts would stay on the belt; add it to the causes of one"
+                ));
+            }
+        }
+    }
+    let output = |name: &Option<String>, key: &str, c: &mut Check<'_>| {
+        name.as_ref().and_then(|n| wire(raw.outputs.get(n), n, key, "outputs", base, c))
+    };
+    let line_stop = output(&raw.alarms.line_stop, "alarms.line_stop", &mut c);
+    let heartbeat = output(&raw.alarms.heartbeat, "alarms.heartbeat", &mut c);
+    let mut used: BTreeMap<&str, String> = BTreeMap::new();
+    let users = raw.ejectors.iter().map(|(n, e)| (e.output.as_str(), format!("ejectors.{n}.output")));
+    let others = [(&raw.alarms.line_stop, "alarms.line_stop"), (&raw.alarms.heartbeat, "alarms.heartbeat")];
+    for (output, key) in users.chain(others.iter().filter_map(|(o, k)| Some((o.as_deref()?, (*k).to_owned())))) {
+        if let Some(other) = used.insert(output, key.clone()) {
+            c.wrong.push(format!("{key}: the output `{output}` is {other} already"));
+        }
+    }
+    let share = raw.alarms.share.unwrap_or([0, 0]);
+    if raw.alarms.share.is_some_and(|[n, of]| n == 0 || n > of || of > 10_000) {
+        c.wrong.push(format!("alarms.share: {share:?} is not [N, M] with 1 <= N <= M <= 10000"));
+    }
+    let tolerated = raw.alarms.tolerate.iter().filter_map(|word| {
+        let kind = NoticeKind::ALL.into_iter().find(|k| k.as_str() == word && k.stops_line());
+        if kind.is_none() {
+            let known: Vec<&str> = NoticeKind::ALL.iter().filter(|k| k.stops_line()).map(|k| k.as_str()).collect();
+            c.wrong.push(format!("alarms.tolerate: `{word}` stops no line; there are {}", known.join(", ")));
+        }
+        kind
+    });
+    let tolerated = tolerated.collect();
+    let sensor = match (&parts.sensor, parts.trigger) {
+        (Some(n), TriggerKind::Sensor) => wire(raw.inputs.get(n), n, "parts.sensor", "inputs", base, &mut c),
+        _ => None,
+    };
+    Parts {
+        trigger: parts.trigger,
+        sensor,
+        deadline: Duration::from_millis(c.range("parts.deadline_ms", parts.deadline_ms as f64, 1.0, 60_000.0) as u64),
+        margin: c.ms("parts.margin_ms", parts.margin_ms),
+        min_pitch: if free { 1 } else { ticks(c.range("parts.min_pitch_mm", parts.min_pitch_mm, 0.01, 1e5)).max(1) },
+        matching,
+        ticks_per_mm,
+        encoder,
+        ejectors,
+        alarms: AlarmSpec { consecutive: raw.alarms.consecutive, share_n: share[0], share_of: share[1] },
+        line_stop,
+        heartbeat,
+        tolerated,
+    }
+}
+
+/// Counts of the encoder, or microseconds at the constant speed, for a millimetre.
+fn ticks_per_mm(raw: &Raw, c: &mut Check<'_>) -> Option<f64> {
+    let belt = &raw.belt;
+    let speed = belt.speed_m_s.map(|v| c.range("belt.speed_m_s", v, 0.001, 50.0));
+    let counts = belt.counts_per_mm.map(|v| c.range("belt.counts_per_mm", v, 0.001, 10_000.0));
+    let needed = !raw.ejectors.is_empty() || raw.parts.trigger != TriggerKind::FreeRun;
+    match belt.encoder {
+        EncoderKind::None => {
+            if needed && speed.is_none() {
+                c.wrong.push("belt.speed_m_s: missing; without an encoder, distances need the belt's speed".to_owned());
+            }
+            speed.map(|v| 1000.0 / v)
+        }
+        EncoderKind::Gpio | EncoderKind::Modbus => {
+            if speed.is_none() {
+                let why = "the highest speed of the belt; a count that moves faster is a fault of the encoder";
+                c.wrong.push(format!("belt.speed_m_s: missing; {why}"));
+            }
+            if counts.is_none() {
+                c.wrong.push("belt.counts_per_mm: missing; distances are counted by the encoder".to_owned());
+            }
+            counts
+        }
+    }
+}
+
+fn encoder(raw: &Raw, scale: f64, base: &Path, c: &mut Check<'_>) -> Option<Encoder> {
+    let belt = &raw.belt;
+    let max_rate = belt.speed_m_s.unwrap_or(1.0) * 1000.0 * scale;
+    let place = match belt.encoder {
+        EncoderKind::None => return None,
+        EncoderKind::Gpio => Place::Gpio {
+            chip: base.join(c.need("belt.chip", belt.chip.clone(), "such as /dev/gpiochip0")),
+            line: c.need("belt.line", belt.line, "the line of channel A"),
+            debounce: Duration::ZERO,
+        },
+        EncoderKind::Modbus => Place::Modbus {
+            address: c.need("belt.address", belt.address.clone(), "HOST:PORT of the device"),
+            unit: belt.unit.unwrap_or(1),
+            point: c.need("belt.register", belt.register, "the holding register of the count, from 0"),
+            poll: Duration::from_millis(c.range("belt.poll_ms", belt.poll_ms.unwrap_or(10) as f64, 1.0, 1000.0) as u64),
+            timeout: Duration::from_millis(100),
+        },
+    };
+    let bits = if belt.encoder == EncoderKind::Gpio { 32 } else { belt.bits.unwrap_or(16) };
+    if !matches!(bits, 16 | 32) {
+        c.wrong.push(format!("belt.bits: {bits} is neither 16 nor 32"));
+    }
+    let wire = Wire { name: "belt".to_owned(), active_low: false, safe: false, place };
+    Some(Encoder { wire, line_b: belt.line_b, modulus: 1 << bits, max_rate })
+}
+
+fn matching(raw: &Raw, scale: f64, c: &mut Check<'_>) -> Matching {
+    let parts = &raw.parts;
+    let given = [parts.frame_ms.is_some(), parts.frame_mm.is_some(), parts.frame_id_offset.is_some()];
+    let free = parts.trigger == TriggerKind::FreeRun;
+    match (free, given.iter().filter(|g| **g).count()) {
+        (true, 0) => return Matching::Free,
+        (true, _) => {
+            c.wrong.push("parts.frame_ms, frame_mm, frame_id_offset: in free run every frame is a part".to_owned())
+        }
+        (false, 1) => {}
+        (false, n) => c.wrong.push(format!(
+            "parts: {n} of frame_ms, frame_mm and frame_id_offset given; exactly one says how a frame finds its part"
+        )),
+    }
+    let pair = |key: &str, [from, to]: [f64; 2], c: &mut Check<'_>| {
+        if !(from.is_finite() && to.is_finite() && from <= to) {
+            c.wrong.push(format!("{key}: [{from}, {to}] is not [from, to]"));
+        }
+    };
+    if let Some([from, to]) = parts.frame_ms {
+        pair("parts.frame_ms", [from, to], c);
+        return Matching::Window { from_ns: (from * 1e6) as i64, to_ns: (to * 1e6) as i64 };
+    }
+    if let Some([from, to]) = parts.frame_mm {
+        pair("parts.frame_mm", [from, to], c);
+        return Matching::Range { from: (from * scale) as i64, to: (to * scale).ceil() as i64 };
+    }
+    Matching::Id { offset: parts.frame_id_offset.unwrap_or(0) }
+}
+
+fn ejector(
+    raw: &Raw,
+    name: &str,
+    e: &RawEjector,
+    ticks: &dyn Fn(f64) -> i64,
+    base: &Path,
+    c: &mut Check<'_>,
+) -> Ejector {
+    let key = |field: &str| format!("ejectors.{name}.{field}");
+    let mut mm = |field: &str, value: f64| ticks(c.range(&key(field), value, 0.0, 100_000.0));
+    let (distance, length) = (mm("distance_mm", e.distance_mm), mm("part_mm", e.part_mm).max(1));
+    let (before, after) = (mm("before_mm", e.before_mm), mm("after_mm", e.after_mm));
+    if e.before_mm > e.distance_mm {
+        c.wrong.push(format!("{}: {} reaches back over the trigger", key("before_mm"), e.before_mm));
+    }
+    if !(0.001..=1.0).contains(&e.max_duty) {
+        c.wrong.push(format!("{}: {} is not in 0.001..=1", key("max_duty"), e.max_duty));
+    }
+    let default =
+        Causes::new(true, raw.parts.on_error == SafeAction::Reject, raw.parts.on_uninspected == SafeAction::Reject);
+    let causes = e.causes.as_ref().map_or(default, |list| {
+        let has = |cause| list.contains(&cause);
+        Causes::new(has(Cause::Reject), has(Cause::Error), has(Cause::Uninspected))
+    });
+    if raw.parts.trigger == TriggerKind::FreeRun {
+        let cameras = raw.cameras.len();
+        match &e.camera {
+            Some(camera) if !raw.cameras.contains_key(camera) => {
+                c.wrong.push(format!("{}: there is no camera `{camera}`", key("camera")));
+            }
+            None if cameras > 1 => {
+                c.wrong.push(format!(
+                    "{}: missing; in free run each of the {cameras} cameras has its own parts",
+                    key("camera")
+                ));
+            }
+            _ => {}
+        }
+    }
+    let output = wire(raw.outputs.get(&e.output), &e.output, &key("output"), "outputs", base, c);
+    let confirm = e.confirm.as_ref().and_then(|n| wire(raw.inputs.get(n), n, &key("confirm"), "inputs", base, c));
+    let spec = EjectorSpec {
+        distance,
+        length,
+        before,
+        after,
+        shape: e.pulse_ms.map_or(Shape::Window, |ms| Shape::Pulse(c.ms(&key("pulse_ms"), ms))),
+        delay_on: c.ms(&key("delay_on_ms"), e.delay_on_ms),
+        delay_off: c.ms(&key("delay_off_ms"), e.delay_off_ms),
+        min_on: c.ms(&key("min_on_ms"), e.min_on_ms),
+        min_gap: c.ms(&key("min_gap_ms"), e.min_gap_ms),
+        max_on: c.ms(&key("max_on_ms"), e.max_on_ms),
+        max_duty: e.max_duty,
+        causes,
+        confirm_within: e.confirm.as_ref().map(|_| c.ms(&key("confirm_within_ms"), e.confirm_within_ms)),
+    };
+    let nowhere = || Wire { name: e.output.clone(), active_low: false, safe: false, place: Place::DryRun };
+    Ejector { name: name.to_owned(), camera: e.camera.clone(), spec, output: output.unwrap_or_else(nowhere), confirm }
+}
+
+fn wire(raw: Option<&RawWire>, name: &str, key: &str, table: &str, base: &Path, c: &mut Check<'_>) -> Option<Wire> {
+    let Some(w) = raw else {
+        c.wrong.push(format!("{key}: there is no table [{table}.{name}]"));
+        return None;
+    };
+    let at = |field: &str| format!("{table}.{name}.{field}");
+    let place = match w.driver {
+        Driver::Gpio => Place::Gpio {
+            chip: base.join(c.need(&at("chip"), w.chip.clone(), "such as /dev/gpiochip0")),
+            line: c.need(&at("line"), w.line, "the line on the chip"),
+            debounce: c.ms(&at("debounce_ms"), w.debounce_ms),
+        },
+        Driver::Modbus => Place::Modbus {
+            address: c.need(&at("address"), w.address.clone(), "HOST:PORT of the device"),
+            unit: w.unit,
+            point: c.need(&at("point"), w.point, "the coil or input, from 0"),
+            poll: Duration::from_millis(c.range(&at("poll_ms"), w.poll_ms as f64, 1.0, 1000.0) as u64),
+            timeout: Duration::from_millis(c.range(&at("timeout_ms"), w.timeout_ms as f64, 5.0, 10_000.0) as u64),
+        },
+        Driver::DryRun if table == "inputs" => {
+            c.wrong.push(format!("{}: an input needs a wire: gpio or modbus", at("driver")));
+            Place::DryRun
+        }
+        Driver::DryRun => Place::DryRun,
+    };
+    Some(Wire { name: name.to_owned(), active_low: w.active == Level::Low, safe: w.safe == Switch::On, place })
+}

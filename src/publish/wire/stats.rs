@@ -1,0 +1,127 @@
+//! What a camera reports once a second.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::{Names, STATS_SCHEMA, WallClock};
+use crate::types::{LatencySummary, MarginSummary, Stats};
+
+/// What a camera reports once a second.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct StatsRecord<'a> {
+    /// `andon.stats.v1`.
+    pub schema: &'a str,
+    /// ULID of the program's start.
+    pub boot: String,
+    /// Camera.
+    pub camera: &'a str,
+    /// When, RFC 3339 UTC.
+    pub t: String,
+    /// Parts that came since the start.
+    pub offered: u64,
+    /// Ended in PASS.
+    pub pass: u64,
+    /// Ended in REJECT.
+    pub reject: u64,
+    /// Ended in UNINSPECTED.
+    pub uninspected: u64,
+    /// Ended in ERROR.
+    pub error: u64,
+    /// Not ended yet.
+    pub in_flight: u64,
+    /// Results after their part had ended; ignored.
+    pub late_results: u64,
+    /// `offered == pass + reject + uninspected + error + in_flight`.
+    pub adds_up: bool,
+    /// Capture to outcome of inspected parts, microseconds.
+    pub latency_us: LatencyUs,
+    /// Time that was left until the deadline of inspected parts, microseconds.
+    pub margin_us: MarginUs,
+    /// The line is asked to stop.
+    pub line_stop: bool,
+    /// `starting`, `running`, `down` or `ended`.
+    pub camera_state: &'a str,
+    /// Rebuilds of the camera's pipeline.
+    pub camera_restarts: u64,
+    /// Rebuilds of the detector.
+    pub detector_restarts: u64,
+    /// What full channels refused.
+    pub shed: ShedRecord,
+}
+
+/// Percentiles since the start.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct LatencyUs {
+    /// Parts in it.
+    pub count: u64,
+    /// Median.
+    pub p50: u64,
+    /// 99 %.
+    pub p99: u64,
+    /// 99.9 %.
+    pub p999: u64,
+    /// Largest.
+    pub max: u64,
+}
+
+impl From<LatencySummary> for LatencyUs {
+    fn from(l: LatencySummary) -> Self {
+        LatencyUs { count: l.count, p50: l.p50_us, p99: l.p99_us, p999: l.p999_us, max: l.max_us }
+    }
+}
+
+/// The small end of the margins since the start.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct MarginUs {
+    /// Parts in it.
+    pub count: u64,
+    /// Smallest.
+    pub min: u64,
+    /// 99 % had more.
+    pub p1: u64,
+    /// Median.
+    pub p50: u64,
+}
+
+impl From<MarginSummary> for MarginUs {
+    fn from(m: MarginSummary) -> Self {
+        MarginUs { count: m.count, min: m.min_us, p1: m.p1_us, p50: m.p50_us }
+    }
+}
+
+/// What full channels refused.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct ShedRecord {
+    /// Events to decide.
+    pub parts: u64,
+    /// Records to the sinks.
+    pub records: u64,
+    /// Anomaly maps.
+    pub maps: u64,
+}
+
+/// The statistics as they go out.
+pub fn stats<'a>(names: &'a Names, wall: &WallClock, s: &Stats) -> StatsRecord<'a> {
+    let [parts, records, maps] = s.shed;
+    StatsRecord {
+        schema: STATS_SCHEMA,
+        boot: names.boot.to_string(),
+        camera: names.camera(s.camera),
+        t: wall.rfc3339(s.t),
+        offered: s.counts.offered,
+        pass: s.counts.pass,
+        reject: s.counts.reject,
+        uninspected: s.counts.uninspected,
+        error: s.counts.error,
+        in_flight: s.counts.in_flight,
+        late_results: s.counts.late_results,
+        adds_up: s.counts.adds_up(),
+        latency_us: s.latency.into(),
+        margin_us: s.margin.into(),
+        line_stop: s.line_stop,
+        camera_state: s.camera_state,
+        camera_restarts: s.camera_restarts,
+        detector_restarts: s.detector_restarts,
+        shed: ShedRecord { parts, records, maps },
+    }
+}
