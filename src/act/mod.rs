@@ -3,8 +3,10 @@
 
 mod alarm;
 mod ejector;
+mod plan;
 mod schedule;
 
 pub use alarm::{AlarmSpec, Alarms};
 pub use ejector::{Causes, EjectorSpec, Shape};
+pub use plan::{Plan, PlanSpec};
 pub use schedule::{Act, Schedule};

@@ -11,10 +11,13 @@ mod exit;
 mod fit;
 mod inspect;
 mod output;
+mod plan;
 mod recipe;
 mod run;
 mod setup;
+mod sim;
 mod sinks;
+mod units;
 mod wires;
 pub mod view;
 
@@ -54,6 +57,10 @@ enum Command {
     Run(run::Run),
     /// Latency percentiles and throughput of a model on this machine, stage by stage.
     Bench(bench::Bench),
+    /// Whether belt, ejector and model fit together: latency budget, parts in flight, highest safe speed.
+    Plan(plan::PlanCommand),
+    /// A line in a simulated clock: does every part go where it belongs when things go wrong?
+    Sim(sim::SimCommand),
     /// Check, show or describe the configuration.
     Config(config::ConfigCommand),
     /// What is here, what is missing, and how to get it.
@@ -80,6 +87,8 @@ pub fn main() -> ExitCode {
         Command::Inspect(c) => c.run(log),
         Command::Run(c) => c.run(log),
         Command::Bench(c) => c.run(log),
+        Command::Plan(c) => c.run(log),
+        Command::Sim(c) => c.run(),
         Command::Config(c) => c.run(),
         Command::Doctor(c) => c.run(log),
     };

@@ -3,15 +3,19 @@
 //! roots of f32 are used, which every machine rounds alike, so the pictures are the same bytes everywhere.
 
 mod defect;
+mod line;
 mod noise;
 mod paint;
 #[cfg(feature = "gst")]
 mod painter;
+mod score;
 mod shape;
 
 pub use defect::DefectKind;
+pub use line::{SimLine, SimReport};
 #[cfg(feature = "gst")]
 pub use painter::ConveyorPainter;
+pub use score::Ejections;
 
 use defect::Defect;
 use noise::Dice;
