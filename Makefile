@@ -4,7 +4,7 @@ CARGO ?= cargo
 VENV := target/venv
 export ANDON_DATA ?= $(abspath ../shared/data)
 
-.PHONY: help demo test lint bench setup venv build
+.PHONY: help demo test lint bench setup venv peers build
 
 help: ## what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -12,7 +12,7 @@ help: ## what there is
 demo: build ## a simulated line, learned and running in under a minute (ARGS="--seconds 60")
 	target/release/andon demo $(ARGS)
 
-test: setup venv ## every test: units, real GStreamer, real Zenoh, peers in Python
+test: setup venv peers ## every test: units, real GStreamer, real Zenoh, peers in Python
 	ANDON_REQUIRE_PEERS=1 ANDON_PEERS_PYTHON=$(abspath $(VENV)/bin/python) $(CARGO) test --release --locked
 	$(CARGO) test --release --locked --no-default-features
 
@@ -29,6 +29,9 @@ build: setup ## the program, in target/release/andon
 
 setup: ## installs what is missing: GStreamer by apt, ONNX Runtime into target/onnxruntime
 	@scripts/setup.sh system onnxruntime
+
+peers: ## what only the tests need: an MQTT broker, by apt
+	@scripts/setup.sh peers
 
 venv: ## the tests' Python peers, in target/venv
 	@scripts/setup.sh venv

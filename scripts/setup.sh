@@ -3,6 +3,7 @@
 #   scripts/setup.sh system        Debian packages for GStreamer (apt-get, with sudo unless root)
 #   scripts/setup.sh onnxruntime   ONNX Runtime's shared library into target/onnxruntime
 #   scripts/setup.sh venv          Python peers of the tests into target/venv
+#   scripts/setup.sh peers         Debian packages that only the tests need (an MQTT broker)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -41,8 +42,19 @@ missing_packages() {
 
 setup_system() {
     check_rust
-    local packages
-    packages=$(missing_packages | sort -u | tr '\n' ' ')
+    install "$(missing_packages | sort -u | tr '\n' ' ')"
+}
+
+setup_peers() {
+    local packages=""
+    [ -x /usr/sbin/mosquitto ] || packages="mosquitto"
+    command -v mosquitto_sub >/dev/null || packages="$packages mosquitto-clients"
+    install "$packages"
+}
+
+# Debian packages, if any are named.
+install() {
+    local packages=$1
     [ -n "${packages// /}" ] || return 0
     command -v apt-get >/dev/null || fail "apt-get is missing; install by hand what these Debian packages hold: $packages"
     local as_root=()
@@ -110,6 +122,7 @@ for step in "$@"; do
         system) setup_system ;;
         onnxruntime) setup_onnxruntime ;;
         venv) setup_venv ;;
-        *) fail "no step $step; there are: system onnxruntime venv" ;;
+        peers) setup_peers ;;
+        *) fail "no step $step; there are: system onnxruntime venv peers" ;;
     esac
 done

@@ -27,5 +27,11 @@ mod eval;
 #[cfg(feature = "web")]
 #[path = "it/web.rs"]
 mod web;
+#[cfg(feature = "modbus")]
+#[path = "it/field.rs"]
+mod field;
+#[cfg(all(feature = "rten", feature = "gst", feature = "modbus", feature = "mqtt", feature = "webhook"))]
+#[path = "it/plant.rs"]
+mod plant;
 #[path = "it/repo.rs"]
 mod repo;

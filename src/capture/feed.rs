@@ -40,9 +40,9 @@ pub(super) struct Feeding {
 }
 
 impl Feed {
-    /// A feed whose first picture is due `painter.due(0)` from now.
-    pub fn new(painter: Box<dyn Painter>) -> Feed {
-        Feed { painter: Arc::new(Mutex::new(painter)), next: Arc::default(), start: Mono::now() }
+    /// A feed whose first picture is due `painter.due(0)` after `start`.
+    pub fn new(painter: Box<dyn Painter>, start: Mono) -> Feed {
+        Feed { painter: Arc::new(Mutex::new(painter)), next: Arc::default(), start }
     }
 
     /// Starts to push into the pipeline's `src`.

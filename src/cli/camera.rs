@@ -11,7 +11,7 @@ mod with_gst {
 
     use crate::capture::{CaptureError, Feed, GstOptions, GstSource, PipelineSpec, Source};
     use crate::config::{Camera, OnEos};
-    use crate::sim::{Conveyor, ConveyorPainter};
+    use crate::sim::{Conveyor, ConveyorPainter, LiveBelt};
 
     /// The camera of a configuration.
     pub fn configured(camera: &Camera, allow_elements: &[String]) -> Result<Box<dyn Source>, CaptureError> {
@@ -25,11 +25,11 @@ mod with_gst {
     }
 
     /// The conveyor's camera: real GStreamer, pictures from the program.
-    pub fn simulated(conveyor: Conveyor, rate: f64, limit: Option<u64>) -> Result<Box<dyn Source>, CaptureError> {
+    pub fn simulated(conveyor: Conveyor, belt: LiveBelt, limit: Option<u64>) -> Result<Box<dyn Source>, CaptureError> {
         let spec = PipelineSpec::load("simulator", &BTreeMap::new())?;
         let options = GstOptions { end_at_eos: true, ..GstOptions::default() };
-        let painter = ConveyorPainter { conveyor, rate, limit };
-        Ok(Box::new(GstSource::new(spec, options)?.with_feed(Feed::new(Box::new(painter)))))
+        let painter = ConveyorPainter { conveyor, rate: belt.rate, limit };
+        Ok(Box::new(GstSource::new(spec, options)?.with_feed(Feed::new(Box::new(painter), belt.start))))
     }
 }
 
@@ -37,13 +37,13 @@ mod with_gst {
 mod without_gst {
     use crate::capture::{CaptureError, Source};
     use crate::config::Camera;
-    use crate::sim::Conveyor;
+    use crate::sim::{Conveyor, LiveBelt};
 
     pub fn configured(_: &Camera, _: &[String]) -> Result<Box<dyn Source>, CaptureError> {
         Err(CaptureError::NotBuilt)
     }
 
-    pub fn simulated(_: Conveyor, _: f64, _: Option<u64>) -> Result<Box<dyn Source>, CaptureError> {
+    pub fn simulated(_: Conveyor, _: LiveBelt, _: Option<u64>) -> Result<Box<dyn Source>, CaptureError> {
         Err(CaptureError::NotBuilt)
     }
 }

@@ -1,29 +1,31 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use clap::Args;
-use crossbeam_channel::{Receiver, bounded};
+use crossbeam_channel::bounded;
 use ulid::Ulid;
 
 use super::exit::{Exit, Failure};
 use super::recipe;
 use super::setup::{self, EngineArgs};
-use super::sinks::{self, ToView, ViewEvent};
+use super::show::Show;
+use super::sinks::{self, ToView};
 use super::view::{Live, Screen, Summary};
 use super::{camera, output, run};
 use crate::config::{self, FrameSize};
+use crate::field::Recorder;
 use crate::fit::{Augment, BankSize, FitOptions, Picture, Policy, fit};
 use crate::model::Detector;
 use crate::model::bundle::Bundle;
 use crate::model::detector::PatchEmbedder;
 use crate::publish::Sink;
 use crate::publish::wire::Names;
-use crate::runtime::{Active, CameraSpec, Line, LineControl, LineSpec};
-use crate::sim::{Conveyor, SimSpec};
+use crate::runtime::{Active, CameraSpec, EjectorLine, LaneSpec, Line, LineControl, LineSpec, Status};
+use crate::sim::{Conveyor, LiveBelt, LiveEye, SimSpec};
 use crate::telemetry::{LatencyHistogram, Metrics};
-use crate::types::{Mono, Outcome, Seq, Threshold};
+use crate::types::{CameraId, Mono, Threshold};
 use crate::web::Server;
 
 /// `andon demo`.
@@ -51,8 +53,24 @@ pub(super) struct Demo {
     engine: EngineArgs,
 }
 
-/// The part must have its verdict before it reaches the simulated ejector.
+/// The part must have its verdict before it reaches the simulated ejector, 300 ms behind the camera.
 const DEADLINE: Duration = Duration::from_millis(250);
+/// From the line's start to the first part.
+const LEAD: Duration = Duration::from_millis(300);
+
+/// The belt with its photo eye and its valve.
+fn lane(belt: LiveBelt, limit: Option<u64>, valve: &Recorder) -> LaneSpec {
+    let mut lane = LaneSpec::free(CameraId(0), DEADLINE);
+    lane.matching = belt.matching();
+    lane.min_pitch = belt.min_pitch();
+    lane.margin = Duration::from_millis(5);
+    lane.belt = Arc::new(belt);
+    lane.has_encoder = true;
+    lane.triggers.push(Box::new(LiveEye { belt, limit, next: 0 }));
+    let (name, output) = ("blow".to_owned(), Box::new(valve.clone()));
+    lane.ejectors.push(EjectorLine { name, spec: belt.ejector(), output, confirm: None });
+    lane
+}
 
 impl Demo {
     pub fn run(self, log: Option<&str>) -> Result<Exit, Failure> {
@@ -82,12 +100,13 @@ impl Demo {
             line: settings.config.line.clone(),
             station: settings.config.station.clone(),
             cameras: vec!["sim".to_owned()],
-            lanes: vec!["sim".to_owned()],
-            ejectors: Vec::new(),
+            lanes: vec!["belt".to_owned()],
+            ejectors: vec![vec!["blow".to_owned()]],
             simulated: true,
             boot: Ulid::generate(),
+            clock: Default::default(),
         };
-        let status = Line::status_of([("sim".to_owned(), active.clone())]);
+        let status = Status::new([("sim".to_owned(), active.clone())], names.lanes.iter().cloned());
         let metrics = Metrics::new(&names.cameras);
         let health = run::health(status.clone());
         let server = settings.config.metrics.and_then(|a| Server::start(a, metrics.clone(), health).ok());
@@ -105,10 +124,14 @@ impl Demo {
         let limit = (self.seconds > 0).then(|| (self.seconds as f64 * self.rate).round() as u64);
         let make_detector =
             setup::make_detector(ready.detector, bundle.clone(), self.engine.options(), FrameSize::AsTrained);
-        let source = camera::simulated(conveyor.clone(), self.rate, limit)?;
+        // Part 0 comes when everything is up.
+        let belt = LiveBelt { start: Mono::now() + LEAD, rate: self.rate };
+        let source = camera::simulated(conveyor.clone(), belt, limit)?;
+        let valve = Recorder::new("valve");
+        let lane = lane(belt, limit, &valve);
         let spec =
             CameraSpec { name: "sim".to_owned(), source, make_detector, active, deadline: DEADLINE, presence: None };
-        let line = Line::start(LineSpec { cameras: vec![spec], lanes: Vec::new(), sinks: all, metrics, status })?;
+        let line = Line::start(LineSpec { cameras: vec![spec], lanes: vec![lane], sinks: all, metrics, status })?;
 
         let title = format!("simulated flanges · {engine}");
         let mut show = Show {
@@ -120,14 +143,22 @@ impl Demo {
             maps: VecDeque::new(),
             rejected: None,
             overhead: LatencyHistogram::new(),
+            may_stay: Vec::new(),
+            edges: LatencyHistogram::new(),
         };
         let ended = std::thread::scope(|scope| {
             let waiting = scope.spawn(|| line.wait(&stop));
             let drawn = show.until(|| waiting.is_finished(), &events, &stop, &mut screen);
+            if waiting.is_finished() && drawn.is_ok() {
+                // The last parts are still on their way to the ejector.
+                let until = Mono::now() + belt.tail();
+                show.until(|| Mono::now() >= until, &events, &stop, &mut screen)?;
+            }
             stop.store(true, Relaxed);
             let ended = waiting.join().map_err(|_| anyhow::anyhow!("the line's watcher panicked"));
             drawn.map_err(anyhow::Error::from).and(ended)
         });
+        let stopped = Mono::now();
         let seconds = Mono::now().since(show.started).as_secs_f64();
         let report = line.finish();
         show.drain(&events);
@@ -138,7 +169,23 @@ impl Demo {
         let first_verdict_s = show.first.map(|t| t.since(start).as_secs_f64());
         let tally = show.live.tally;
         let overhead = show.overhead.summary();
-        let summary = Summary { tally, counts, latency, overhead, first_verdict_s, seconds, engine: engine.to_owned() };
+        // Parts that had not left the ejector when the line stopped are nobody's fault.
+        let past = stopped.since(belt.start + belt.tail()).as_secs_f64() * self.rate;
+        show.may_stay.truncate(past as usize + 1);
+        let ejections = belt.ejections(&valve.edges(), show.may_stay.iter().copied());
+        let (margin, edges) = (show.live.stats.map(|s| s.margin).unwrap_or_default(), show.edges.summary());
+        let summary = Summary {
+            tally,
+            counts,
+            latency,
+            overhead,
+            ejections,
+            margin,
+            edges,
+            first_verdict_s,
+            seconds,
+            engine: engine.to_owned(),
+        };
         match self.json {
             true => output::json(&summary.report())?,
             false => output::line(&summary.table())?,
@@ -183,98 +230,5 @@ impl Demo {
         // Gives it its digest.
         fitted.bundle.to_bytes()?;
         Ok(fitted.bundle)
-    }
-}
-
-/// Feeds the view from the records and the truth of the belt.
-struct Show<'a> {
-    live: Live,
-    conveyor: &'a Conveyor,
-    bundle: &'a Bundle,
-    started: Mono,
-    first: Option<Mono>,
-    /// Maps whose verdict may still come, and the last rejected part whose map may.
-    maps: VecDeque<(Seq, crate::types::ScoreMap, f32)>,
-    rejected: Option<(Seq, u64)>,
-    overhead: LatencyHistogram,
-}
-
-impl Show<'_> {
-    fn until(
-        &mut self,
-        over: impl Fn() -> bool,
-        events: &Receiver<ViewEvent>,
-        stop: &AtomicBool,
-        screen: &mut Option<Screen>,
-    ) -> std::io::Result<()> {
-        let mut told = Mono::now();
-        while !over() && !stop.load(Relaxed) {
-            self.drain(events);
-            self.live.elapsed = Mono::now().since(self.started).as_secs_f64();
-            match screen {
-                Some(screen) => {
-                    screen.draw(&self.live)?;
-                    if screen.asked_to_quit(Duration::from_millis(50))? {
-                        return Ok(());
-                    }
-                }
-                None => {
-                    std::thread::sleep(Duration::from_millis(50));
-                    if Mono::now().since(told).as_secs() >= 1 {
-                        told = Mono::now();
-                        self.plain();
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn plain(&self) {
-        let t = &self.live.tally;
-        let [pass, reject, uninspected, error] = t.outcomes;
-        output::note(&format!(
-            "{:>4.0} s  {} parts: {pass} PASS, {reject} REJECT, {uninspected} UNINSPECTED, {error} ERROR; missed {} of {}, false rejects {} of {}",
-            self.live.elapsed,
-            t.parts,
-            t.missed(),
-            t.bad(),
-            t.good.1,
-            t.good.0
-        ));
-    }
-
-    fn drain(&mut self, events: &Receiver<ViewEvent>) {
-        for event in events.try_iter() {
-            match event {
-                ViewEvent::Verdict(v) => {
-                    self.first.get_or_insert(v.t_verdict);
-                    if v.score.is_some() {
-                        self.overhead.record_ns(v.overhead_ns());
-                    }
-                    let truth = v.source_index.map(|k| self.conveyor.defect(k).map(|kind| kind.as_str()));
-                    self.live.verdict(&v, truth);
-                    if let (Outcome::Reject, Some(k)) = (v.outcome, v.source_index) {
-                        self.rejected = Some((v.seq, k));
-                    }
-                }
-                ViewEvent::Part(_) | ViewEvent::Fired(_) | ViewEvent::Notice(_) => {}
-                ViewEvent::Stats(s) => self.live.stats(s),
-                ViewEvent::Map(seq, map, threshold) => {
-                    if self.maps.len() == 8 {
-                        self.maps.pop_front();
-                    }
-                    self.maps.push_back((seq, map, threshold));
-                }
-            }
-        }
-        let Some((seq, k)) = self.rejected else { return };
-        let Some((_, map, threshold)) = self.maps.iter().find(|(s, ..)| *s == seq) else { return };
-        let mut rgb = Vec::new();
-        self.conveyor.paint(k, &mut rgb);
-        let kind = self.conveyor.defect(k).map_or("good", |kind| kind.as_str());
-        let scale = (self.bundle.manifest.typical, *threshold);
-        self.live.show(format!("part {seq}: {kind}"), &rgb, self.conveyor.spec().side as usize, map, scale);
-        self.rejected = None;
     }
 }

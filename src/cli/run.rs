@@ -7,13 +7,13 @@ use ulid::Ulid;
 
 use super::exit::{Exit, Failure};
 use super::sinks::{JsonLines, LogStats};
-use super::{camera, output, setup, sinks, wires};
+use super::{camera, output, plant, setup, sinks, wires};
 use crate::capture::CameraState;
 use crate::config::{self, Config, TriggerKind};
 use crate::model::bundle::Bundle;
 use crate::model::engine::EngineOptions;
-use crate::publish::Sink;
 use crate::publish::wire::Names;
+use crate::publish::{Control, Sink};
 use crate::runtime::{Active, CameraSpec, Line, LineControl, LineReport, LineSpec, MakeDetector, Status};
 use crate::telemetry::Metrics;
 use crate::types::Threshold;
@@ -59,19 +59,22 @@ impl Run {
             cameras: c.cameras.iter().map(|c| c.name.clone()).collect(),
             simulated: false,
             boot: Ulid::generate(),
+            clock: Default::default(),
         };
         let lanes = wires::lanes(c)?;
         let each = cameras.iter().map(|p| (p.name.clone(), p.active.clone()));
         let status = Status::new(each, names.lanes.iter().cloned());
         let metrics = Metrics::new(&names.cameras);
         let _server = c.metrics.map(|a| Server::start(a, metrics.clone(), health(status.clone()))).transpose()?;
-        let control = Arc::new(LineControl {
+        let control: Arc<dyn Control> = Arc::new(LineControl {
             status: status.clone(),
             takes_triggers: c.parts.trigger == TriggerKind::Message,
             config_json: serde_json::to_string(&loaded.raw)?,
         });
         let bundles = cameras.iter().map(|p| p.bundle.clone()).collect();
-        let mut sinks: Vec<Box<dyn Sink>> = sinks::zenoh(&c.zenoh, &names, control, bundles)?.into_iter().collect();
+        let mut sinks: Vec<Box<dyn Sink>> =
+            sinks::zenoh(&c.zenoh, &names, control.clone(), bundles)?.into_iter().collect();
+        let _forwarders = plant::start(c, &names, &control, &mut sinks)?;
         sinks.push(Box::new(LogStats::new(names.clone())));
         let stuck = Arc::new(AtomicBool::new(false));
         if self.json {

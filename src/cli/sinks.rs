@@ -12,7 +12,7 @@ use crate::model::bundle::Bundle;
 use crate::publish::wire::{self, Names};
 use crate::publish::{Control, Offer, Record, Sink, ZenohOptions};
 use crate::runtime::{Joined, spawn};
-use crate::types::{Fired, Mono, Notice, PartEnd, ScoreMap, Seq, Stats, Verdict, WallClock};
+use crate::types::{Fired, Mono, Notice, PartEnd, ScoreMap, Seq, Stats, Verdict};
 
 /// Zenoh, if wanted and built in.
 #[cfg(feature = "zenoh")]
@@ -76,7 +76,7 @@ impl Sink for JsonLines {
 
     fn offer(&mut self, record: &Record) -> Offer {
         let (false, Some(to)) = (matches!(record, Record::Stats(_)), &self.to) else { return Offer::Ignored };
-        let Some((_, mut line)) = wire::json(&self.names, &WallClock::read(), record) else { return Offer::Ignored };
+        let Some((_, mut line)) = wire::json(&self.names, record) else { return Offer::Ignored };
         line.push(b'\n');
         if to.try_send(line).is_ok() { Offer::Taken } else { Offer::Shed }
     }
@@ -89,7 +89,7 @@ impl Sink for JsonLines {
     }
 }
 
-/// One line in the log for each camera every ten seconds, and when a camera's state changes.
+/// One line in the log for each camera every ten seconds, when a camera's state changes, and for each oddity.
 pub(super) struct LogStats {
     names: Names,
     last: Vec<(Mono, &'static str)>,
@@ -108,6 +108,11 @@ impl Sink for LogStats {
     }
 
     fn offer(&mut self, record: &Record) -> Offer {
+        if let Record::Notice(lane, n) = record {
+            let (lane, event) = (self.names.lane(*lane), n.kind.as_str());
+            tracing::warn!(lane, event, who = n.who, value = n.value, "line");
+            return Offer::Taken;
+        }
         let Record::Stats(s) = record else { return Offer::Ignored };
         let Some((at, state)) = self.last.get_mut(s.camera.index()) else { return Offer::Ignored };
         if s.t.since(*at).as_secs() < 10 && *state == s.camera_state {

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::parts::{self, Parts};
+use super::plant::{self, Plant};
 use super::raw::{FrameSize, OnEos, Raw, RawCamera};
 use crate::capture::Presence;
 use crate::model::engine::EngineChoice;
@@ -29,6 +30,8 @@ pub struct Config {
     pub ort_library: Option<PathBuf>,
     /// Parts, belt and ejectors.
     pub parts: Parts,
+    /// Ways out to the plant.
+    pub plant: Plant,
     /// GStreamer elements allowed besides the built-in list.
     pub allow_elements: Vec<String>,
     /// Zenoh.
@@ -88,6 +91,7 @@ impl Config {
             wrong.push(format!("engine.threads: {} is not in 0..=256 (0 = automatic)", raw.engine.threads));
         }
         let parts = parts::check(raw, base, &mut wrong);
+        let plant = plant::check(raw, base, &mut wrong);
         if !wrong.is_empty() {
             return Err(wrong);
         }
@@ -105,6 +109,7 @@ impl Config {
             threads,
             ort_library: raw.engine.ort_library.as_deref().map(|p| base.join(p)),
             parts,
+            plant,
             allow_elements: raw.capture.allow_elements.clone(),
             zenoh: raw.zenoh.clone(),
             metrics,

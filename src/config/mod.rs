@@ -7,14 +7,18 @@ mod check;
 mod keys;
 mod load;
 mod parts;
+mod plant;
 mod raw;
 mod raw_line;
+mod raw_plant;
 
 pub use check::{Camera, Config};
 pub use load::{ConfigError, Loaded, load, schema};
 pub use parts::{Ejector, Encoder, Parts, Place, Wire};
+pub use plant::Plant;
 pub use raw::{FrameSize, OnEos, Raw, RawCamera, RawCapture, RawEngine, RawLog, RawMetrics, RawPresence};
 pub use raw_line::{
     Cause, Driver, EncoderKind, Level, RawAlarms, RawBelt, RawEjector, RawParts, RawWire, SafeAction, Switch,
     TriggerKind, Wires,
 };
+pub use raw_plant::{RawModbusServer, RawMqtt, RawStore, RawWebhook, RecordKind};

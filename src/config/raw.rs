@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::raw_line::{RawAlarms, RawBelt, RawEjector, RawParts, Wires};
+use super::raw_plant::{RawModbusServer, RawMqtt, RawStore, RawWebhook};
 use crate::model::engine::EngineChoice;
 use crate::publish::ZenohOptions;
 
@@ -36,6 +37,14 @@ pub struct Raw {
     pub ejectors: BTreeMap<String, RawEjector>,
     /// When many rejects are one fault, and the outputs that say so.
     pub alarms: RawAlarms,
+    /// History and outbox.
+    pub store: RawStore,
+    /// The Modbus TCP server for the PLC.
+    pub modbus_server: RawModbusServer,
+    /// Records to an MQTT broker.
+    pub mqtt: RawMqtt,
+    /// Records to a web server.
+    pub webhook: RawWebhook,
     /// Verdicts, heatmaps and control over Zenoh.
     pub zenoh: ZenohOptions,
     /// The endpoint for Prometheus.
@@ -59,6 +68,10 @@ impl Default for Raw {
             outputs: Wires::new(),
             ejectors: BTreeMap::new(),
             alarms: RawAlarms::default(),
+            store: RawStore::default(),
+            modbus_server: RawModbusServer::default(),
+            mqtt: RawMqtt::default(),
+            webhook: RawWebhook::default(),
             zenoh: ZenohOptions::default(),
             metrics: RawMetrics::default(),
             log: RawLog::default(),

@@ -4,12 +4,15 @@
 mod events;
 mod stats;
 
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
 use schemars::JsonSchema;
 use serde::Serialize;
 use ulid::Ulid;
 
 use super::Record;
-use crate::types::{CameraId, Region, Seq, Verdict, WallClock};
+use crate::types::{CameraId, Mono, Region, Seq, Verdict, WallClock};
 
 pub use events::{EJECT_SCHEMA, EVENT_SCHEMA, EjectRecord, EventRecord, PART_SCHEMA, PartRecord, eject, event, part};
 pub use stats::{LatencyUs, MarginUs, ShedRecord, StatsRecord, stats};
@@ -38,6 +41,27 @@ pub struct Names {
     pub simulated: bool,
     /// This start of the program.
     pub boot: Ulid,
+    /// The clock by which every way out stamps the same record alike.
+    pub clock: SharedClock,
+}
+
+/// One pair of clocks for all ways out, so that a record has the same UTC stamps wherever it goes.
+#[derive(Clone, Debug, Default)]
+pub struct SharedClock(Arc<Mutex<Option<(WallClock, Mono)>>>);
+
+/// UTC may be stepped; a fresh pair of clocks is taken this often.
+const CLOCK: Duration = Duration::from_secs(10);
+
+impl SharedClock {
+    /// The pair of now.
+    pub fn now(&self) -> WallClock {
+        let mut pair = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Mono::now();
+        match *pair {
+            Some((wall, at)) if now.since(at) <= CLOCK => wall,
+            _ => pair.insert((WallClock::read(), now)).0,
+        }
+    }
 }
 
 impl Names {
@@ -274,13 +298,7 @@ pub struct HeatmapNote {
 }
 
 /// The note of one heatmap.
-pub fn heatmap_note(
-    names: &Names,
-    wall: &WallClock,
-    seq: Seq,
-    t: crate::types::Mono,
-    scale: (f32, f32),
-) -> HeatmapNote {
+pub fn heatmap_note(names: &Names, wall: &WallClock, seq: Seq, t: Mono, scale: (f32, f32)) -> HeatmapNote {
     HeatmapNote {
         boot: names.boot.to_string(),
         seq: seq.0,
@@ -319,7 +337,8 @@ impl Kind {
 }
 
 /// A record as the JSON that goes out, the same for every way out; `None` for maps, which are pictures.
-pub fn json(names: &Names, wall: &WallClock, record: &Record) -> Option<(Kind, Vec<u8>)> {
+pub fn json(names: &Names, record: &Record) -> Option<(Kind, Vec<u8>)> {
+    let wall = &names.clock.now();
     let (kind, bytes) = match record {
         Record::Verdict(v) => (Kind::Verdict(v.camera), serde_json::to_vec(&verdict(names, wall, v))),
         Record::Stats(s) => (Kind::Stats(s.camera), serde_json::to_vec(&stats(names, wall, s))),

@@ -17,14 +17,12 @@ use image::ImageEncoder;
 use self::session::Open;
 use super::wire::{self, Kind, Names};
 use super::{Control, MapRecord, Offer, Record, Render, Sink, ZenohOptions};
-use crate::types::{Mono, WallClock};
+use crate::types::Mono;
 
 pub use session::probe;
 
 /// Verdicts that wait for the session: 33 s at 60 parts/s. Also the publisher's cache for late or lost subscribers.
 const RING: usize = 2000;
-/// UTC may be stepped; a fresh pair of clocks is taken this often.
-const CLOCK: Duration = Duration::from_secs(10);
 
 /// The sink.
 pub struct ZenohSink {
@@ -35,7 +33,6 @@ pub struct ZenohSink {
     waiting: VecDeque<(Kind, Vec<u8>)>,
     stop: Arc<AtomicBool>,
     opener: Option<std::thread::JoinHandle<()>>,
-    wall: (WallClock, Mono),
     render: Render,
     levels: Vec<u8>,
 }
@@ -80,7 +77,6 @@ impl ZenohSink {
             waiting: VecDeque::new(),
             stop,
             opener: Some(opener),
-            wall: (WallClock::read(), Mono::now()),
             render,
             levels: Vec::new(),
         })
@@ -99,15 +95,8 @@ impl ZenohSink {
         self.session.as_ref()
     }
 
-    fn wall(&mut self) -> WallClock {
-        if Mono::now().since(self.wall.1) > CLOCK {
-            self.wall = (WallClock::read(), Mono::now());
-        }
-        self.wall.0
-    }
-
     fn offer_map(&mut self, map: &MapRecord) -> Offer {
-        let wall = self.wall();
+        let wall = self.names.clock.now();
         let ZenohSink { session: Some(session), names, render, levels, .. } = self else { return Offer::Ignored };
         if !session.wants_map(map.camera) {
             return Offer::Ignored;
@@ -128,8 +117,7 @@ impl Sink for ZenohSink {
         if let Record::Map(map) = record {
             return self.offer_map(map);
         }
-        let wall = self.wall();
-        let Some((kind, payload)) = wire::json(&self.names, &wall, record) else { return Offer::Shed };
+        let Some((kind, payload)) = wire::json(&self.names, record) else { return Offer::Shed };
         if let Some(session) = self.session() {
             return session.put(kind, payload);
         }

@@ -4,6 +4,7 @@
 
 mod defect;
 mod line;
+mod live;
 mod noise;
 mod paint;
 #[cfg(feature = "gst")]
@@ -13,6 +14,7 @@ mod shape;
 
 pub use defect::DefectKind;
 pub use line::{SimLine, SimReport};
+pub use live::{LiveBelt, LiveEye};
 #[cfg(feature = "gst")]
 pub use painter::ConveyorPainter;
 pub use score::Ejections;

@@ -1,7 +1,12 @@
 //! What the tests share: where the peers and the data are, and how to say that something is skipped.
 #![allow(dead_code, reason = "not every build of the tests uses every helper")]
 
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
 
 /// The repository's root.
 pub fn root() -> &'static Path {
@@ -94,4 +99,116 @@ pub fn flange_model() -> &'static Path {
         (dir, path)
     });
     path
+}
+
+/// A program that talks in JSON lines, and what it has said so far.
+pub struct Peer {
+    child: Child,
+    lines: std::sync::mpsc::Receiver<Value>,
+    /// The lines so far.
+    pub seen: Vec<Value>,
+}
+
+impl Peer {
+    /// A script of `tests/peers` that says `{"ready": true}`; `None` where the peers are not installed.
+    pub fn start(script: &str, args: &[&str]) -> Option<Peer> {
+        let mut command = std::process::Command::new(peers_python()?);
+        command.arg(root().join("tests/peers").join(script)).args(args);
+        let mut peer = Peer::spawn(&mut command);
+        assert!(peer.wait(|v| v["ready"] == true), "{script} is not ready: {:?}", peer.seen);
+        Some(peer)
+    }
+
+    /// Any program that prints JSON lines.
+    pub fn spawn(command: &mut std::process::Command) -> Peer {
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let out = BufReader::new(child.stdout.take().unwrap());
+        let (to, lines) = std::sync::mpsc::channel();
+        std::thread::Builder::new()
+            .spawn(move || {
+                for line in out.lines().map_while(Result::ok) {
+                    // What is no JSON is told as text.
+                    let value = serde_json::from_str(&line).unwrap_or(Value::String(line));
+                    if to.send(value).is_err() {
+                        return;
+                    }
+                }
+            })
+            .unwrap();
+        Peer { child, lines, seen: Vec::new() }
+    }
+
+    /// One line on its standard input.
+    pub fn tell(&mut self, command: Value) {
+        let stdin = self.child.stdin.as_mut().unwrap();
+        writeln!(stdin, "{command}").unwrap();
+        stdin.flush().unwrap();
+    }
+
+    /// Its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Reads what comes until its end, at most `limit`; the exit code.
+    pub fn finish(&mut self, limit: Duration) -> Option<i32> {
+        let end = Instant::now() + limit;
+        while let Ok(line) = self.lines.recv_timeout(end.saturating_duration_since(Instant::now())) {
+            self.seen.push(line);
+        }
+        while Instant::now() < end {
+            if let Ok(Some(status)) = self.child.try_wait() {
+                return status.code();
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        None
+    }
+
+    /// Takes what was said until now.
+    pub fn drain(&mut self) {
+        self.seen.extend(self.lines.try_iter());
+    }
+
+    /// Reads on until a line fits; false after half a minute.
+    pub fn wait(&mut self, fits: impl Fn(&Value) -> bool) -> bool {
+        let end = Instant::now() + Duration::from_secs(30);
+        loop {
+            match self.lines.recv_timeout(end.saturating_duration_since(Instant::now())) {
+                Ok(line) => {
+                    let found = fits(&line);
+                    self.seen.push(line);
+                    if found {
+                        return true;
+                    }
+                }
+                Err(_) => return false,
+            }
+        }
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// Sends a signal to a process.
+pub fn signal(process: u32, name: &str) {
+    let status = std::process::Command::new("kill").args([&format!("-{name}"), &process.to_string()]).status().unwrap();
+    assert!(status.success());
+}
+
+/// Whether something comes true within so many seconds.
+pub fn until(limit_s: u64, mut done: impl FnMut() -> bool) -> bool {
+    let end = Instant::now() + Duration::from_secs(limit_s);
+    while Instant::now() < end {
+        if done() {
+            return true;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    false
 }

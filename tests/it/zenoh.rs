@@ -1,8 +1,6 @@
 //! Zenoh with a peer that shares no code with us: the Python package.
 #![cfg(feature = "zenoh")]
 
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -17,7 +15,7 @@ use serde_json::Value;
 use zenoh::Wait;
 use zenoh_ext::{AdvancedSubscriberBuilderExt, HistoryConfig, RecoveryConfig};
 
-use crate::common;
+use crate::common::{self, Peer, until};
 
 struct Knob(Mutex<f32>, Mutex<Vec<Option<u64>>>);
 
@@ -65,6 +63,7 @@ fn names() -> Names {
         ejectors: vec![vec!["blow".into()]],
         simulated: true,
         boot: ulid::Ulid::generate(),
+        clock: Default::default(),
     }
 }
 
@@ -136,69 +135,10 @@ fn stats() -> Record {
     })
 }
 
-/// The Python peer and what it has said so far.
-struct Peer {
-    child: Child,
-    lines: std::sync::mpsc::Receiver<Value>,
-    seen: Vec<Value>,
-}
-
-impl Peer {
-    /// `None` where the peers are not installed.
-    fn start(port: u16, args: &[&str]) -> Option<Peer> {
-        let mut command = std::process::Command::new(common::peers_python()?);
-        command.arg(common::root().join("tests/peers/subscriber.py")).arg(format!("tcp/127.0.0.1:{port}")).args(args);
-        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
-        let out = BufReader::new(child.stdout.take().unwrap());
-        let (to, lines) = std::sync::mpsc::channel();
-        std::thread::Builder::new()
-            .spawn(move || {
-                for line in out.lines().map_while(Result::ok) {
-                    if to.send(serde_json::from_str(&line).unwrap()).is_err() {
-                        return;
-                    }
-                }
-            })
-            .unwrap();
-        let mut peer = Peer { child, lines, seen: Vec::new() };
-        assert!(peer.wait(|v| v["ready"] == true), "the Python peer did not connect");
-        Some(peer)
-    }
-
-    /// Reads on until a line fits; false after half a minute.
-    fn wait(&mut self, fits: impl Fn(&Value) -> bool) -> bool {
-        let end = Mono::now() + Duration::from_secs(30);
-        loop {
-            match self.lines.recv_timeout(end.since(Mono::now())) {
-                Ok(line) => {
-                    let found = fits(&line);
-                    self.seen.push(line);
-                    if found {
-                        return true;
-                    }
-                }
-                Err(_) => return false,
-            }
-        }
-    }
-}
-
-impl Drop for Peer {
-    fn drop(&mut self) {
-        drop(self.child.kill());
-        drop(self.child.wait());
-    }
-}
-
-fn until(limit_s: u64, mut done: impl FnMut() -> bool) -> bool {
-    let end = Mono::now() + Duration::from_secs(limit_s);
-    while Mono::now() < end {
-        if done() {
-            return true;
-        }
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    false
+fn subscriber(port: u16, args: &[&str]) -> Option<Peer> {
+    let endpoint = format!("tcp/127.0.0.1:{port}");
+    let all: Vec<&str> = std::iter::once(endpoint.as_str()).chain(args.iter().copied()).collect();
+    Peer::start("subscriber.py", &all)
 }
 
 #[test]
@@ -206,7 +146,7 @@ fn python_receives_every_verdict_with_key_encoding_quality_and_schema() {
     let port = common::free_port();
     let mut bench = start(options(Some(port), None));
     // Before anybody listens and perhaps before the session is open: these wait in the ring or the cache.
-    let Some(mut peer) = Peer::start(port, &["60", "andon/**/verdict", "andon/**/stats"]) else { return };
+    let Some(mut peer) = subscriber(port, &["60", "andon/**/verdict", "andon/**/stats"]) else { return };
     for seq in 0..500 {
         assert_ne!(bench.sink.offer(&verdict(seq)), Offer::Ignored);
         std::thread::sleep(Duration::from_millis(1));
@@ -249,14 +189,14 @@ fn heatmaps_are_drawn_only_while_somebody_watches() {
     let port = common::free_port();
     let mut bench = start(options(Some(port), None));
     bench.sink.offer(&verdict(0));
-    let Some(peer) = Peer::start(port, &["60"]) else { return };
+    let Some(peer) = subscriber(port, &["60"]) else { return };
     bench.sink.offer(&verdict(1));
     std::thread::sleep(Duration::from_millis(300));
     assert!(!bench.sink.wants_maps(), "a subscriber of verdicts wants no heatmaps");
     assert_eq!(bench.sink.offer(&map(1)), Offer::Ignored);
     assert_eq!(bench.rendered.load(Relaxed), 0);
     drop(peer);
-    let mut peer = Peer::start(port, &["60", "--heatmaps"]).unwrap();
+    let mut peer = subscriber(port, &["60", "--heatmaps"]).unwrap();
     assert!(until(20, || bench.sink.wants_maps()));
     assert_eq!(bench.sink.offer(&map(7)), Offer::Taken);
     assert!(peer.wait(|v| v["picture"].is_object()));
@@ -289,7 +229,7 @@ fn control_is_refused_by_default_and_checked_when_allowed() {
         for q in &queries {
             args.extend(["--query", q]);
         }
-        let mut peer = Peer::start(port, &args)?;
+        let mut peer = subscriber(port, &args)?;
         assert!(peer.wait(|v| v["selector"] == queries[6]), "{:?}", peer.seen);
         let replies = peer.seen.iter().filter(|v| v["selector"].is_string());
         let replies = replies.map(|v| (v["ok"] == true, v["text"].as_str().unwrap().to_owned())).collect();
@@ -393,7 +333,7 @@ fn a_router_that_is_absent_killed_and_back_loses_no_verdict() {
 fn print_latency_from_put_to_python() {
     let port = common::free_port();
     let mut bench = start(options(Some(port), None));
-    let Some(mut peer) = Peer::start(port, &["60"]) else { return };
+    let Some(mut peer) = subscriber(port, &["60"]) else { return };
     let mut sent = Vec::new();
     for seq in 0..100 {
         sent.push(Mono::now());
@@ -405,4 +345,21 @@ fn print_latency_from_put_to_python() {
     let mut us: Vec<u64> = arrived.zip(&sent).map(|(v, t)| (v["arrived"].as_u64().unwrap() - t.0) / 1000).collect();
     us.sort_unstable();
     eprintln!("verdict put -> Python, 50/s: p50 {} us, p99 {} us, max {} us", us[50], us[98], us[99]);
+}
+
+#[test]
+fn a_part_is_announced_by_a_message_and_nonsense_is_not() {
+    let port = common::free_port();
+    let bench = start(options(Some(port), None));
+    let args =
+        ["60", "andon/none", "--put", "andon/s/l/st/ctl/trigger={\"id\": 41}", "--put", "andon/s/l/st/ctl/trigger="];
+    let nonsense = ["--put", "andon/s/l/st/ctl/trigger={\"id\": -1}", "--put", "andon/s/l/st/ctl/trigger=xx"];
+    let Some(_peer) =
+        subscriber(port, &[&args[..], &nonsense, &["--put", "andon/s/l/st/ctl/trigger={\"id\": 42}"]].concat())
+    else {
+        return;
+    };
+    let triggered = || bench.knob.1.lock().unwrap().clone();
+    assert!(until(20, || triggered().contains(&Some(42))), "{:?}", triggered());
+    assert_eq!(triggered(), [Some(41), None, Some(42)]);
 }

@@ -1,6 +1,6 @@
 """A subscriber that shares no code with andon: the PyPI package eclipse-zenoh.
 
-    subscriber.py ENDPOINT SECONDS [KEY ...] [--query SELECTOR ...] [--heatmaps]
+    subscriber.py ENDPOINT SECONDS [KEY ...] [--query SELECTOR ...] [--put KEY=PAYLOAD ...] [--heatmaps]
 
 Prints one JSON line `{"ready": true}` when it listens, one for every sample (key, encoding, quality of service, payload,
 arrival on CLOCK_MONOTONIC), one for every query reply, and one for every change of liveliness.
@@ -20,6 +20,7 @@ parser.add_argument("seconds", type=float)
 parser.add_argument("keys", nargs="*", default=["andon/**/verdict"])
 parser.add_argument("--query", action="append", default=[])
 parser.add_argument("--heatmaps", action="store_true")
+parser.add_argument("--put", action="append", default=[], metavar="KEY=PAYLOAD")
 args = parser.parse_args()
 
 lock = threading.Lock()
@@ -83,6 +84,9 @@ keep.append(
     )
 )
 tell(ready=True)
+for put in args.put:
+    key, payload = put.split("=", 1)
+    session.put(key, payload, congestion_control=zenoh.CongestionControl.BLOCK)
 for selector in args.query:
     payload = None
     if "#" in selector:

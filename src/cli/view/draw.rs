@@ -61,6 +61,7 @@ fn counters<'a>(live: &'a Live, colours: Colours, area: Rect) -> Paragraph<'a> {
         Line::from(vec![Span::raw(format!(" {name:<12}{n:>7} ")), Span::styled("█".repeat(cells), fg(rgb, colours))])
     };
     let latency = live.stats.map(|s| s.latency).unwrap_or_default();
+    let margin = live.stats.map(|s| s.margin).unwrap_or_default();
     let ms = |us: u64| us as f64 / 1000.0;
     let of = |hits: u64, n: u64| format!("{hits} of {n}");
     let mut lines = vec![
@@ -73,6 +74,8 @@ fn counters<'a>(live: &'a Live, colours: Colours, area: Rect) -> Paragraph<'a> {
         Line::raw(format!(" false rejects {}", of(false_rejects, good))),
         Line::raw(format!(" latency ms  p50 {:.1}  p99 {:.1}", ms(latency.p50_us), ms(latency.p99_us))),
         Line::raw(format!("             max {:.1}", ms(latency.max_us))),
+        Line::raw(format!(" margin ms   min {:.1}  p50 {:.1}", ms(margin.min_us), ms(margin.p50_us))),
+        Line::raw(format!(" ejected       {}", live.ejected)),
         Line::raw(""),
     ];
     let room = usize::from(area.height).saturating_sub(lines.len());

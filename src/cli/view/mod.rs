@@ -30,6 +30,8 @@ pub struct Live {
     pub elapsed: f64,
     /// Parts a second that the belt brings.
     pub rate: f64,
+    /// Parts that were ejected.
+    pub ejected: u64,
     /// Outcome and margin (score by threshold) of the last parts, newest at the end.
     recent: VecDeque<(Outcome, Option<f32>)>,
     /// The last rejected part.
@@ -57,6 +59,7 @@ impl Live {
             stats: None,
             elapsed: 0.0,
             rate,
+            ejected: 0,
             recent: VecDeque::with_capacity(HISTORY),
             shown: None,
             events: VecDeque::new(),

@@ -1,7 +1,8 @@
 use serde::Serialize;
 
 use super::tally::{Tally, wilson};
-use crate::types::{Counts, LatencySummary};
+use crate::sim::Ejections;
+use crate::types::{Counts, LatencySummary, MarginSummary};
 
 /// What is known at the end of a demonstration.
 #[derive(Clone, Debug)]
@@ -14,6 +15,12 @@ pub struct Summary {
     pub latency: LatencySummary,
     /// What of it is hand-offs, queues and decision.
     pub overhead: LatencySummary,
+    /// What became of the parts at the ejector.
+    pub ejections: Ejections,
+    /// Time that was left until the ejector had to decide.
+    pub margin: MarginSummary,
+    /// How late the ejector's output came.
+    pub edges: LatencySummary,
     /// Seconds from the program's start to the first verdict.
     pub first_verdict_s: Option<f64>,
     /// Seconds that the line ran.
@@ -37,6 +44,9 @@ pub struct Report {
     missed_by_kind: std::collections::BTreeMap<&'static str, (u64, u64)>,
     latency: LatencySummary,
     overhead: LatencySummary,
+    ejections: Ejections,
+    margin: MarginSummary,
+    edge_lateness: LatencySummary,
     first_verdict_s: Option<f64>,
     parts_per_second: f64,
 }
@@ -59,6 +69,9 @@ impl Summary {
             missed_by_kind: self.tally.defects.clone(),
             latency: self.latency,
             overhead: self.overhead,
+            ejections: self.ejections,
+            margin: self.margin,
+            edge_lateness: self.edges,
             first_verdict_s: self.first_verdict_s,
             parts_per_second: if self.seconds > 0.0 { self.counts.offered as f64 / self.seconds } else { 0.0 },
         }
@@ -90,7 +103,13 @@ impl Summary {
         for (kind, (n, missed)) in &self.tally.defects {
             lines.push(format!("  {kind:<14}{:>7} of {n:<6}", missed));
         }
+        let e = &self.ejections;
         lines.extend([
+            String::new(),
+            format!("{:<16}{:>7}", "ejected", e.ejected),
+            format!("{:<16}{:>7}", "  wrong part", e.wrong),
+            format!("{:<16}{:>7}", "  missed", e.missed),
+            format!("{:<16}{:>7}", "  too late", e.late),
             String::new(),
             format!(
                 "capture to verdict, {} on this machine: p50 {:.1} ms, p99 {:.1} ms, max {:.1} ms",
@@ -103,6 +122,13 @@ impl Summary {
                 "of that hand-offs, ledger and decision: p50 {:.2} ms, p99 {:.2} ms",
                 ms(self.overhead.p50_us),
                 ms(self.overhead.p99_us)
+            ),
+            format!(
+                "left until the ejector had to decide: smallest {:.1} ms, median {:.1} ms; its output was late by p99 {:.2} ms, max {:.2} ms",
+                ms(self.margin.min_us),
+                ms(self.margin.p50_us),
+                ms(self.edges.p99_us),
+                ms(self.edges.max_us)
             ),
             match self.first_verdict_s {
                 Some(s) => format!("first verdict {s:.1} s after the start, learning included"),

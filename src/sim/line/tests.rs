@@ -1,4 +1,5 @@
 use super::*;
+use crate::types::NoticeKind;
 
 fn run(spec: &SimLine) -> SimReport {
     let report = spec.run();

@@ -1,0 +1,146 @@
+//! Starts the ways out to the plant that the configuration asks for.
+
+use std::sync::Arc;
+
+use super::exit::Failure;
+use crate::config::{Config, TriggerKind};
+use crate::publish::wire::Names;
+use crate::publish::{Control, Sink};
+
+/// Forwarders; they stop when this is dropped, and what they have not sent waits in the outbox.
+#[derive(Default)]
+pub(super) struct Forwarders {
+    #[cfg(feature = "mqtt")]
+    mqtt: Option<crate::publish::plant::MqttForwarder>,
+    #[cfg(feature = "webhook")]
+    webhook: Option<crate::publish::plant::WebhookForwarder>,
+}
+
+/// The sinks and forwarders.
+pub(super) fn start(
+    c: &Config,
+    names: &Names,
+    control: &Arc<dyn Control>,
+    sinks: &mut Vec<Box<dyn Sink>>,
+) -> Result<Forwarders, Failure> {
+    let takes_triggers = c.parts.trigger == TriggerKind::Message;
+    modbus(c, takes_triggers, control, sinks)?;
+    store(c, names, sinks)
+}
+
+#[cfg(feature = "modbus")]
+fn modbus(
+    c: &Config,
+    takes_triggers: bool,
+    control: &Arc<dyn Control>,
+    sinks: &mut Vec<Box<dyn Sink>>,
+) -> Result<(), Failure> {
+    use crate::publish::plant::{ModbusServer, ModbusServerOptions};
+    let Some((listen, allow_write)) = c.plant.modbus else { return Ok(()) };
+    let options = ModbusServerOptions { listen, allow_write, takes_triggers };
+    let refused = |e| Failure::config(anyhow::anyhow!("modbus_server.listen: cannot listen on {listen}: {e}"));
+    sinks.push(Box::new(ModbusServer::start(options, c.cameras.len(), control.clone()).map_err(refused)?));
+    Ok(())
+}
+
+#[cfg(not(feature = "modbus"))]
+fn modbus(c: &Config, _: bool, _: &Arc<dyn Control>, _: &mut Vec<Box<dyn Sink>>) -> Result<(), Failure> {
+    if c.plant.modbus.is_some() {
+        return Err(not_built("modbus_server", "modbus"));
+    }
+    Ok(())
+}
+
+#[cfg(not(all(feature = "store", feature = "mqtt", feature = "webhook", feature = "modbus")))]
+fn not_built(table: &str, feature: &str) -> Failure {
+    Failure::config(anyhow::anyhow!("{table}: not in this build; build with `--features {feature}`"))
+}
+
+#[cfg(not(feature = "store"))]
+fn store(c: &Config, _: &Names, _: &mut Vec<Box<dyn Sink>>) -> Result<Forwarders, Failure> {
+    match c.plant.store {
+        Some(_) => Err(not_built("store", "store")),
+        None => Ok(Forwarders::default()),
+    }
+}
+
+#[cfg(feature = "store")]
+fn store(c: &Config, names: &Names, sinks: &mut Vec<Box<dyn Sink>>) -> Result<Forwarders, Failure> {
+    use crate::publish::store::{StoreOptions, StoreSink};
+    let mut forwarders = Forwarders::default();
+    let Some((path, max_rows, max_bytes)) = c.plant.store.clone() else { return Ok(forwarders) };
+    let options = StoreOptions { path: path.clone(), max_rows, max_bytes };
+    sinks.push(Box::new(StoreSink::start(options, names.clone()).map_err(Failure::config)?));
+    forwarders.mqtt(c, names, &path)?;
+    forwarders.webhook(c, &path)?;
+    Ok(forwarders)
+}
+
+#[cfg(feature = "store")]
+impl Forwarders {
+    #[cfg(feature = "mqtt")]
+    fn mqtt(&mut self, c: &Config, names: &Names, path: &std::path::Path) -> Result<(), Failure> {
+        use crate::publish::plant::{MqttForwarder, MqttSettings};
+        let Some(m) = &c.plant.mqtt else { return Ok(()) };
+        let login = match (&m.username, &m.password_file) {
+            (Some(user), Some(file)) => Some((user.clone(), secret(file, "mqtt.password_file")?)),
+            _ => None,
+        };
+        let kinds: Vec<String> = m.records.iter().map(|k| k.as_str().to_owned()).collect();
+        let settings = MqttSettings {
+            host: m.host.clone(),
+            port: m.port,
+            client_id: m.client_id.clone().unwrap_or_default(),
+            login,
+            ca: m.ca.clone(),
+            client: m.certificate.clone().zip(m.key.clone()),
+            kinds: kinds.clone(),
+            rejects_only: m.rejects_only,
+            status_topic: format!("{}/status", names.station_key()),
+        };
+        let outbox = outbox(path, "mqtt", &kinds, m.rejects_only)?;
+        let refused = |why: String| Failure::config(anyhow::anyhow!("{why}"));
+        self.mqtt = Some(MqttForwarder::start(settings, outbox).map_err(refused)?);
+        Ok(())
+    }
+
+    #[cfg(not(feature = "mqtt"))]
+    fn mqtt(&mut self, c: &Config, _: &Names, _: &std::path::Path) -> Result<(), Failure> {
+        if c.plant.mqtt.is_some() { Err(not_built("mqtt", "mqtt")) } else { Ok(()) }
+    }
+
+    #[cfg(feature = "webhook")]
+    fn webhook(&mut self, c: &Config, path: &std::path::Path) -> Result<(), Failure> {
+        use crate::publish::plant::{WebhookForwarder, WebhookSettings};
+        let Some(w) = &c.plant.webhook else { return Ok(()) };
+        let token = w.token_file.as_ref().map(|f| secret(f, "webhook.token_file")).transpose()?;
+        let kinds: Vec<String> = w.records.iter().map(|k| k.as_str().to_owned()).collect();
+        let outbox = outbox(path, "webhook", &kinds, w.rejects_only)?;
+        self.webhook = Some(WebhookForwarder::start(WebhookSettings { url: w.url.clone(), token }, outbox)?);
+        Ok(())
+    }
+
+    #[cfg(not(feature = "webhook"))]
+    fn webhook(&mut self, c: &Config, _: &std::path::Path) -> Result<(), Failure> {
+        if c.plant.webhook.is_some() { Err(not_built("webhook", "webhook")) } else { Ok(()) }
+    }
+}
+
+#[cfg(any(feature = "mqtt", feature = "webhook"))]
+fn outbox(
+    path: &std::path::Path,
+    name: &str,
+    kinds: &[String],
+    rejects_only: bool,
+) -> Result<crate::publish::store::Outbox, Failure> {
+    crate::publish::store::Outbox::open(path, name, kinds, rejects_only).map_err(Failure::config)
+}
+
+/// The first line of a file.
+#[cfg(any(feature = "mqtt", feature = "webhook"))]
+fn secret(file: &std::path::Path, key: &str) -> Result<String, Failure> {
+    let refused = |why: String| Failure::config(anyhow::anyhow!("{key}: {}: {why}", file.display()));
+    let text = std::fs::read_to_string(file).map_err(|e| refused(e.to_string()))?;
+    let line = text.lines().next().unwrap_or_default().trim().to_owned();
+    if line.is_empty() { Err(refused("its first line is empty".to_owned())) } else { Ok(line) }
+}

@@ -1,0 +1,83 @@
+//! Checks the ways out to the plant.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use super::raw::Raw;
+use super::raw_plant::{RawMqtt, RawWebhook, RecordKind};
+
+/// The ways out, checked; `None` where one is off.
+#[derive(Clone, Debug)]
+pub struct Plant {
+    /// History: file, rows and bytes at most.
+    pub store: Option<(PathBuf, u64, u64)>,
+    /// Modbus server: where it listens, whether it may be written.
+    pub modbus: Option<(SocketAddr, bool)>,
+    /// MQTT, with paths taken from the file's folder and the client identifier filled in.
+    pub mqtt: Option<RawMqtt>,
+    /// Webhook, likewise.
+    pub webhook: Option<RawWebhook>,
+}
+
+pub(super) fn check(raw: &Raw, base: &Path, wrong: &mut Vec<String>) -> Plant {
+    let store = &raw.store;
+    if store.enabled && (store.max_rows == 0 || store.max_mb == 0) {
+        wrong.push("store.max_rows, store.max_mb: at least 1".to_owned());
+    }
+    for (key, on) in [("mqtt", raw.mqtt.enabled), ("webhook", raw.webhook.enabled)] {
+        if on && !store.enabled {
+            wrong
+                .push(format!("{key}.enabled: needs store.enabled = true, where records wait while nobody takes them"));
+        }
+    }
+    let modbus = match raw.modbus_server.listen.parse::<SocketAddr>() {
+        Ok(address) => raw.modbus_server.enabled.then_some((address, raw.modbus_server.allow_write)),
+        Err(_) => {
+            let given = &raw.modbus_server.listen;
+            wrong.push(format!("modbus_server.listen: `{given}` is not ADDRESS:PORT, such as 192.168.1.2:502"));
+            None
+        }
+    };
+    let file = |p: &Option<PathBuf>| p.as_ref().map(|p| base.join(p));
+    let empty = |kinds: &[RecordKind], key: &str, wrong: &mut Vec<String>| {
+        if kinds.is_empty() {
+            wrong.push(format!("{key}.records: empty; there are verdict, part, eject, event"));
+        }
+    };
+    let mqtt = raw.mqtt.enabled.then(|| {
+        let m = &raw.mqtt;
+        if m.host.is_empty() || m.port == 0 {
+            wrong.push(format!("mqtt: `{}:{}` is no host and port", m.host, m.port));
+        }
+        if m.certificate.is_some() != m.key.is_some() {
+            wrong.push("mqtt.certificate, mqtt.key: one needs the other".to_owned());
+        }
+        if m.certificate.is_some() && m.ca.is_none() {
+            wrong.push("mqtt.ca: missing; a certificate of the box needs TLS, and that the authority's".to_owned());
+        }
+        if m.username.is_some() != m.password_file.is_some() {
+            wrong.push("mqtt.username, mqtt.password_file: one needs the other".to_owned());
+        }
+        empty(&m.records, "mqtt", wrong);
+        let client_id =
+            m.client_id.clone().or_else(|| Some(format!("andon-{}-{}-{}", raw.site, raw.line, raw.station)));
+        RawMqtt {
+            client_id,
+            password_file: file(&m.password_file),
+            ca: file(&m.ca),
+            certificate: file(&m.certificate),
+            key: file(&m.key),
+            ..m.clone()
+        }
+    });
+    let webhook = raw.webhook.enabled.then(|| {
+        let w = &raw.webhook;
+        if !w.url.starts_with("http://") && !w.url.starts_with("https://") {
+            wrong.push(format!("webhook.url: `{}` begins with neither http:// nor https://", w.url));
+        }
+        empty(&w.records, "webhook", wrong);
+        RawWebhook { token_file: file(&w.token_file), ..w.clone() }
+    });
+    let bytes = store.max_mb.saturating_mul(1 << 20);
+    Plant { store: store.enabled.then(|| (base.join(&store.path), store.max_rows, bytes)), modbus, mqtt, webhook }
+}
