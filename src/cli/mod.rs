@@ -13,6 +13,7 @@ mod inspect;
 mod output;
 mod plan;
 mod plant;
+mod plc_check;
 mod recipe;
 mod run;
 mod setup;
@@ -63,6 +64,8 @@ enum Command {
     Plan(plan::PlanCommand),
     /// A line in a simulated clock: does every part go where it belongs when things go wrong?
     Sim(sim::SimCommand),
+    /// For the PLC programmer: the Modbus map, and a walk through every wire.
+    PlcCheck(plc_check::PlcCheck),
     /// Check, show or describe the configuration.
     Config(config::ConfigCommand),
     /// What is here, what is missing, and how to get it.
@@ -91,6 +94,7 @@ pub fn main() -> ExitCode {
         Command::Bench(c) => c.run(log),
         Command::Plan(c) => c.run(log),
         Command::Sim(c) => c.run(),
+        Command::PlcCheck(c) => c.run(log),
         Command::Config(c) => c.run(),
         Command::Doctor(c) => c.run(log),
     };

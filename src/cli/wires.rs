@@ -77,20 +77,20 @@ pub(super) fn lanes(c: &Config) -> Result<Vec<LaneSpec>, Failure> {
     Ok(lanes)
 }
 
-enum BeltKind {
+pub(super) enum BeltKind {
     Time,
     Tracked(Option<Box<dyn Encoder>>, Arc<Track>),
 }
 
 impl BeltKind {
-    fn source(&self) -> Arc<dyn BeltSource> {
+    pub fn source(&self) -> Arc<dyn BeltSource> {
         match self {
             BeltKind::Time => Arc::new(TimeBelt),
             BeltKind::Tracked(_, track) => track.clone(),
         }
     }
 
-    fn reader(self) -> Option<(Box<dyn Encoder>, Arc<Track>)> {
+    pub fn reader(self) -> Option<(Box<dyn Encoder>, Arc<Track>)> {
         match self {
             BeltKind::Time => None,
             BeltKind::Tracked(encoder, track) => encoder.map(|e| (e, track)),
@@ -98,7 +98,7 @@ impl BeltKind {
     }
 }
 
-fn belt(parts: &Parts) -> Result<BeltKind, FieldError> {
+pub(super) fn belt(parts: &Parts) -> Result<BeltKind, FieldError> {
     let Some(e) = &parts.encoder else { return Ok(BeltKind::Time) };
     // A polled counter is continued with its speed for a quarter of a second; one whose edges are all seen, by one count.
     let ahead = if matches!(e.wire.place, Place::Gpio { .. }) { 1 } else { (e.max_rate / 4.0).ceil() as i64 };
@@ -120,13 +120,13 @@ fn belt(parts: &Parts) -> Result<BeltKind, FieldError> {
 
 /// Modbus devices that hold outputs, one connection each.
 #[derive(Default)]
-struct Devices {
+pub(super) struct Devices {
     #[cfg(feature = "modbus")]
     coils: Vec<((String, u8), crate::field::CoilDevice)>,
 }
 
 impl Devices {
-    fn output(&mut self, wire: &Wire) -> Result<Box<dyn Output>, FieldError> {
+    pub fn output(&mut self, wire: &Wire) -> Result<Box<dyn Output>, FieldError> {
         match &wire.place {
             #[cfg(feature = "gpio")]
             Place::Gpio { chip, line, .. } => {
@@ -151,7 +151,7 @@ impl Devices {
     }
 
     /// Gives the devices a moment to answer, so that the line does not start with an alarm.
-    fn wait(&self) {
+    pub fn wait(&self) {
         #[cfg(feature = "modbus")]
         for ((address, _), device) in &self.coils {
             if !device.ready(Duration::from_secs(1)) {
@@ -161,7 +161,7 @@ impl Devices {
     }
 }
 
-fn input(wire: &Wire) -> Result<Box<dyn Input>, FieldError> {
+pub(super) fn input(wire: &Wire) -> Result<Box<dyn Input>, FieldError> {
     match &wire.place {
         #[cfg(feature = "gpio")]
         Place::Gpio { chip, line, debounce } => {

@@ -4,9 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
-use crossbeam_channel::Sender;
-
-use super::queue::EvictOldest;
+use super::queue::{EvictOldest, Refuse};
 use super::status::Status;
 use super::wiring::PartEvent;
 use crate::capture::{CameraState, CaptureError, Next, Presence, Source};
@@ -19,7 +17,7 @@ pub(super) struct Cap {
     pub camera: CameraId,
     pub source: Box<dyn Source>,
     pub frames: EvictOldest<Frame>,
-    pub parts: Sender<PartEvent>,
+    pub parts: Refuse<PartEvent>,
     pub status: Arc<Status>,
     pub stop: Arc<AtomicBool>,
     /// Frames without a part in them are no parts.

@@ -5,10 +5,10 @@
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, RecvTimeoutError};
+use crossbeam_channel::RecvTimeoutError;
 
 use super::lane::{Lane, Office};
-use super::queue::LatestOnly;
+use super::queue::{LatestOnly, Woken};
 use super::wiring::PartEvent;
 use crate::capture::CameraState;
 use crate::decide::{FrameSeen, Observed, Told, Trigger};
@@ -19,7 +19,7 @@ use crate::types::{CameraId, Counts, LatencySummary, Mono, Notice, NoticeKind, S
 const REPORT: Duration = Duration::from_secs(1);
 
 pub(super) struct Decide {
-    pub parts: Receiver<PartEvent>,
+    pub parts: Woken<PartEvent>,
     pub maps: LatestOnly<MapRecord>,
     pub lanes: Vec<Lane>,
     pub office: Office,

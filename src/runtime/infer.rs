@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender};
+use crossbeam_channel::Receiver;
 
+use super::queue::Refuse;
 use super::status::Status;
 use super::wiring::PartEvent;
 use crate::model::Detector;
@@ -27,7 +28,7 @@ pub(super) struct Infer {
     pub make: MakeDetector,
     pub detector: Box<dyn Detector>,
     pub frames: Receiver<Frame>,
-    pub parts: Sender<PartEvent>,
+    pub parts: Refuse<PartEvent>,
     pub maps: Pool<ScoreMap>,
     pub status: Arc<Status>,
 }

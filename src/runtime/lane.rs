@@ -4,8 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use crossbeam_channel::Sender;
-
+use super::queue::Refuse;
 use super::status::Status;
 use crate::act::{Act, AlarmSpec, Alarms, EjectorSpec, Schedule};
 use crate::decide::{Ending, Ledger, Matching, Now, Rule, Told};
@@ -82,7 +81,7 @@ impl LaneSpec {
 
 /// What every lane's desk shares.
 pub(super) struct Office {
-    pub records: Sender<Record>,
+    pub records: Refuse<Record>,
     pub status: Arc<Status>,
     pub metrics: Arc<Metrics>,
     /// By camera.

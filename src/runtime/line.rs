@@ -13,6 +13,7 @@ use super::infer::{Infer, MakeDetector};
 use super::inputs;
 use super::lane::{Lane, LaneSpec, Office};
 use super::publish::Publish;
+use super::queue::Refuse;
 use super::status::{Active, Status};
 use super::threads::{Joined, real_time, spawn};
 use super::wiring::{self, PartEvent};
@@ -103,7 +104,7 @@ pub struct Line {
     status: Arc<Status>,
     failures: Receiver<LineError>,
     totals: Receiver<Vec<(Counts, LatencySummary)>>,
-    parts: Sender<PartEvent>,
+    parts: Refuse<PartEvent>,
     inputs: Vec<Joined>,
     cap: Vec<Joined>,
     infer: Vec<Joined>,

@@ -26,6 +26,6 @@ pub use control::LineControl;
 pub use infer::MakeDetector;
 pub use lane::{EjectorLine, LaneSpec};
 pub use line::{CameraSpec, Line, LineError, LineReport, LineSpec};
-pub use queue::{EvictOldest, LatestOnly};
+pub use queue::{EvictOldest, LatestOnly, Refuse, Woken, refuse};
 pub use status::{Active, CameraStatus, LaneStatus, Shed, Status};
 pub use threads::{Joined, spawn};

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 
+use super::queue::Woken;
 use super::status::Status;
 use crate::publish::{MapRecord, Record, Sink};
 
@@ -13,7 +14,7 @@ use crate::publish::{MapRecord, Record, Sink};
 const TICK: Duration = Duration::from_millis(50);
 
 pub(super) struct Publish {
-    pub records: Receiver<Record>,
+    pub records: Woken<Record>,
     pub maps: Receiver<MapRecord>,
     pub sinks: Vec<Box<dyn Sink>>,
     pub status: Arc<Status>,

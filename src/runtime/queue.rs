@@ -1,6 +1,10 @@
 //! Bounded hand-offs named after what happens when they are full.
 
-use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
+use std::sync::{Arc, OnceLock};
+use std::thread::Thread;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError, TrySendError, bounded};
 
 /// When full, the oldest item comes out again and is returned: nothing is lost silently. One producer.
 #[derive(Debug)]
@@ -54,9 +58,134 @@ impl<T> LatestOnly<T> {
     }
 }
 
+/// When full, the newest item is refused. The consumer sleeps outside of the channel and is woken by a bare futex: it never takes a
+/// lock that a thread of lower priority may hold, so a real-time consumer is not held up by an ordinary producer that was
+/// put aside at the wrong moment.
+#[derive(Debug)]
+pub struct Refuse<T> {
+    to: Sender<T>,
+    wake: Arc<OnceLock<Thread>>,
+}
+
+/// The consumer's end of a [`Refuse`].
+#[derive(Debug)]
+pub struct Woken<T> {
+    from: Receiver<T>,
+    wake: Arc<OnceLock<Thread>>,
+}
+
+impl<T> Clone for Refuse<T> {
+    fn clone(&self) -> Self {
+        Refuse { to: self.to.clone(), wake: self.wake.clone() }
+    }
+}
+
+/// A queue for `capacity` items.
+pub fn refuse<T>(capacity: usize) -> (Refuse<T>, Woken<T>) {
+    let (to, from) = bounded(capacity.max(1));
+    let wake = Arc::new(OnceLock::new());
+    (Refuse { to, wake: wake.clone() }, Woken { from, wake })
+}
+
+impl<T> Refuse<T> {
+    /// Puts `item` in and wakes the consumer, never waiting; gives it back when full.
+    ///
+    /// # Errors
+    /// The item.
+    pub fn try_send(&self, item: T) -> Result<(), T> {
+        self.to.try_send(item).map_err(TrySendError::into_inner)?;
+        if let Some(consumer) = self.wake.get() {
+            consumer.unpark();
+        }
+        Ok(())
+    }
+
+    /// The same, trying for a while.
+    ///
+    /// # Errors
+    /// The item.
+    pub fn send_timeout(&self, item: T, limit: Duration) -> Result<(), T> {
+        let until = Instant::now() + limit;
+        let mut item = item;
+        loop {
+            match self.try_send(item) {
+                Ok(()) => return Ok(()),
+                Err(back) if Instant::now() >= until => return Err(back),
+                Err(back) => item = back,
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+}
+
+impl<T> Woken<T> {
+    /// The next item, waiting at most `limit`. Only one thread may ever call this.
+    ///
+    /// # Errors
+    /// Nothing came, or every producer is gone.
+    pub fn recv_timeout(&self, limit: Duration) -> Result<T, RecvTimeoutError> {
+        self.wake.get_or_init(std::thread::current);
+        let until = Instant::now() + limit;
+        loop {
+            match self.from.try_recv() {
+                Ok(item) => return Ok(item),
+                Err(TryRecvError::Disconnected) => return Err(RecvTimeoutError::Disconnected),
+                Err(TryRecvError::Empty) => {}
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(RecvTimeoutError::Timeout);
+            }
+            std::thread::park_timeout(left);
+        }
+    }
+
+    /// Whether nothing waits.
+    pub fn is_empty(&self) -> bool {
+        self.from.is_empty()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_sleeping_consumer_is_woken_by_every_item_and_by_the_end() {
+        let (to, from) = refuse(4);
+        let consumer = std::thread::spawn(move || {
+            let mut got = Vec::new();
+            loop {
+                match from.recv_timeout(Duration::from_millis(20)) {
+                    Ok(n) => got.push(n),
+                    Err(RecvTimeoutError::Timeout) => {}
+                    Err(RecvTimeoutError::Disconnected) => return got,
+                }
+            }
+        });
+        let others: Vec<_> = (0..2u32)
+            .map(|who| {
+                let to = to.clone();
+                std::thread::spawn(move || {
+                    (0..5_000).for_each(|n| to.send_timeout(2 * n + who, Duration::from_secs(10)).unwrap());
+                })
+            })
+            .collect();
+        others.into_iter().for_each(|t| t.join().unwrap());
+        drop(to);
+        let mut got = consumer.join().unwrap();
+        got.sort_unstable();
+        assert!(got.iter().copied().eq(0..10_000));
+    }
+
+    #[test]
+    fn a_full_queue_gives_the_newest_back() {
+        let (to, from) = refuse(2);
+        assert_eq!((to.try_send(1), to.try_send(2), to.try_send(3)), (Ok(()), Ok(()), Err(3)));
+        assert_eq!(to.send_timeout(4, Duration::from_millis(5)), Err(4));
+        assert_eq!(from.recv_timeout(Duration::ZERO), Ok(1));
+        assert!(!from.is_empty());
+    }
 
     #[test]
     fn the_oldest_comes_back_when_full() {

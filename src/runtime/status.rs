@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 
 use arc_swap::ArcSwap;
-use crossbeam_channel::{Receiver, Sender};
 
+use super::queue::{Refuse, Woken};
 use super::wiring::PartEvent;
 use crate::capture::CameraState;
 use crate::types::{ModelTag, Threshold};
@@ -100,8 +100,8 @@ pub struct Status {
     /// Set by the sinks: somebody looks at maps.
     pub maps_wanted: AtomicBool,
     /// The way in for what comes from outside, and decide's end of it until the line starts.
-    pub(super) parts: Sender<PartEvent>,
-    pub(super) inbox: Mutex<Option<Receiver<PartEvent>>>,
+    pub(super) parts: Refuse<PartEvent>,
+    pub(super) inbox: Mutex<Option<Woken<PartEvent>>>,
 }
 
 impl Status {

@@ -3,14 +3,14 @@
 //! | edge | from → to | capacity | when full | counter | why |
 //! |---|---|---|---|---|---|
 //! | `frames` | cap-N → infer-N | 2 | `EvictOldest`, the evicted part becomes UNINSPECTED | outcome `overflow` | one frame in work, one fresh; older ones would only be late |
-//! | `parts` | cap-N, infer-N, in-N, control → decide | 256 | `RefuseNewest` | `shed.parts` | decide is never busy for long; a part that was not announced is not sent to the inspector and is made good as missing, a result that was refused ends at its deadline |
-//! | `records` | decide → pub | 1024 | `RefuseNewest` | `shed.records` | 17 s at 60 parts/s for a sink that hangs; the outcome itself stands |
+//! | `parts` | cap-N, infer-N, in-N, control → decide | 256 | `Refuse` | `shed.parts` | decide is never busy for long; a part that was not announced is not sent to the inspector and is made good as missing, a result that was refused ends at its deadline |
+//! | `records` | decide → pub | 1024 | `Refuse` | `shed.records` | 17 s at 60 parts/s for a sink that hangs; the outcome itself stands |
 //! | `maps` | decide → pub | 1 | `LatestOnly` | `shed.maps` | a picture for people: the newest is the one they want |
 //! | map pool | infer-N → pub → infer-N | 4 a camera | none left: no map for this part | `shed.maps` | bounds the memory of a slow viewer |
 
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::Receiver;
 
-use super::queue::{EvictOldest, LatestOnly};
+use super::queue::{EvictOldest, LatestOnly, Refuse, Woken, refuse};
 use crate::publish::{MapRecord, Record};
 use crate::types::{CameraId, Fault, Frame, FrameNo, Mono, Pool, Pooled, Regions, ScoreMap, StageTimes};
 
@@ -111,13 +111,13 @@ pub fn frames() -> (EvictOldest<Frame>, Receiver<Frame>) {
 }
 
 /// `parts` of all cameras.
-pub fn parts() -> (Sender<PartEvent>, Receiver<PartEvent>) {
-    bounded(PARTS)
+pub fn parts() -> (Refuse<PartEvent>, Woken<PartEvent>) {
+    refuse(PARTS)
 }
 
 /// `records`.
-pub fn records() -> (Sender<Record>, Receiver<Record>) {
-    bounded(RECORDS)
+pub fn records() -> (Refuse<Record>, Woken<Record>) {
+    refuse(RECORDS)
 }
 
 /// `maps`.

@@ -1,5 +1,6 @@
 //! The plant: PLCs, brokers and other people's servers. Each face has its own thread; the sink only leaves a record with it.
 
+pub mod kit;
 pub mod map;
 #[cfg(feature = "modbus")]
 mod modbus;
