@@ -2,6 +2,7 @@
 
 CARGO ?= cargo
 VENV := target/venv
+PEERS := ANDON_REQUIRE_PEERS=1 ANDON_PEERS_PYTHON=$(abspath $(VENV)/bin/python)
 export ANDON_DATA ?= $(abspath ../shared/data)
 
 .PHONY: help demo test lint bench setup venv peers build
@@ -13,13 +14,15 @@ demo: build ## a simulated line, learned and running in under a minute (ARGS="--
 	target/release/andon demo $(ARGS)
 
 test: setup venv peers ## every test: units, real GStreamer, real Zenoh, peers in Python
-	ANDON_REQUIRE_PEERS=1 ANDON_PEERS_PYTHON=$(abspath $(VENV)/bin/python) $(CARGO) test --release --locked
+	$(PEERS) $(CARGO) test --release --locked
 	$(CARGO) test --release --locked --no-default-features
+	$(PEERS) $(CARGO) test --release --locked --features opcua --test it opcua
 
 lint: setup ## formatting and clippy, warnings denied
 	$(CARGO) fmt --check
 	$(CARGO) clippy --release --locked --all-targets -- -D warnings
 	$(CARGO) clippy --release --locked --no-default-features --all-targets -- -D warnings
+	$(CARGO) clippy --release --locked --features opcua --all-targets -- -D warnings
 
 bench: build ## nearest neighbours beside faiss and numpy, the coreset beside anomalib
 	$(CARGO) bench --locked

@@ -33,5 +33,15 @@ mod field;
 #[cfg(all(feature = "rten", feature = "gst", feature = "modbus", feature = "mqtt", feature = "webhook"))]
 #[path = "it/plant.rs"]
 mod plant;
+#[cfg(all(
+    feature = "opcua",
+    feature = "rten",
+    feature = "gst",
+    feature = "modbus",
+    feature = "mqtt",
+    feature = "webhook"
+))]
+#[path = "it/opcua.rs"]
+mod opcua;
 #[path = "it/repo.rs"]
 mod repo;

@@ -6,6 +6,9 @@ use serde::Serialize;
 
 use crate::types::LatencySummary;
 
+/// Milliseconds that an output needs between two pulses for two parts.
+const PAUSE_MS: f64 = 4.0;
+
 /// A line to be. Distances in millimetres from the trigger.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct PlanSpec {
@@ -52,7 +55,7 @@ pub struct Plan {
     pub gap_ms: f64,
     /// Metres a second at most with this geometry and machine.
     pub highest_speed_m_s: f64,
-    /// What sets that limit: `deadline` or `throughput`.
+    /// What sets that limit: `deadline`, `throughput` or `separation` (the pause between two parts at the ejector).
     pub limited_by: &'static str,
     /// Why it cannot work, each with its remedy; empty if it can.
     pub problems: Vec<String>,
@@ -72,8 +75,9 @@ impl PlanSpec {
         let typical = self.latency.p99_us as f64 / 1000.0;
         let by_deadline = way / (taken + inspection).max(1e-9);
         let by_throughput = self.pitch / typical.max(1e-9);
-        let limited_by = if by_deadline <= by_throughput { "deadline" } else { "throughput" };
-        let highest = by_deadline.min(by_throughput).max(0.0);
+        let by_separation = (self.pitch - self.part) / PAUSE_MS;
+        let limits = [(by_deadline, "deadline"), (by_throughput, "throughput"), (by_separation, "separation")];
+        let (highest, limited_by) = limits.into_iter().fold((f64::INFINITY, ""), |a, b| if b.0 < a.0 { b } else { a });
         let gap = (self.pitch - self.part) / self.speed * 1000.0;
         let mut plan = Plan {
             parts_per_second: rate,
@@ -85,7 +89,7 @@ impl PlanSpec {
             in_flight: self.reject_at / self.pitch,
             busy: rate * self.latency.p50_us as f64 / 1e6,
             gap_ms: gap,
-            highest_speed_m_s: highest,
+            highest_speed_m_s: highest.max(0.0),
             limited_by,
             problems: Vec::new(),
         };
@@ -108,18 +112,19 @@ impl PlanSpec {
             ));
             return found;
         }
-        let slowest = self.speed.min(plan.highest_speed_m_s * 1000.0);
         if plan.left_ms < 0.0 {
-            let need = self.camera_at + self.speed * (plan.taken_ms + plan.inspection_ms) / 1000.0;
+            let needed = plan.taken_ms + plan.inspection_ms;
+            let need = self.camera_at + self.speed * needed / 1000.0;
             found.push(format!(
                 "a verdict would come {:.1} ms too late: from the picture to the ejector it is {:.1} ms, and capture, inspection \
                  (p99.9), valve and margin take {:.1} ms; put the ejector at {:.0} mm or farther, run at {:.2} m/s or slower, \
                  or learn with --time-budget",
                 -plan.left_ms,
                 plan.travel_ms,
-                plan.taken_ms + plan.inspection_ms,
+                needed,
                 need.ceil(),
-                slowest / 1000.0
+                // Rounded down: the speed that is named has to work.
+                ((self.reject_at - self.camera_at) / needed * 100.0).floor() / 100.0
             ));
         }
         let period = 1000.0 / plan.parts_per_second;
@@ -130,11 +135,12 @@ impl PlanSpec {
                  learn with --time-budget, or use more cores or a GPU"
             ));
         }
-        if self.part < self.pitch && plan.gap_ms < 4.0 {
+        if self.part < self.pitch && plan.gap_ms < PAUSE_MS {
             found.push(format!(
-                "only {:.1} ms lie between two parts at the ejector, less than the 4 ms that a pause of its output needs: \
-                 a reject would hit its neighbour",
-                plan.gap_ms
+                "only {:.1} ms lie between two parts at the ejector, less than the {PAUSE_MS:.0} ms that a pause of its output \
+                 needs: a reject would hit its neighbour; run at {:.2} m/s or slower, or spread the parts",
+                plan.gap_ms,
+                ((self.pitch - self.part) / PAUSE_MS * 100.0).floor() / 100.0
             ));
         }
         found
@@ -174,15 +180,20 @@ mod tests {
     fn what_cannot_work_is_refused_with_its_reason() {
         let said = |spec: PlanSpec| spec.plan().problems.join("; ");
         let late = said(PlanSpec { reject_at: 40.0, ..line() });
-        assert!(late.contains("5.0 ms too late") && late.contains("44 mm") && late.contains("0.73 m/s"), "{late}");
+        assert!(late.contains("5.0 ms too late") && late.contains("44 mm") && late.contains("0.72 m/s"), "{late}");
         assert!(said(PlanSpec { part: 60.0, ..line() }).contains("touch"));
         assert!(said(PlanSpec { camera_at: 500.0, ..line() }).contains("not behind the camera"));
         assert!(said(PlanSpec { speed: 4000.0, ..line() }).contains("every 15.0 ms"));
         assert!(said(PlanSpec { part: 58.0, ..line() }).contains("2.5 ms lie between"));
-        // At the highest speed there is no problem, just over it there is.
-        let spec = PlanSpec { part: 20.0, reject_at: 80.0, ..line() };
-        let highest = spec.plan().highest_speed_m_s * 1000.0;
-        assert!(said(PlanSpec { speed: highest * 0.999, ..spec }).is_empty());
-        assert!(!said(PlanSpec { speed: highest * 1.001, ..spec }).is_empty());
+        // At the highest speed there is no problem, just over it there is, whatever sets it.
+        let specs = [(20.0, 80.0, "deadline"), (10.0, 450.0, "throughput"), (54.0, 450.0, "separation")];
+        for (part, reject_at, limited_by) in specs {
+            let spec = PlanSpec { part, reject_at, ..line() };
+            let plan = spec.plan();
+            assert_eq!(plan.limited_by, limited_by, "{plan:?}");
+            let highest = plan.highest_speed_m_s * 1000.0;
+            assert!(said(PlanSpec { speed: highest * 0.999, ..spec }).is_empty());
+            assert!(!said(PlanSpec { speed: highest * 1.001, ..spec }).is_empty());
+        }
     }
 }

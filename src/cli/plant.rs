@@ -25,6 +25,7 @@ pub(super) fn start(
 ) -> Result<Forwarders, Failure> {
     let takes_triggers = c.parts.trigger == TriggerKind::Message;
     modbus(c, takes_triggers, control, sinks)?;
+    opcua(c, names, sinks)?;
     store(c, names, sinks)
 }
 
@@ -51,7 +52,20 @@ fn modbus(c: &Config, _: bool, _: &Arc<dyn Control>, _: &mut Vec<Box<dyn Sink>>)
     Ok(())
 }
 
-#[cfg(not(all(feature = "store", feature = "mqtt", feature = "webhook", feature = "modbus")))]
+#[cfg(feature = "opcua")]
+fn opcua(c: &Config, names: &Names, sinks: &mut Vec<Box<dyn Sink>>) -> Result<(), Failure> {
+    let Some(listen) = c.plant.opcua else { return Ok(()) };
+    let refused = |why| Failure::config(anyhow::anyhow!("opcua.listen: cannot serve on {listen}: {why}"));
+    sinks.push(Box::new(crate::publish::plant::OpcUaServer::start(listen, names.clone()).map_err(refused)?));
+    Ok(())
+}
+
+#[cfg(not(feature = "opcua"))]
+fn opcua(c: &Config, _: &Names, _: &mut Vec<Box<dyn Sink>>) -> Result<(), Failure> {
+    if c.plant.opcua.is_some() { Err(not_built("opcua", "opcua")) } else { Ok(()) }
+}
+
+#[cfg(not(all(feature = "store", feature = "mqtt", feature = "webhook", feature = "modbus", feature = "opcua")))]
 fn not_built(table: &str, feature: &str) -> Failure {
     Failure::config(anyhow::anyhow!("{table}: not in this build; build with `--features {feature}`"))
 }

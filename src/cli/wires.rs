@@ -103,19 +103,23 @@ pub(super) fn belt(parts: &Parts) -> Result<BeltKind, FieldError> {
     // A polled counter is continued with its speed for a quarter of a second; one whose edges are all seen, by one count.
     let ahead = if matches!(e.wire.place, Place::Gpio { .. }) { 1 } else { (e.max_rate / 4.0).ceil() as i64 };
     let track = Arc::new(Track::new(e.modulus, e.max_rate, ahead));
-    let encoder: Box<dyn Encoder> = match &e.wire.place {
+    Ok(BeltKind::Tracked(Some(counter(e)?), track))
+}
+
+fn counter(e: &crate::config::Encoder) -> Result<Box<dyn Encoder>, FieldError> {
+    match &e.wire.place {
         #[cfg(feature = "gpio")]
         Place::Gpio { chip, line, .. } => {
-            Box::new(crate::field::GpioEncoder::open(gpio_line(&e.wire, chip, *line), e.line_b)?)
+            let encoder = crate::field::GpioEncoder::open(gpio_line(&e.wire, chip, *line), e.line_b)?;
+            Ok(Box::new(encoder))
         }
         #[cfg(feature = "modbus")]
         Place::Modbus { poll, .. } => {
             let words = if e.modulus > 1 << 16 { 2 } else { 1 };
-            Box::new(crate::field::ModbusEncoder::new(modbus_point(&e.wire), *poll, words))
+            Ok(Box::new(crate::field::ModbusEncoder::new(modbus_point(&e.wire), *poll, words)))
         }
-        _ => return Err(not_built(&e.wire)),
-    };
-    Ok(BeltKind::Tracked(Some(encoder), track))
+        _ => Err(not_built(&e.wire)),
+    }
 }
 
 /// Modbus devices that hold outputs, one connection each.

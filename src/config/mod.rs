@@ -21,4 +21,4 @@ pub use raw_line::{
     Cause, Driver, EncoderKind, Level, RawAlarms, RawBelt, RawEjector, RawParts, RawWire, SafeAction, Switch,
     TriggerKind, Wires,
 };
-pub use raw_plant::{RawModbusServer, RawMqtt, RawStore, RawWebhook, RecordKind};
+pub use raw_plant::{RawModbusServer, RawMqtt, RawOpcUa, RawStore, RawWebhook, RecordKind};

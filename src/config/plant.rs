@@ -13,6 +13,8 @@ pub struct Plant {
     pub store: Option<(PathBuf, u64, u64)>,
     /// Modbus server: where it listens, whether it may be written.
     pub modbus: Option<(SocketAddr, bool)>,
+    /// OPC UA server: where it listens.
+    pub opcua: Option<SocketAddr>,
     /// MQTT, with paths taken from the file's folder and the client identifier filled in.
     pub mqtt: Option<RawMqtt>,
     /// Webhook, likewise.
@@ -30,14 +32,16 @@ pub(super) fn check(raw: &Raw, base: &Path, wrong: &mut Vec<String>) -> Plant {
                 .push(format!("{key}.enabled: needs store.enabled = true, where records wait while nobody takes them"));
         }
     }
-    let modbus = match raw.modbus_server.listen.parse::<SocketAddr>() {
-        Ok(address) => raw.modbus_server.enabled.then_some((address, raw.modbus_server.allow_write)),
+    let mut listens = |key: &str, given: &str, port: u16, enabled: bool| match given.parse::<SocketAddr>() {
+        Ok(address) => enabled.then_some(address),
         Err(_) => {
-            let given = &raw.modbus_server.listen;
-            wrong.push(format!("modbus_server.listen: `{given}` is not ADDRESS:PORT, such as 192.168.1.2:502"));
+            wrong.push(format!("{key}.listen: `{given}` is not ADDRESS:PORT, such as 192.168.1.2:{port}"));
             None
         }
     };
+    let modbus = listens("modbus_server", &raw.modbus_server.listen, 502, raw.modbus_server.enabled)
+        .map(|address| (address, raw.modbus_server.allow_write));
+    let opcua = listens("opcua", &raw.opcua.listen, 4840, raw.opcua.enabled);
     let file = |p: &Option<PathBuf>| p.as_ref().map(|p| base.join(p));
     let empty = |kinds: &[RecordKind], key: &str, wrong: &mut Vec<String>| {
         if kinds.is_empty() {
@@ -79,5 +83,11 @@ pub(super) fn check(raw: &Raw, base: &Path, wrong: &mut Vec<String>) -> Plant {
         RawWebhook { token_file: file(&w.token_file), ..w.clone() }
     });
     let bytes = store.max_mb.saturating_mul(1 << 20);
-    Plant { store: store.enabled.then(|| (base.join(&store.path), store.max_rows, bytes)), modbus, mqtt, webhook }
+    Plant {
+        store: store.enabled.then(|| (base.join(&store.path), store.max_rows, bytes)),
+        modbus,
+        opcua,
+        mqtt,
+        webhook,
+    }
 }

@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::raw_line::{RawAlarms, RawBelt, RawEjector, RawParts, Wires};
-use super::raw_plant::{RawModbusServer, RawMqtt, RawStore, RawWebhook};
+use super::raw_plant::{RawModbusServer, RawMqtt, RawOpcUa, RawStore, RawWebhook};
 use crate::model::engine::EngineChoice;
 use crate::publish::ZenohOptions;
 
@@ -41,6 +41,8 @@ pub struct Raw {
     pub store: RawStore,
     /// The Modbus TCP server for the PLC.
     pub modbus_server: RawModbusServer,
+    /// The OPC UA server.
+    pub opcua: RawOpcUa,
     /// Records to an MQTT broker.
     pub mqtt: RawMqtt,
     /// Records to a web server.
@@ -70,6 +72,7 @@ impl Default for Raw {
             alarms: RawAlarms::default(),
             store: RawStore::default(),
             modbus_server: RawModbusServer::default(),
+            opcua: RawOpcUa::default(),
             mqtt: RawMqtt::default(),
             webhook: RawWebhook::default(),
             zenoh: ZenohOptions::default(),

@@ -41,6 +41,22 @@ impl Default for RawModbusServer {
     }
 }
 
+/// The OPC UA server.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct RawOpcUa {
+    /// Whether it listens; needs a build with `--features opcua`.
+    pub enabled: bool,
+    /// Address and port; anonymous, read-only and without encryption: the cell's network card only.
+    pub listen: String,
+}
+
+impl Default for RawOpcUa {
+    fn default() -> Self {
+        RawOpcUa { enabled: false, listen: "127.0.0.1:4840".into() }
+    }
+}
+
 /// Records to an MQTT broker.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]

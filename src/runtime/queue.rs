@@ -153,27 +153,26 @@ mod tests {
     #[test]
     fn a_sleeping_consumer_is_woken_by_every_item_and_by_the_end() {
         let (to, from) = refuse(4);
-        let consumer = std::thread::spawn(move || {
-            let mut got = Vec::new();
-            loop {
-                match from.recv_timeout(Duration::from_millis(20)) {
-                    Ok(n) => got.push(n),
-                    Err(RecvTimeoutError::Timeout) => {}
-                    Err(RecvTimeoutError::Disconnected) => return got,
+        let mut got = std::thread::scope(|scope| {
+            let consumer = scope.spawn(move || {
+                let mut got = Vec::new();
+                loop {
+                    match from.recv_timeout(Duration::from_millis(20)) {
+                        Ok(n) => got.push(n),
+                        Err(RecvTimeoutError::Timeout) => {}
+                        Err(RecvTimeoutError::Disconnected) => return got,
+                    }
                 }
-            }
-        });
-        let others: Vec<_> = (0..2u32)
-            .map(|who| {
+            });
+            for who in 0..2u32 {
                 let to = to.clone();
-                std::thread::spawn(move || {
+                scope.spawn(move || {
                     (0..5_000).for_each(|n| to.send_timeout(2 * n + who, Duration::from_secs(10)).unwrap());
-                })
-            })
-            .collect();
-        others.into_iter().for_each(|t| t.join().unwrap());
-        drop(to);
-        let mut got = consumer.join().unwrap();
+                });
+            }
+            drop(to);
+            consumer.join().unwrap()
+        });
         got.sort_unstable();
         assert!(got.iter().copied().eq(0..10_000));
     }

@@ -129,7 +129,7 @@ impl SimLine {
 
     /// Runs it until the last part has left the line.
     pub fn run(&self) -> SimReport {
-        run::Run::new(self).to_the_end()
+        run::Run::new(self).finish()
     }
 }
 

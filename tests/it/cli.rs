@@ -329,7 +329,9 @@ fn usage_errors_say_how_and_help_is_no_error() {
         assert_eq!(s.code, 2, "{wrong:?}: {}", s.err);
         assert!(!s.err.is_empty());
     }
-    for command in ["demo", "fit", "inspect", "run", "bench", "config", "doctor"] {
+    for command in
+        ["demo", "fit", "inspect", "run", "bench", "config", "doctor", "eval", "adapt", "plan", "sim", "plc-check"]
+    {
         let s = said(&[command, "--help"]);
         assert!(s.code == 0 && s.out.len() > 200, "{command}: {}", s.out);
     }

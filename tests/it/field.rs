@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use andon::field::{
-    BeltSource, CoilDevice, Encoder, FieldError, Input, ModbusEncoder, ModbusInput, ModbusPoint, Output, Track, Trouble,
+    BeltSource, CoilDevice, Encoder, FieldError, Input, ModbusEncoder, ModbusInput, ModbusPoint, Track, Trouble,
 };
 use andon::types::Mono;
 use serde_json::json;
@@ -136,7 +136,7 @@ fn gpio_lines_of_a_missing_chip_are_refused_by_name() {
 #[cfg(feature = "gpio")]
 #[test]
 fn gpio_lines_of_the_kernels_simulator() {
-    use andon::field::{GpioInput, GpioLine, GpioOutput};
+    use andon::field::{GpioInput, GpioLine, GpioOutput, Output as _};
     let base = std::path::Path::new("/sys/kernel/config/gpio-sim");
     if !base.is_dir() {
         eprintln!("skipped: this kernel has no gpio-sim (/sys/kernel/config/gpio-sim)");

@@ -11,13 +11,13 @@ use serde_json::Value;
 use crate::common::{self, Peer, flange_model, free_port, signal, until};
 
 /// A folder with a configuration; parts come from pictures, ten a second: two good ones, then a bad one, again and again.
-struct Plant {
+pub(crate) struct Plant {
     dir: tempfile::TempDir,
-    config: PathBuf,
+    pub(crate) config: PathBuf,
 }
 
 impl Plant {
-    fn new(camera: &str, rest: &str) -> Plant {
+    pub(crate) fn new(camera: &str, rest: &str) -> Plant {
         let dir = tempfile::tempdir().unwrap();
         let belt =
             andon::sim::Conveyor::new(andon::sim::SimSpec { defect_rate: 0.0, ..andon::sim::SimSpec::default() });
@@ -40,12 +40,12 @@ impl Plant {
         Plant { dir, config }
     }
 
-    fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.dir.path()
     }
 
     /// `andon run --json`, with the threshold in the middle between the good and the bad pictures.
-    fn run(&self) -> Peer {
+    pub(crate) fn run(&self) -> Peer {
         let threshold = middle();
         let set = format!("cameras.top.threshold={threshold}");
         let mut command = common::andon(&["run", "-c", self.config.to_str().unwrap(), "--json", "--set", &set]);
@@ -54,7 +54,7 @@ impl Plant {
 }
 
 /// A threshold that tells the pictures apart: the tests are about what happens then.
-fn middle() -> f64 {
+pub(crate) fn middle() -> f64 {
     static MIDDLE: std::sync::OnceLock<f64> = std::sync::OnceLock::new();
     *MIDDLE.get_or_init(|| {
         let plant = Plant::new("", "");
@@ -72,7 +72,7 @@ fn middle() -> f64 {
     })
 }
 
-fn of<'a>(seen: &'a [Value], schema: &str) -> Vec<&'a Value> {
+pub(crate) fn of<'a>(seen: &'a [Value], schema: &str) -> Vec<&'a Value> {
     seen.iter().filter(|v| v["schema"] == schema).collect()
 }
 
@@ -369,6 +369,7 @@ fn what_cannot_be_is_refused_with_its_key() {
     refused("[mqtt]\nenabled = true\n", &["mqtt.enabled", "store.enabled"]);
     refused("[webhook]\nenabled = true\nurl = \"ftp://x\"\n[store]\nenabled = true\n", &["webhook.url", "http://"]);
     refused("[modbus_server]\nlisten = \"502\"\n", &["modbus_server.listen", "ADDRESS:PORT"]);
+    refused("[opcua]\nlisten = \"4840\"\n", &["opcua.listen", "ADDRESS:PORT"]);
     refused("[parts]\ntrigger = \"sensor\"\n", &["parts.sensor", "belt.speed_m_s", "0 of frame_ms"]);
     let eject = "[ejectors.a]\noutput = \"nowhere\"\ndistance_mm = 100\npart_mm = 10\n";
     refused(eject, &["[outputs.nowhere]", "belt.speed_m_s"]);
@@ -385,4 +386,13 @@ fn what_cannot_be_is_refused_with_its_key() {
         &["`x` stops no line", "alarms.share"],
     );
     refused("[belt]\nencoder = \"gpio\"\n", &["belt.speed_m_s", "belt.counts_per_mm", "belt.chip", "belt.line"]);
+}
+
+#[test]
+#[cfg(not(feature = "opcua"))]
+fn a_server_that_is_not_built_in_is_named_with_its_feature() {
+    let plant = Plant::new("", "[opcua]\nenabled = true\n");
+    let said = common::said(&["run", "-c", plant.config.to_str().unwrap()]);
+    assert_eq!(said.code, 78, "{}", said.err);
+    assert!(said.err.contains("opcua") && said.err.contains("--features opcua"), "{}", said.err);
 }

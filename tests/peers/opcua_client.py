@@ -35,7 +35,7 @@ async def main():
             queue.put_nowait(value)
 
     subscription = await client.create_subscription(50, Handler())
-    await subscription.subscribe_data_change(node("ResultReady"))
+    await subscription.subscribe_data_change(node("ResultReady"), queuesize=100)
     try:
         await node("ResultReady").write_value(ua.Variant(1, ua.VariantType.UInt64))
         writable = True
@@ -48,7 +48,7 @@ async def main():
             number = await asyncio.wait_for(queue.get(), left)
         except asyncio.TimeoutError:
             break
-        values = await asyncio.gather(*(node(name).read_value() for name in FIELDS))
+        values = await client.read_values([node(name) for name in FIELDS])  # one request: the fields belong together
         tell(number=number, **dict(zip(FIELDS, values)))
     tell(state=await node("CurrentState").read_value(), operational=await node("Operational").read_value(), offered=await node("Offered").read_value())
     await client.disconnect()

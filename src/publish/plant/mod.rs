@@ -6,6 +6,8 @@ pub mod map;
 mod modbus;
 #[cfg(all(feature = "mqtt", feature = "store"))]
 mod mqtt;
+#[cfg(feature = "opcua")]
+mod opcua;
 #[cfg(all(feature = "webhook", feature = "store"))]
 mod webhook;
 
@@ -13,5 +15,7 @@ mod webhook;
 pub use modbus::{ModbusServer, ModbusServerOptions};
 #[cfg(all(feature = "mqtt", feature = "store"))]
 pub use mqtt::{MqttForwarder, MqttSettings};
+#[cfg(feature = "opcua")]
+pub use opcua::OpcUaServer;
 #[cfg(all(feature = "webhook", feature = "store"))]
 pub use webhook::{WebhookForwarder, WebhookSettings};

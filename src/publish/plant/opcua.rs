@@ -3,14 +3,17 @@
 //! network card only. It is not a certified OPC 40100-1 server: the companion specification's types are not loaded.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_opcua::server::address_space::Variable;
-use async_opcua::server::diagnostics::NamespaceMetadata;
-use async_opcua::server::node_manager::memory::{InMemoryNodeManager, SimpleNodeManager, SimpleNodeManagerImpl, simple_node_manager};
-use async_opcua::server::{ServerBuilder, ServerHandle};
-use async_opcua::types::{DataValue, DateTime, NodeId, ObjectId, Variant};
+use opcua::server::address_space::Variable;
+use opcua::server::diagnostics::NamespaceMetadata;
+use opcua::server::node_manager::memory::{
+    InMemoryNodeManager, SimpleNodeManager, SimpleNodeManagerImpl, simple_node_manager,
+};
+use opcua::server::{ServerBuilder, ServerHandle};
+use opcua::types::{DataValue, DateTime, NodeId, ObjectId, Variant};
 
 use crate::publish::wire::{self, Names};
 use crate::publish::{Offer, Record, Sink};
@@ -26,6 +29,8 @@ pub struct OpcUaServer {
     manager: Arc<InMemoryNodeManager<SimpleNodeManagerImpl>>,
     namespace: u16,
     runtime: Option<tokio::runtime::Runtime>,
+    /// Certificates are not used; the library makes a folder for them all the same.
+    pki: PathBuf,
     /// By camera: result number, so that a client sees each result even when it equals the last.
     results: Vec<u64>,
 }
@@ -44,21 +49,19 @@ impl OpcUaServer {
             .map_err(|e| e.to_string())?;
         let listener = runtime.block_on(tokio::net::TcpListener::bind(listen)).map_err(|e| e.to_string())?;
         let metadata = NamespaceMetadata { namespace_uri: NAMESPACE.to_owned(), ..NamespaceMetadata::default() };
-        // Certificates are not used; the crate wants a folder for them all the same.
         let pki = std::env::temp_dir().join(format!("andon-opcua-{}", std::process::id()));
         let built = ServerBuilder::new_anonymous("andon")
             .application_uri("urn:andon")
             .host(listen.ip().to_string())
             .port(listen.port())
-            .pki_dir(pki)
+            .pki_dir(&pki)
             .create_sample_keypair(false)
             .max_sessions(16)
+            .subscription_poll_interval_ms(10)
             .with_node_manager(simple_node_manager(metadata, "andon"));
         let (server, handle) = runtime.block_on(async { built.build() })?;
-        let manager = handle
-            .node_managers()
-            .get_of_type::<SimpleNodeManager>()
-            .ok_or("the OPC UA server has no node manager")?;
+        let manager =
+            handle.node_managers().get_of_type::<SimpleNodeManager>().ok_or("the OPC UA server has no node manager")?;
         let namespace = handle.get_namespace_index(NAMESPACE).ok_or("the OPC UA namespace is missing")?;
         runtime.spawn(async move {
             if let Err(why) = server.run_with(listener).await {
@@ -66,7 +69,7 @@ impl OpcUaServer {
             }
         });
         let results = vec![0; names.cameras.len()];
-        let server = OpcUaServer { names, handle, manager, namespace, runtime: Some(runtime), results };
+        let server = OpcUaServer { names, handle, manager, namespace, runtime: Some(runtime), pki, results };
         server.lay_out();
         Ok(server)
     }
@@ -132,8 +135,8 @@ impl OpcUaServer {
             ("InternalConfigurationId", Variant::from(v.model.blake3.as_str())),
             ("CreationTime", Variant::from(creation)),
             ("ProcessingTime", Variant::from(v.latency_ns() as f64 / 1e6)),
-            ("Score", Variant::from(record.score.map_or(-1.0, f64::from))),
-            ("Threshold", Variant::from(f64::from(v.threshold))),
+            ("Score", Variant::from(record.score.unwrap_or(-1.0))),
+            ("Threshold", Variant::from(v.threshold)),
             // Last: who sees it change finds the others changed.
             ("ResultReady", Variant::from(number)),
         ];
@@ -171,7 +174,6 @@ fn state_values(state: &str) -> Vec<(&'static str, Variant)> {
 fn empty_result() -> Vec<(&'static str, Variant)> {
     let text = |n| (n, Variant::from(""));
     let number = |n| (n, Variant::from(0u64));
-    let real = |n| (n, Variant::from(0f64));
     vec![
         text("ResultId"),
         ("ResultState", Variant::from(0i32)),
@@ -184,9 +186,9 @@ fn empty_result() -> Vec<(&'static str, Variant)> {
         text("InternalRecipeId"),
         text("InternalConfigurationId"),
         ("CreationTime", Variant::from(DateTime::now())),
-        real("ProcessingTime"),
-        real("Score"),
-        real("Threshold"),
+        ("ProcessingTime", Variant::from(0f64)),
+        ("Score", Variant::from(-1f32)),
+        ("Threshold", Variant::from(0f32)),
         number("ResultReady"),
         number("Offered"),
         number("Pass"),
@@ -213,6 +215,7 @@ impl Sink for OpcUaServer {
         self.handle.cancel();
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_timeout(Duration::from_millis(500));
+            drop(std::fs::remove_dir_all(&self.pki));
         }
     }
 }

@@ -103,7 +103,7 @@ impl<'a> Run<'a> {
     }
 
     /// Lays the parts and runs until the last one has left the line.
-    pub fn to_the_end(mut self) -> SimReport {
+    pub fn finish(mut self) -> SimReport {
         let mut last = 0.0f64;
         for n in 0..self.spec.parts {
             let apart = self.spec.pitch * f64::from(self.dice.between(0.9, 1.1));
