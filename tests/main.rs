@@ -43,5 +43,11 @@ mod plant;
 ))]
 #[path = "it/opcua.rs"]
 mod opcua;
+#[cfg(all(feature = "rten", feature = "gst", feature = "modbus", feature = "mqtt", feature = "webhook"))]
+#[path = "it/parts.rs"]
+mod parts;
+#[cfg(feature = "rten")]
+#[path = "it/plan.rs"]
+mod plan;
 #[path = "it/repo.rs"]
 mod repo;

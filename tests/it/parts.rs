@@ -69,7 +69,8 @@ fn a_part_is_good_only_if_both_of_its_cameras_say_so() {
     let mut cameras: BTreeMap<u64, BTreeMap<&str, &str>> = BTreeMap::new();
     for v in of(&run.seen, "andon.verdict.v1") {
         let camera = v["camera"].as_str().unwrap();
-        let before = cameras.entry(v["seq"].as_u64().unwrap()).or_default().insert(camera, v["result"].as_str().unwrap());
+        let before =
+            cameras.entry(v["seq"].as_u64().unwrap()).or_default().insert(camera, v["result"].as_str().unwrap());
         assert_eq!(before, None, "one verdict a camera and part");
     }
     let parts = of(&run.seen, "andon.part.v1");

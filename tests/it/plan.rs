@@ -4,8 +4,7 @@ use serde_json::Value;
 
 use crate::common::{self, Said, said};
 
-const LINE: [&str; 9] =
-    ["plan", "--speed", "0.8m/s", "--pitch", "60mm", "--reject-at", "450mm", "--latency", "15ms"];
+const LINE: [&str; 9] = ["plan", "--speed", "0.8m/s", "--pitch", "60mm", "--reject-at", "450mm", "--latency", "15ms"];
 
 fn plan(more: &[&str]) -> Said {
     said(&[&LINE[..], more].concat())
@@ -45,7 +44,7 @@ fn an_impossible_line_is_refused_with_its_reason() {
     assert!(s.code == 1 && s.err.contains("they touch"), "{}", s.err);
     let s = plan(&["--part", "58mm"]);
     assert!(s.code == 1 && s.err.contains("hit its neighbour"), "{}", s.err);
-    
+
     let usage: [&[&str]; 4] = [
         &["plan", "--speed", "0.8", "--pitch", "60mm", "--reject-at", "450mm", "--latency", "1ms"],
         &["plan", "--speed", "0m/s", "--pitch", "60mm", "--reject-at", "450mm", "--latency", "1ms"],
@@ -64,8 +63,24 @@ fn an_impossible_line_is_refused_with_its_reason() {
 #[test]
 fn the_simulated_line_is_the_same_every_time_and_ejects_the_right_parts() {
     let troubled = [
-        "sim", "--parts", "1500", "--json", "--stops", "4", "--reversals", "4", "--slip", "0.01", "--lost-frames", "0.01",
-        "--double-triggers", "0.02", "--encoder-resets", "5", "--unsteady", "0.1",
+        "sim",
+        "--parts",
+        "1500",
+        "--json",
+        "--stops",
+        "4",
+        "--reversals",
+        "4",
+        "--slip",
+        "0.01",
+        "--lost-frames",
+        "0.01",
+        "--double-triggers",
+        "0.02",
+        "--encoder-resets",
+        "5",
+        "--unsteady",
+        "0.1",
     ];
     let first = said(&troubled);
     assert_eq!(first.code, 0, "{}", first.err);
