@@ -5,7 +5,7 @@ VENV := target/venv
 PEERS := ANDON_REQUIRE_PEERS=1 ANDON_PEERS_PYTHON=$(abspath $(VENV)/bin/python)
 export ANDON_DATA ?= $(abspath ../shared/data)
 
-.PHONY: help demo test lint bench setup venv peers build
+.PHONY: help demo test faults lint bench setup venv peers build
 
 help: ## what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -17,6 +17,9 @@ test: setup venv peers ## every test: units, real GStreamer, real Zenoh, peers i
 	$(PEERS) $(CARGO) test --release --locked
 	$(CARGO) test --release --locked --no-default-features
 	$(PEERS) $(CARGO) test --release --locked --features opcua --test it opcua
+
+faults: setup venv peers ## what happens, and how soon, when things break (minutes; ANDON_LOAD=1 for a loaded machine)
+	$(PEERS) $(CARGO) test --release --locked --test it -- --ignored --nocapture faults::
 
 lint: setup ## formatting and clippy, warnings denied
 	$(CARGO) fmt --check

@@ -46,6 +46,9 @@ mod opcua;
 #[cfg(all(feature = "rten", feature = "gst", feature = "modbus", feature = "mqtt", feature = "webhook"))]
 #[path = "it/parts.rs"]
 mod parts;
+#[cfg(all(feature = "rten", feature = "gst", feature = "modbus", feature = "mqtt", feature = "webhook"))]
+#[path = "it/faults.rs"]
+mod faults;
 #[cfg(feature = "rten")]
 #[path = "it/plan.rs"]
 mod plan;

@@ -234,9 +234,12 @@ impl Schedule {
         for order in self.orders.iter_mut().filter(|o| o.armed & (1 << n) != 0) {
             let (_, off) = window(spec, order, belt);
             let begun = active.iter().position(|a| a.seq == order.seq);
-            let over = match (spec.shape, begun) {
-                (Shape::Pulse(width), Some(at)) => now >= active[at].on + width,
-                _ => belt.ticks >= off,
+            let (over, late_off) = match (spec.shape, begun) {
+                (Shape::Pulse(width), Some(at)) => {
+                    let end = active[at].on + width;
+                    (now >= end, now.since(end))
+                }
+                _ => (belt.ticks >= off, travel(belt.ticks - off, belt).unwrap_or_default()),
             };
             if !over {
                 continue;
@@ -244,7 +247,9 @@ impl Schedule {
             order.armed &= !(1 << n);
             match begun.and_then(|at| active.remove(at)) {
                 Some(a) if !a.cut => {
-                    tell(Act::Fired(Fired { ejector: n as u8, seq: a.seq, on: a.on, off: now, late_ns: a.late_ns }));
+                    let late_off_ns = late_off.as_nanos() as u64;
+                    let Active { seq, on, late_ns, .. } = a;
+                    tell(Act::Fired(Fired { ejector: n as u8, seq, on, off: now, late_ns, late_off_ns }));
                 }
                 _ => {
                     let kind = NoticeKind::MissedEjection;

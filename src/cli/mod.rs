@@ -9,6 +9,7 @@ mod doctor;
 mod eval;
 mod exit;
 mod fit;
+mod guard;
 mod inspect;
 mod output;
 mod plan;
@@ -70,6 +71,8 @@ enum Command {
     Config(config::ConfigCommand),
     /// What is here, what is missing, and how to get it.
     Doctor(doctor::Doctor),
+    #[command(hide = true)]
+    Guard(guard::GuardCommand),
 }
 
 /// Parses the command line and runs it.
@@ -97,6 +100,7 @@ pub fn main() -> ExitCode {
         Command::PlcCheck(c) => c.run(log),
         Command::Config(c) => c.run(),
         Command::Doctor(c) => c.run(log),
+        Command::Guard(c) => c.run(),
     };
     match result {
         Ok(exit) => exit.into(),

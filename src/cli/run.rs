@@ -7,7 +7,7 @@ use ulid::Ulid;
 
 use super::exit::{Exit, Failure};
 use super::sinks::{JsonLines, LogStats};
-use super::{camera, output, plant, setup, sinks, wires};
+use super::{camera, guard, output, plant, setup, sinks, wires};
 use crate::capture::CameraState;
 use crate::config::{self, Config, TriggerKind};
 use crate::model::bundle::Bundle;
@@ -61,6 +61,8 @@ impl Run {
             boot: Ulid::generate(),
             clock: Default::default(),
         };
+        // Before the wires and so dropped after them.
+        let _guard = guard::Guard::start(&c.parts);
         let lanes = wires::lanes(c)?;
         let each = cameras.iter().map(|p| (p.name.clone(), p.active.clone()));
         let status = Status::new(each, names.lanes.iter().cloned());

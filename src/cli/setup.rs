@@ -29,7 +29,7 @@ pub(super) struct EngineArgs {
     #[arg(long, default_value_t = 0)]
     threads: usize,
     /// Where libonnxruntime.so is, when it is in an unusual place.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", env = "ANDON__ENGINE__ORT_LIBRARY")]
     ort_library: Option<PathBuf>,
 }
 

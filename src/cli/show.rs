@@ -98,6 +98,7 @@ impl Show<'_> {
                 ViewEvent::Fired(fired) => {
                     self.live.ejected += 1;
                     self.edges.record_ns(fired.late_ns);
+                    self.edges.record_ns(fired.late_off_ns);
                 }
                 ViewEvent::Notice(notice) => self.live.event(format!("{} ({})", notice.kind.as_str(), notice.value)),
                 ViewEvent::Stats(s) => self.live.stats(s),

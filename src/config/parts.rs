@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::raw::Raw;
 use super::raw_line::{Cause, Driver, EncoderKind, Level, RawEjector, RawWire, SafeAction, Switch, TriggerKind};
 use crate::act::{AlarmSpec, Causes, EjectorSpec, Shape};
@@ -57,7 +59,7 @@ pub struct Ejector {
 }
 
 /// A checked wire.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Wire {
     /// Name.
     pub name: String,
@@ -70,7 +72,7 @@ pub struct Wire {
 }
 
 /// Where a wire is.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Place {
     /// A line of a GPIO chip.
     Gpio {

@@ -7,6 +7,7 @@ mod gpio;
 #[cfg(feature = "modbus")]
 mod modbus;
 mod quadrature;
+mod realtime;
 mod recorder;
 
 use thiserror::Error;
@@ -19,6 +20,7 @@ pub use gpio::{GpioEncoder, GpioInput, GpioLine, GpioOutput};
 #[cfg(feature = "modbus")]
 pub use modbus::{CoilDevice, ModbusEncoder, ModbusInput, ModbusPoint};
 pub use quadrature::Quadrature;
+pub use realtime::real_time;
 pub use recorder::{RecordedEdge, Recorder};
 
 /// One wire that is on or off. `on` is the logical level: which voltage that is, the driver's configuration says.

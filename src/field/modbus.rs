@@ -6,11 +6,12 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use arc_swap::ArcSwapOption;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use tokio_modbus::Slave;
 use tokio_modbus::client::sync::{Context, Reader, Writer, tcp};
 
-use super::{Edge, Encoder, FieldError, Input, Output, Track};
+use super::{Edge, Encoder, FieldError, Input, Output, Track, real_time};
 use crate::types::Mono;
 
 /// Where something is on a device.
@@ -59,9 +60,10 @@ pub struct CoilDevice {
 }
 
 struct Shared {
-    /// Coils in use and their wanted levels.
-    coils: Mutex<Vec<(u16, bool)>>,
-    fault: Mutex<Option<String>>,
+    /// Coils in use and their wanted levels. The list is locked only while wires are opened and by the device's thread: who
+    /// switches an output never waits for a lock.
+    coils: Mutex<Vec<(u16, Arc<AtomicBool>)>>,
+    fault: ArcSwapOption<String>,
     stop: AtomicBool,
     done: AtomicBool,
     /// Outputs that are still held.
@@ -82,13 +84,15 @@ impl CoilDevice {
         let (orders, inbox) = bounded(ORDERS);
         let shared = Arc::new(Shared {
             coils: Mutex::default(),
-            fault: Mutex::new(Some("not connected yet".to_owned())),
+            fault: ArcSwapOption::from_pointee("not connected yet".to_owned()),
             stop: AtomicBool::new(false),
             done: AtomicBool::new(false),
             users: AtomicUsize::new(0),
         });
         let work = shared.clone();
         std::thread::Builder::new().name("modbus-out".to_owned()).spawn(move || {
+            // Just under the thread that decides. Without the permission the log of that one has said so.
+            drop(real_time(39));
             work.run(&spec, &inbox);
             work.done.store(true, Relaxed);
         })?;
@@ -98,7 +102,7 @@ impl CoilDevice {
     /// Waits until the device answers, at most `limit`; false if it does not.
     pub fn ready(&self, limit: Duration) -> bool {
         let until = Mono::now() + limit;
-        while self.shared.fault.lock().unwrap_or_else(PoisonError::into_inner).is_some() {
+        while self.shared.fault.load().is_some() {
             if Mono::now() >= until {
                 return false;
             }
@@ -109,11 +113,11 @@ impl CoilDevice {
 
     /// One of its coils as an output, at its safe level at first.
     pub fn coil(&self, name: &str, coil: u16, active_low: bool, safe: bool) -> Box<dyn Output> {
-        let level = safe != active_low;
-        self.shared.coils.lock().unwrap_or_else(PoisonError::into_inner).push((coil, level));
+        let level = Arc::new(AtomicBool::new(safe != active_low));
+        self.shared.coils.lock().unwrap_or_else(PoisonError::into_inner).push((coil, level.clone()));
         self.shared.users.fetch_add(1, Relaxed);
         let (orders, shared) = (self.orders.clone(), self.shared.clone());
-        Box::new(Coil { name: name.to_owned(), coil, active_low, safe, orders, shared })
+        Box::new(Coil { name: name.to_owned(), coil, level, active_low, safe, orders, shared })
     }
 }
 
@@ -160,17 +164,18 @@ impl Shared {
 
     fn write_all(&self, spec: &ModbusPoint, context: &mut Context) -> Result<(), FieldError> {
         let coils = self.coils.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        coils.iter().try_for_each(|(coil, level)| flat(spec, context.write_single_coil(*coil, *level)))
+        coils.iter().try_for_each(|(coil, level)| flat(spec, context.write_single_coil(*coil, level.load(Relaxed))))
     }
 
     fn set_fault(&self, fault: Option<String>) {
-        *self.fault.lock().unwrap_or_else(PoisonError::into_inner) = fault;
+        self.fault.store(fault.map(Arc::new));
     }
 }
 
 struct Coil {
     name: String,
     coil: u16,
+    level: Arc<AtomicBool>,
     active_low: bool,
     safe: bool,
     orders: Sender<(u16, bool)>,
@@ -184,18 +189,14 @@ impl Output for Coil {
 
     fn set(&mut self, on: bool) {
         let level = on != self.active_low;
-        let mut coils = self.shared.coils.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(c) = coils.iter_mut().find(|c| c.0 == self.coil) {
-            c.1 = level;
-        }
-        drop(coils);
+        self.level.store(level, Relaxed);
         if self.orders.try_send((self.coil, level)).is_err() {
             self.shared.set_fault(Some(format!("{ORDERS} orders wait for the device")));
         }
     }
 
     fn fault(&self) -> Option<String> {
-        self.shared.fault.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.shared.fault.load().as_deref().cloned()
     }
 
     fn make_safe(&mut self) {

@@ -28,21 +28,9 @@ pub fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<Joi
     Ok(Joined { name: name.to_owned(), done, handle: Some(handle) })
 }
 
-/// Asks for real-time priority for the calling thread: SCHED_FIFO, above everything ordinary and below the kernel's own
-/// interrupt threads. Without the permission (`CAP_SYS_NICE`, or `LimitRTPRIO=` in the unit) the thread stays as it is, and
-/// the log says so.
+/// Real-time priority for the thread that decides and switches; the log says so, or why not.
 pub(super) fn real_time() {
-    use thread_priority::{
-        RealtimeThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy, set_thread_priority_and_policy,
-        thread_native_id,
-    };
-    let priority: Result<ThreadPriority, String> =
-        40u8.try_into().map(ThreadPriority::Crossplatform).map_err(|e| e.to_string());
-    let policy = ThreadSchedulePolicy::Realtime(RealtimeThreadSchedulePolicy::Fifo);
-    let done = priority.and_then(|priority| {
-        set_thread_priority_and_policy(thread_native_id(), priority, policy).map_err(|e| format!("{e:?}"))
-    });
-    match done {
+    match crate::field::real_time(40) {
         Ok(()) => tracing::info!("ejectors are timed with real-time priority"),
         Err(e) => tracing::warn!("no real-time priority for the ejectors' timing ({e}): under load, edges come later"),
     }

@@ -89,6 +89,8 @@ pub struct Fired {
     pub off: Mono,
     /// How late the output came against the plan, in nanoseconds; 0 within a merged pulse.
     pub late_ns: u64,
+    /// How late the end of the part's window was acted on, in nanoseconds.
+    pub late_off_ns: u64,
 }
 
 /// Something that people have to know; the text is part of the wire schema.

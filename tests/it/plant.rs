@@ -18,14 +18,19 @@ pub(crate) struct Plant {
 
 impl Plant {
     pub(crate) fn new(camera: &str, rest: &str) -> Plant {
+        Plant::with(10, |n| n % 3 == 2, camera, rest)
+    }
+
+    /// So many parts a second; which of the six pictures, that come again and again, are bad.
+    pub(crate) fn with(rate: u32, bad: impl Fn(u64) -> bool, camera: &str, rest: &str) -> Plant {
         let dir = tempfile::tempdir().unwrap();
         let belt =
             andon::sim::Conveyor::new(andon::sim::SimSpec { defect_rate: 0.0, ..andon::sim::SimSpec::default() });
         let mut rgb = Vec::new();
         for n in 0..6 {
-            match n % 3 {
-                2 => belt.paint_with(n, andon::sim::DefectKind::ALL[0], &mut rgb),
-                _ => belt.paint_good(n, &mut rgb),
+            match bad(n) {
+                true => belt.paint_with(n, andon::sim::DefectKind::ALL[0], &mut rgb),
+                false => belt.paint_good(n, &mut rgb),
             }
             common::write_png(&dir.path().join(format!("{n:02}.png")), belt.spec().side, &rgb);
         }
@@ -33,7 +38,7 @@ impl Plant {
         let (pattern, model) = (dir.path().join("%02d.png"), flange_model().display());
         let text = format!(
             "[cameras.top]\npipeline = \"images\"\nmodel = \"{model}\"\nthreshold = 60.0\n{camera}\n[cameras.top.vars]\n\
-             pattern = \"{}\"\nfps = \"10\"\nloop = \"true\"\ntype = \"image/png\"\ndecoder = \"pngdec\"\n{rest}",
+             pattern = \"{}\"\nfps = \"{rate}\"\nloop = \"true\"\ntype = \"image/png\"\ndecoder = \"pngdec\"\n{rest}",
             pattern.display()
         );
         std::fs::write(&config, text).unwrap();
@@ -46,10 +51,12 @@ impl Plant {
 
     /// `andon run --json`, with the threshold in the middle between the good and the bad pictures.
     pub(crate) fn run(&self) -> Peer {
-        let threshold = middle();
-        let set = format!("cameras.top.threshold={threshold}");
-        let mut command = common::andon(&["run", "-c", self.config.to_str().unwrap(), "--json", "--set", &set]);
-        Peer::spawn(command.env("ANDON__ENGINE__KIND", "rten").stderr(Stdio::inherit()))
+        Peer::spawn(self.command().env("ANDON__ENGINE__KIND", "rten").stderr(Stdio::inherit()))
+    }
+
+    pub(crate) fn command(&self) -> Command {
+        let set = format!("cameras.top.threshold={}", middle());
+        common::andon(&["run", "-c", self.config.to_str().unwrap(), "--json", "--set", &set])
     }
 }
 
@@ -76,12 +83,12 @@ pub(crate) fn of<'a>(seen: &'a [Value], schema: &str) -> Vec<&'a Value> {
     seen.iter().filter(|v| v["schema"] == schema).collect()
 }
 
-fn count(seen: &[Value], schema: &str) -> usize {
+pub(crate) fn count(seen: &[Value], schema: &str) -> usize {
     of(seen, schema).len()
 }
 
 /// 0.8 m/s, the ejector 160 mm (200 ms) behind the camera; a valve, a line stop and a heartbeat on one device.
-fn wires(port: u16) -> String {
+pub(crate) fn wires(port: u16) -> String {
     let output = |name: &str, coil: u16| {
         format!("[outputs.{name}]\ndriver = \"modbus\"\naddress = \"127.0.0.1:{port}\"\npoint = {coil}\n")
     };
@@ -95,7 +102,7 @@ fn wires(port: u16) -> String {
 }
 
 /// Pulses of a coil: on and off, nanoseconds.
-fn pulses(seen: &[Value], coil: u64) -> Vec<(u64, u64)> {
+pub(crate) fn pulses(seen: &[Value], coil: u64) -> Vec<(u64, u64)> {
     let edges: Vec<(bool, u64)> = seen
         .iter()
         .filter(|v| v["coil"] == coil)
@@ -147,19 +154,53 @@ fn every_reject_and_no_other_part_gets_a_pulse_at_its_place() {
     assert!(of(&run.seen, "andon.part.v1").len() >= verdicts.len() - 1);
 }
 
+/// Whether valve and heartbeat are off.
+fn is_safe(device: &mut Peer) -> bool {
+    device.drain();
+    [3, 5].iter().all(|c| device.seen.iter().rfind(|v| v["coil"] == *c).is_none_or(|v| v["on"] == false))
+}
+
+/// The second process of a running program.
+pub(crate) fn guard_of(program: u32) -> u32 {
+    let children = std::fs::read_to_string(format!("/proc/{program}/task/{program}/children")).unwrap();
+    let mut children = children.split_whitespace().map(|n| n.parse::<u32>().unwrap());
+    let is_guard =
+        |n: &u32| std::fs::read_to_string(format!("/proc/{n}/cmdline")).unwrap_or_default().contains("guard");
+    children.find(is_guard).expect("the program has a guard")
+}
+
 #[test]
-fn a_killed_program_leaves_the_valve_to_the_devices_watchdog() {
+fn when_the_program_is_killed_its_guard_switches_off() {
     let port = free_port();
-    let Some(mut device) = Peer::start("coil_device.py", &[&port.to_string(), "--watchdog", "0.25"]) else { return };
-    let plant = Plant::new("", &wires(port));
+    // A watchdog that would come much too late.
+    let Some(mut device) = Peer::start("coil_device.py", &[&port.to_string(), "--watchdog", "600"]) else { return };
+    let plant = Plant::with(10, |_| true, "", &wires(port));
     let mut run = plant.run();
     assert!(device.wait(|v| v["coil"] == 3 && v["on"] == true), "{:?}", run.seen);
+    let guard = guard_of(run.id());
+    // It does not end by what a service manager sends to the whole group.
+    signal(guard, "TERM");
     signal(run.id(), "KILL");
     run.finish(Duration::from_secs(5));
-    assert!(until(10, || {
-        device.drain();
-        [3, 5].iter().all(|c| device.seen.iter().rfind(|v| v["coil"] == *c).is_none_or(|v| v["on"] == false))
-    }));
+    assert!(until(10, || is_safe(&mut device)), "{:?}", device.seen);
+    assert!(device.seen.iter().all(|v| v["watchdog"] != true));
+    // Gone, or dead and not yet buried.
+    let at_home = || std::fs::read(format!("/proc/{guard}/cmdline")).map_or(true, |words| words.is_empty());
+    assert!(until(10, at_home), "the guard goes home");
+}
+
+#[test]
+fn without_its_guard_a_killed_program_leaves_the_valve_to_the_devices_watchdog() {
+    let port = free_port();
+    let Some(mut device) = Peer::start("coil_device.py", &[&port.to_string(), "--watchdog", "0.25"]) else { return };
+    let plant = Plant::with(10, |_| true, "", &wires(port));
+    let mut run = plant.run();
+    assert!(device.wait(|v| v["coil"] == 3 && v["on"] == true), "{:?}", run.seen);
+    signal(guard_of(run.id()), "KILL");
+    signal(run.id(), "KILL");
+    run.finish(Duration::from_secs(5));
+    assert!(until(10, || is_safe(&mut device)));
+    assert!(device.seen.iter().any(|v| v["watchdog"] == true));
 }
 
 #[test]
@@ -247,7 +288,7 @@ fn a_plc_may_only_read_unless_it_is_allowed_more() {
     assert_eq!(run.finish(Duration::from_secs(10)), Some(0));
 }
 
-fn mosquitto(dir: &Path, port: u16) -> Option<std::process::Child> {
+pub(crate) fn mosquitto(dir: &Path, port: u16) -> Option<std::process::Child> {
     let config = dir.join("mosquitto.conf");
     std::fs::write(&config, format!("listener {port} 127.0.0.1\nallow_anonymous true\npersistence false\n")).unwrap();
     let found = ["/usr/sbin/mosquitto", "/usr/bin/mosquitto", "/usr/local/sbin/mosquitto"];
@@ -263,7 +304,7 @@ fn mosquitto(dir: &Path, port: u16) -> Option<std::process::Child> {
 }
 
 /// Prints each message as a JSON line: mosquitto's own client.
-fn listen(port: u16, id: &str) -> Peer {
+pub(crate) fn listen(port: u16, id: &str) -> Peer {
     let port = port.to_string();
     // A session that the broker keeps while the client is away.
     let args = [

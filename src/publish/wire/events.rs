@@ -63,6 +63,8 @@ pub struct EjectRecord<'a> {
     pub on_ms: f64,
     /// How late the output came against the plan, milliseconds; 0 within a merged pulse.
     pub late_ms: f64,
+    /// How late the end of the part's window was acted on, milliseconds.
+    pub late_off_ms: f64,
 }
 
 /// Something that people have to know.
@@ -116,6 +118,7 @@ pub fn eject<'a>(names: &'a Names, wall: &WallClock, lane: u8, fired: &Fired) ->
         t_on_mono_ns: fired.on.0,
         on_ms: ms(fired.off.0.saturating_sub(fired.on.0)),
         late_ms: ms(fired.late_ns),
+        late_off_ms: ms(fired.late_off_ns),
     }
 }
 
