@@ -19,7 +19,7 @@ test: setup venv peers ## every test: units, real GStreamer, real Zenoh, peers i
 	$(PEERS) $(CARGO) test --release --locked --features opcua --test it opcua
 
 faults: setup venv peers ## what happens, and how soon, when things break (minutes; ANDON_LOAD=1 for a loaded machine)
-	$(PEERS) $(CARGO) test --release --locked --test it -- --ignored --nocapture faults::
+	$(PEERS) $(CARGO) test --release --locked --test it -- --ignored --nocapture --test-threads=1 faults::
 
 lint: setup ## formatting and clippy, warnings denied
 	$(CARGO) fmt --check

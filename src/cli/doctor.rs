@@ -61,6 +61,8 @@ impl Doctor {
             }
             Err(e) => finding("engine", State::Broken, e.to_string()),
         });
+        findings.push(real_time());
+        findings.extend(gpio());
         findings.push(zenoh(&c.zenoh));
         if let Some(address) = c.metrics {
             findings.push(match std::net::TcpListener::bind(address) {
@@ -91,6 +93,35 @@ impl Doctor {
 
 fn finding(what: &'static str, state: State, about: String) -> Finding {
     Finding { what, state, about }
+}
+
+/// Whether the thread that switches ejectors may have its priority.
+fn real_time() -> Finding {
+    let tried = std::thread::scope(|scope| scope.spawn(|| crate::field::real_time(40)).join());
+    match tried {
+        Ok(Ok(())) => finding("real time", State::Ok, "ejectors are timed with real-time priority".to_owned()),
+        _ => {
+            let how =
+                "not permitted, so edges come later under load: LimitRTPRIO=50 in the unit, or setcap cap_sys_nice+ep";
+            finding("real time", State::Missing, how.to_owned())
+        }
+    }
+}
+
+#[cfg(feature = "gpio")]
+fn gpio() -> Option<Finding> {
+    let chips = crate::field::gpio_chips();
+    Some(match chips.is_empty() {
+        false => finding("gpio", State::Ok, chips.join(", ")),
+        true => {
+            finding("gpio", State::Missing, "no chip that this user may open; Modbus modules do without".to_owned())
+        }
+    })
+}
+
+#[cfg(not(feature = "gpio"))]
+fn gpio() -> Option<Finding> {
+    None
 }
 
 #[cfg(feature = "gst")]

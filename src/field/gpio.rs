@@ -10,6 +10,16 @@ use gpiocdev::line::{Bias, EdgeDetection, EdgeKind, Value};
 use super::{Edge, Encoder, FieldError, Input, Output, Quadrature, Track};
 use crate::types::Mono;
 
+/// The chips that this user may open, each with its label and number of lines.
+pub fn gpio_chips() -> Vec<String> {
+    let chips = gpiocdev::chip::chips().unwrap_or_default();
+    let described = chips.iter().filter_map(|path| {
+        let info = gpiocdev::chip::Chip::from_path(path).ok()?.info().ok()?;
+        Some(format!("{} ({}, {} lines)", path.display(), info.label, info.num_lines))
+    });
+    described.collect()
+}
+
 /// One line of a chip.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GpioLine {

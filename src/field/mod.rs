@@ -16,7 +16,7 @@ use crate::types::{Belt, Mono};
 
 pub use belt::{BeltTrack, Pushed, TimeBelt, Track, Trouble};
 #[cfg(feature = "gpio")]
-pub use gpio::{GpioEncoder, GpioInput, GpioLine, GpioOutput};
+pub use gpio::{GpioEncoder, GpioInput, GpioLine, GpioOutput, gpio_chips};
 #[cfg(feature = "modbus")]
 pub use modbus::{CoilDevice, ModbusEncoder, ModbusInput, ModbusPoint};
 pub use quadrature::Quadrature;

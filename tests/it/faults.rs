@@ -35,7 +35,8 @@ impl Drop for Load {
 }
 
 fn row(what: &str, seen: &str) {
-    writeln!(std::io::stdout(), "| {what} | {seen} |").unwrap();
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "| {what} | {seen} |").unwrap();
 }
 
 /// p50, p99 and largest of times in milliseconds.
@@ -64,30 +65,17 @@ fn wait_ms(peer: &mut Peer, since: Instant, fits: impl Fn(&Value) -> bool) -> f6
 /// Verdicts of pictures that are bad (every third) and passed, and of all.
 fn wrong(seen: &[Value]) -> String {
     let verdicts = of(seen, "andon.verdict.v1");
-    let bad = verdicts.iter().filter(|v| v["source_index"].as_u64().unwrap() % 3 == 2);
+    let bad = verdicts.iter().filter(|v| v["seq"].as_u64().unwrap() % 3 == 2);
     let wrong = bad.filter(|v| v["result"] == "PASS").count();
     assert_eq!(wrong, 0);
     format!("wrong PASS {wrong} of {} parts", verdicts.len())
 }
 
-#[test]
-#[ignore = "takes minutes: make faults"]
-fn faults() {
-    row("what", "seen");
-    row("---", "---");
-    let _load = Load::start();
-    from_trigger_to_coil();
-    plc_gone();
-    broker_gone();
-    device_frozen();
-    encoder_reset();
-    clock_set_back();
-    terminated();
-    killed();
-}
-
 /// Every part is bad; the ejector is near enough that its pulse is ordered 200 ms after the trigger.
+#[test]
+#[ignore = "takes a while: make faults"]
 fn from_trigger_to_coil() {
+    let _load = Load::start();
     let port = free_port();
     let Some(mut device) = Peer::start("coil_device.py", &[&port.to_string()]) else { return };
     let plant = Plant::with(20, |_| true, "", &wires(port).replace("part_mm = 40", "part_mm = 10"));
@@ -119,7 +107,10 @@ fn from_trigger_to_coil() {
     assert!(verdicts.iter().all(|v| v["result"] != "PASS"));
 }
 
+#[test]
+#[ignore = "takes a while: make faults"]
 fn plc_gone() {
+    let _load = Load::start();
     let port = free_port();
     let rest = format!("[modbus_server]\nenabled = true\nlisten = \"127.0.0.1:{port}\"\nallow_write = true\n");
     let plant = Plant::new("", &rest);
@@ -144,7 +135,10 @@ fn plc_gone() {
     row("PLC killed and started again", &told);
 }
 
+#[test]
+#[ignore = "takes a while: make faults"]
 fn broker_gone() {
+    let _load = Load::start();
     let port = free_port();
     let rest = format!("[store]\nenabled = true\n[mqtt]\nenabled = true\nport = {port}\nrecords = [\"verdict\"]\n");
     let plant = Plant::new("", &rest);
@@ -187,7 +181,10 @@ fn broker_gone() {
     broker.wait().unwrap();
 }
 
+#[test]
+#[ignore = "takes a while: make faults"]
 fn device_frozen() {
+    let _load = Load::start();
     let port = free_port();
     let Some(device) = Peer::start("coil_device.py", &[&port.to_string(), "--watchdog", "60"]) else { return };
     let plant = Plant::new("", &wires(port));
@@ -209,7 +206,10 @@ fn device_frozen() {
     row("coil device frozen", &told);
 }
 
+#[test]
+#[ignore = "takes a while: make faults"]
 fn encoder_reset() {
+    let _load = Load::start();
     let port = free_port();
     let Some(mut device) = Peer::start("coil_device.py", &[&port.to_string()]) else { return };
     let belt = format!(
@@ -251,7 +251,10 @@ fn encoder_reset() {
 }
 
 /// libfaketime stands between the program and the wall clock.
+#[test]
+#[ignore = "takes a while: make faults"]
 fn clock_set_back() {
+    let _load = Load::start();
     let library = ["x86_64", "aarch64"].map(|a| format!("/usr/lib/{a}-linux-gnu/faketime/libfaketimeMT.so.1"));
     let Some(library) = library.iter().find(|l| Path::new(l).exists()) else {
         row("clock set back one hour", "not measured: libfaketime is not installed");
@@ -334,13 +337,19 @@ fn ended_by(name: &str, with_guard: bool, watchdog: &str) -> Option<(Vec<f64>, u
     Some((times, parts, passed))
 }
 
+#[test]
+#[ignore = "takes a while: make faults"]
 fn terminated() {
+    let _load = Load::start();
     let Some((times, parts, passed)) = ended_by("TERM", true, "60") else { return };
     let told = format!("outputs safe: {}; wrong PASS {passed} of {parts} parts", percentiles(times));
     row("SIGTERM with the valve on", &told);
 }
 
+#[test]
+#[ignore = "takes a while: make faults"]
 fn killed() {
+    let _load = Load::start();
     let Some((times, parts, passed)) = ended_by("KILL", true, "60") else { return };
     let told = format!("outputs safe: {}; wrong PASS {passed} of {parts} parts", percentiles(times));
     row("kill -9 with the valve on: the guard", &told);
