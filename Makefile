@@ -5,7 +5,7 @@ VENV := target/venv
 PEERS := ANDON_REQUIRE_PEERS=1 ANDON_PEERS_PYTHON=$(abspath $(VENV)/bin/python)
 export ANDON_DATA ?= $(abspath ../shared/data)
 
-.PHONY: help demo test faults lint bench setup venv peers build
+.PHONY: help demo test faults lint bench setup venv peers emulator compilers kernels build
 
 help: ## what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -13,19 +13,21 @@ help: ## what there is
 demo: build ## a simulated line, learned and running in under a minute (ARGS="--seconds 60")
 	target/release/andon demo $(ARGS)
 
-test: setup venv peers ## every test: units, real GStreamer, real Zenoh, peers in Python
+test: setup venv peers emulator ## every test: units, real GStreamer, real Zenoh, peers in Python
 	$(PEERS) $(CARGO) test --release --locked
 	$(CARGO) test --release --locked --no-default-features
-	$(PEERS) $(CARGO) test --release --locked --features opcua --test it opcua
+	$(PEERS) LD_LIBRARY_PATH=$(abspath target/emulator) $(CARGO) test --release --locked --features opcua,cuda --test it -- opcua:: cuda::
+	scripts/kernels-race.sh
 
 faults: setup venv peers ## what happens, and how soon, when things break (minutes; ANDON_LOAD=1 for a loaded machine)
 	$(PEERS) $(CARGO) test --release --locked --test it -- --ignored --nocapture --test-threads=1 faults::
 
-lint: setup ## formatting and clippy, warnings denied
+lint: setup compilers ## formatting, clippy with warnings denied, and whether the PTX is what the kernels' sources give
 	$(CARGO) fmt --check
 	$(CARGO) clippy --release --locked --all-targets -- -D warnings
 	$(CARGO) clippy --release --locked --no-default-features --all-targets -- -D warnings
-	$(CARGO) clippy --release --locked --features opcua --all-targets -- -D warnings
+	$(CARGO) clippy --release --locked --features opcua,cuda --all-targets -- -D warnings
+	$(VENV)/bin/python scripts/kernels.py target/compilers --check
 
 bench: build ## nearest neighbours beside faiss and numpy, the coreset beside anomalib
 	$(CARGO) bench --locked
@@ -38,6 +40,15 @@ setup: ## installs what is missing: GStreamer by apt, ONNX Runtime into target/o
 
 peers: ## what only the tests need: an MQTT broker, by apt
 	@scripts/setup.sh peers
+
+emulator: peers ## the kernels for the CPU, behind the driver's interface, in target/emulator
+	@scripts/setup.sh emulator
+
+compilers: ## NVIDIA's compilers from PyPI, in target/compilers
+	@scripts/setup.sh compilers
+
+kernels: compilers ## kernels/prebuilt/andon.ptx anew, proved with ptxas for every card
+	$(VENV)/bin/python scripts/kernels.py target/compilers
 
 venv: ## the tests' Python peers, in target/venv
 	@scripts/setup.sh venv

@@ -3,7 +3,9 @@
 #   scripts/setup.sh system        Debian packages for GStreamer (apt-get, with sudo unless root)
 #   scripts/setup.sh onnxruntime   ONNX Runtime's shared library into target/onnxruntime
 #   scripts/setup.sh venv          Python peers of the tests into target/venv
-#   scripts/setup.sh peers         Debian packages that only the tests need (an MQTT broker)
+#   scripts/setup.sh peers         Debian packages that only the tests need (an MQTT broker, g++)
+#   scripts/setup.sh emulator      a libcuda.so that runs the kernels on the CPU, for the tests, into target/emulator
+#   scripts/setup.sh compilers     NVIDIA's compilers from PyPI into target/compilers, for whoever changes a kernel
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -49,6 +51,7 @@ setup_peers() {
     local packages=""
     [ -x /usr/sbin/mosquitto ] || packages="mosquitto"
     command -v mosquitto_sub >/dev/null || packages="$packages mosquitto-clients"
+    command -v g++ >/dev/null || packages="$packages g++"
     install "$packages"
 }
 
@@ -117,12 +120,39 @@ setup_venv() {
     touch "$stamp"
 }
 
+setup_emulator() {
+    local library=target/emulator/libcuda.so
+    [ -z "$(find kernels -newer "$library" -print -quit 2>&1)" ] && return 0
+    say "building the kernels for the CPU into $library"
+    mkdir -p target/emulator
+    g++ -std=c++20 -O2 -Wall -Wextra -Wno-unused-parameter -shared -fPIC -ffp-contract=off -DANDON_HOST -Ikernels \
+        kernels/host/libcuda.cpp -o "$library.new"
+    mv "$library.new" "$library"
+}
+
+# Three generations beside each other: their packages would overwrite one another in one folder.
+setup_compilers() {
+    local version stamp
+    setup_venv
+    for version in 11 12 13; do
+        stamp=target/compilers/cu$version/stamp-$(sha256sum kernels/requirements-$version.txt | cut -c1-16)
+        [ -e "$stamp" ] && continue
+        say "installing NVIDIA's compilers of CUDA $version into target/compilers (they stay there; nothing of them is shipped)"
+        rm -rf "target/compilers/cu$version"
+        "$VENV/bin/python" -m pip --disable-pip-version-check -q install --no-deps --target "target/compilers/cu$version" \
+            -r "kernels/requirements-$version.txt"
+        touch "$stamp"
+    done
+}
+
 for step in "$@"; do
     case $step in
         system) setup_system ;;
         onnxruntime) setup_onnxruntime ;;
         venv) setup_venv ;;
         peers) setup_peers ;;
-        *) fail "no step $step; there are: system onnxruntime venv peers" ;;
+        emulator) setup_emulator ;;
+        compilers) setup_compilers ;;
+        *) fail "no step $step; there are: system onnxruntime venv peers emulator compilers" ;;
     esac
 done

@@ -16,6 +16,8 @@ pub mod field;
 pub mod capture;
 pub mod preprocess;
 pub mod model;
+#[cfg(feature = "cuda")]
+pub mod cuda;
 pub mod decide;
 pub mod act;
 pub mod publish;

@@ -52,5 +52,8 @@ mod faults;
 #[cfg(feature = "rten")]
 #[path = "it/plan.rs"]
 mod plan;
+#[cfg(feature = "cuda")]
+#[path = "it/cuda.rs"]
+mod cuda;
 #[path = "it/repo.rs"]
 mod repo;

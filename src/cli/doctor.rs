@@ -17,6 +17,10 @@ pub(super) struct Doctor {
     /// The configuration whose settings to check; without it, the defaults and the environment.
     #[arg(short, long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// Check the NVIDIA card instead: every kernel beside its reference on the CPU, over random shapes.
+    #[cfg(feature = "cuda")]
+    #[arg(long)]
+    gpu: bool,
     /// The findings as JSON.
     #[arg(long)]
     json: bool,
@@ -42,6 +46,10 @@ enum State {
 impl Doctor {
     pub fn run(self, log: Option<&str>) -> Result<Exit, Failure> {
         let _log = setup::logging(log, "error", false)?;
+        #[cfg(feature = "cuda")]
+        if self.gpu {
+            return gpu(self.json);
+        }
         let loaded = config::load(self.config.as_deref(), std::env::vars(), &[]).map_err(Failure::config)?;
         let c = &loaded.config;
         let mut findings = vec![finding("version", State::Ok, env!("CARGO_PKG_VERSION").to_owned())];
@@ -93,6 +101,40 @@ impl Doctor {
 
 fn finding(what: &'static str, state: State, about: String) -> Finding {
     Finding { what, state, about }
+}
+
+#[cfg(feature = "cuda")]
+fn gpu(json: bool) -> Result<Exit, Failure> {
+    use crate::cuda::{Device, self_test};
+    let failed = |e: crate::cuda::CudaError| Failure::from(anyhow::Error::from(e));
+    let device = Device::open(0).map_err(failed)?;
+    let (free, total) = device.memory().map_err(failed)?;
+    let (major, minor) = device.capability();
+    let checks = self_test(&device, 50, 1).map_err(failed)?;
+    let holds = checks.iter().all(|c| c.holds());
+    if json {
+        let capability = format!("{major}.{minor}");
+        output::json(
+            &serde_json::json!({ "card": device.name(), "capability": capability, "free_bytes": free, "total_bytes": total, "checks": checks }),
+        )?;
+        return Ok(if holds { Exit::Ok } else { Exit::Failed });
+    }
+    let mib = |bytes: usize| bytes >> 20;
+    output::line(&format!(
+        "{} (compute capability {major}.{minor}), {} of {} MiB free",
+        device.name(),
+        mib(free),
+        mib(total)
+    ))?;
+    for c in &checks {
+        let mark = if c.holds() { "ok" } else { "WRONG" };
+        let line = format!(
+            "{mark:<6} {:<15} {} cases beside {}: {:.2e}, allowed {:.0e} ({})",
+            c.kernel, c.cases, c.reference, c.worst, c.bound, c.measure
+        );
+        output::line(&line)?;
+    }
+    Ok(if holds { Exit::Ok } else { Exit::Failed })
 }
 
 /// Whether the thread that switches ejectors may have its priority.

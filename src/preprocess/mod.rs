@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::types::{FrameView, PixelFormat};
 use resize::Resizer;
+#[cfg(feature = "cuda")]
+pub(crate) use resize::axis_tables;
 
 /// What the network wants: three planes (red, green, blue) of `height * width` values `(x - mean) * scale`, x in 0..=255.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -96,7 +98,7 @@ fn copy_rgb(row: &[u8], format: PixelFormat, out: &mut [u8]) {
 }
 
 /// Bytes of a pixel and where red, green and blue are in it.
-fn channels(format: PixelFormat) -> (usize, [usize; 3]) {
+pub(crate) fn channels(format: PixelFormat) -> (usize, [usize; 3]) {
     let order = match format {
         PixelFormat::Gray8 => [0, 0, 0],
         PixelFormat::Rgb8 | PixelFormat::Rgba8 => [0, 1, 2],

@@ -57,6 +57,15 @@ impl Axis {
     }
 }
 
+/// The tables of one axis for another processor: first input position and number of weights of each output position, `taps` weights
+/// for each, `taps`.
+#[cfg(feature = "cuda")]
+pub(crate) fn axis_tables(input: usize, output: usize) -> (Vec<i32>, Vec<i32>, usize) {
+    let mut axis = Axis::default();
+    axis.prepare(input, output);
+    (axis.spans.iter().flat_map(|(first, count)| [*first as i32, *count as i32]).collect(), axis.weights, axis.taps)
+}
+
 /// Squashes frames to one size. Keeps its tables as long as the frames keep their size.
 #[derive(Debug)]
 pub(super) struct Resizer {

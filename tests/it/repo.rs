@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 use crate::common;
 
 /// What each module may use: those above it in the flow. A name that is missing here is a new module that has to be placed.
-const LAYERS: [(&str, &[&str]); 16] = [
+const LAYERS: [(&str, &[&str]); 17] = [
     ("types", &[]),
     ("field", &["types"]),
     ("capture", &["types"]),
     ("preprocess", &["types"]),
     ("model", &["types", "preprocess"]),
+    ("cuda", &["types", "preprocess", "model"]),
     ("decide", &["types"]),
     ("act", &["types", "decide"]),
     ("publish", &["types"]),

@@ -72,6 +72,17 @@ pub struct Scorer {
     near: Vec<Nearest>,
 }
 
+/// The fixed parts of a [`Scorer`]: the grid, the cells that are looked at, the weights of the smoothing (none: sharp), the smoothed
+/// mask (none: all cells are looked at).
+#[cfg(feature = "cuda")]
+pub(crate) struct ScorerTables<'a> {
+    pub width: usize,
+    pub height: usize,
+    pub cells: &'a [u32],
+    pub kernel: &'a [f32],
+    pub share: &'a [f32],
+}
+
 impl Scorer {
     /// `mask` has one entry for each of `width * height` cells: whether it is looked at.
     pub fn new(scoring: Scoring, width: usize, height: usize, mask: &[bool]) -> Scorer {
@@ -98,6 +109,13 @@ impl Scorer {
     /// Grid cells that are looked at, ascending.
     pub fn cells(&self) -> &[u32] {
         &self.cells
+    }
+
+    /// What a twin on another processor needs.
+    #[cfg(feature = "cuda")]
+    pub(crate) fn tables(&self) -> ScorerTables<'_> {
+        let Scorer { width, height, cells, kernel, share, .. } = self;
+        ScorerTables { width: *width, height: *height, cells, kernel, share }
     }
 
     /// Keeps the features of the cells that are looked at. `all` holds `dim` values for each cell of the grid.

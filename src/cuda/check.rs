@@ -1,0 +1,363 @@
+//! Every kernel beside its reference, over random shapes.
+
+use serde::Serialize;
+
+use super::{CudaError, Device, DeviceBank, DeviceScorer, Grid, Near, Preparer};
+use crate::model::engine::FeatureMap;
+use crate::model::head::aggregate::{Aggregator, Layer};
+use crate::model::head::nearest::Nearest;
+use crate::model::head::regions::regions;
+use crate::model::head::score::{ImageScore, Scorer, Scoring};
+use crate::model::heatmap;
+use crate::preprocess::{InputSpec, Preprocessor};
+use crate::types::{FrameView, PixelFormat, ScoreMap};
+
+/// One kernel's comparison.
+#[derive(Clone, Debug, Serialize)]
+pub struct Check {
+    /// The kernel.
+    pub kernel: &'static str,
+    /// What it was compared with.
+    pub reference: &'static str,
+    /// Random cases.
+    pub cases: usize,
+    /// The largest deviation found.
+    pub worst: f64,
+    /// What is allowed, and in which measure.
+    pub bound: f64,
+    /// The measure.
+    pub measure: &'static str,
+}
+
+impl Check {
+    /// Whether every case was within its bound.
+    pub fn holds(&self) -> bool {
+        self.worst <= self.bound
+    }
+}
+
+/// Runs every kernel against its reference, `cases` random shapes each; the same seed gives the same shapes.
+///
+/// # Errors
+/// A launch fails. A kernel that computes something else is no error but a [`Check`] that does not hold.
+pub fn self_test(device: &Device, cases: usize, seed: u64) -> Result<Vec<Check>, CudaError> {
+    const ALL: [(&str, &str, f64, &str, Case); 9] = [
+        ("prepare", "preprocess::Preprocessor", 0.0, "values of other bits", prepare),
+        ("aggregate", "model::head::aggregate", 0.0, "values of other bits", aggregate),
+        // A sum of n squares in f32 is off by n half units of the last place at most: 1,536 x 6e-8.
+        (
+            "nearest",
+            "all distances in f64",
+            1e-4,
+            "relative error of the distance found, and of the nearest",
+            nearest_one,
+        ),
+        ("nearest_k", "all distances in f64", 1e-4, "relative error of each of the k distances", nearest_more),
+        ("score", "model::head::score::Scorer", 0.0, "values of other bits", score),
+        ("heatmap", "model::heatmap", 0.0, "pixels of another level", heat),
+        ("regions", "model::head::regions", 0.0, "regions that differ", find_regions),
+        ("gauss_diagonal", "Mahalanobis distance in f64", 1e-4, "relative error", |d, r| gauss(d, r, false)),
+        ("gauss_full", "Mahalanobis distance in f64", 1e-4, "relative error", |d, r| gauss(d, r, true)),
+    ];
+    let mut found = Vec::new();
+    for (n, (kernel, reference, bound, measure, case)) in ALL.into_iter().enumerate() {
+        let mut random = Random(seed ^ (n as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
+        let mut worst = 0.0f64;
+        for _ in 0..cases {
+            let off = case(device, &mut random)?;
+            worst = if off.is_nan() { f64::INFINITY } else { worst.max(off) };
+        }
+        found.push(Check { kernel, reference, cases, worst, bound, measure });
+    }
+    Ok(found)
+}
+
+type Case = fn(&Device, &mut Random) -> Result<f64, CudaError>;
+
+/// SplitMix64 (Steele, Lea and Flood 2014): the same numbers on every machine.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+
+    /// From `low` to `high`, both included.
+    fn whole(&mut self, low: usize, high: usize) -> usize {
+        low + (self.next() % (high - low + 1) as u64) as usize
+    }
+
+    /// From -1 to 1.
+    fn value(&mut self) -> f32 {
+        (self.next() >> 40) as f32 / (1 << 23) as f32 - 1.0
+    }
+
+    fn values(&mut self, n: usize) -> Vec<f32> {
+        (0..n).map(|_| self.value()).collect()
+    }
+
+    fn one_in(&mut self, n: u64) -> bool {
+        self.next().is_multiple_of(n)
+    }
+}
+
+/// Values whose bits differ; all NaN are one.
+fn other_bits(ours: &[f32], reference: &[f32]) -> f64 {
+    assert_eq!(ours.len(), reference.len());
+    let differ = |(a, b): &(&f32, &f32)| a.to_bits() != b.to_bits() && !(a.is_nan() && b.is_nan());
+    ours.iter().zip(reference).filter(differ).count() as f64
+}
+
+fn prepare(device: &Device, random: &mut Random) -> Result<f64, CudaError> {
+    let formats = [PixelFormat::Gray8, PixelFormat::Rgb8, PixelFormat::Bgr8, PixelFormat::Rgba8, PixelFormat::Bgra8];
+    let format = formats[random.whole(0, 4)];
+    let (width, height, count) = (random.whole(1, 70), random.whole(1, 60), random.whole(1, 3));
+    let stride = width * format.bytes_per_pixel() + random.whole(0, 9);
+    let pictures: Vec<Vec<u8>> =
+        (0..count).map(|_| (0..stride * height).map(|_| random.next() as u8).collect()).collect();
+    let views: Vec<FrameView<'_>> =
+        pictures.iter().filter_map(|data| FrameView::new(format, width, height, stride, data)).collect();
+    // The same size, smaller and larger.
+    let keep = random.one_in(4);
+    let (to_width, to_height) = if keep { (width, height) } else { (random.whole(1, 48), random.whole(1, 48)) };
+    let spec = InputSpec {
+        width: to_width as u32,
+        height: to_height as u32,
+        mean: [123.675, 116.28, 103.53],
+        scale: [0.017_124_75, 0.017_507, 0.017_429_2],
+    };
+    let mut out = device.zeros(count * spec.len())?;
+    Preparer::new(device, spec.clone())?.prepare(device, &views, &mut out)?;
+    let mut reference = vec![0.0; count * spec.len()];
+    let mut preprocessor = Preprocessor::new(spec.clone());
+    for (view, to) in views.iter().zip(reference.chunks_exact_mut(spec.len())) {
+        preprocessor.prepare_into(view, to);
+    }
+    Ok(other_bits(&device.download(&out)?, &reference))
+}
+
+fn aggregate(device: &Device, random: &mut Random) -> Result<f64, CudaError> {
+    let grid = Grid { images: random.whole(1, 3), height: random.whole(1, 14), width: random.whole(1, 14) };
+    let layers: Vec<Layer> =
+        (0..2).map(|_| Layer { pool: [1, 3, 5][random.whole(0, 2)], weight: random.value() }).collect();
+    let sizes = [
+        (random.whole(1, 20), grid.height, grid.width),
+        (random.whole(1, 20), random.whole(1, grid.height), random.whole(1, grid.width)),
+    ];
+    let dim = sizes[0].0 + sizes[1].0;
+    let values = sizes.map(|(c, h, w)| random.values(grid.images * c * h * w));
+    let mut out = device.zeros(grid.images * grid.size() * dim)?;
+    let mut base = 0;
+    for ((size, layer), values) in sizes.iter().zip(&layers).zip(&values) {
+        let map = device.upload(values)?;
+        device.aggregate(&map, *size, layer.pool as usize, layer.weight, grid, dim, base, &mut out)?;
+        base += size.0;
+    }
+    let mut reference = Vec::new();
+    let mut aggregator = Aggregator::new(layers);
+    for image in 0..grid.images {
+        let of = |n: usize| {
+            let (channels, height, width) = sizes[n];
+            let each = channels * height * width;
+            FeatureMap { channels, height, width, data: values[n][image * each..(image + 1) * each].to_vec() }
+        };
+        let mut patches = Vec::new();
+        aggregator.run(&[of(0), of(1)], &mut patches);
+        reference.extend(patches);
+    }
+    Ok(other_bits(&device.download(&out)?, &reference))
+}
+
+/// Random queries and rows, some of them alike: `(dim, queries, rows)`.
+fn neighbours(random: &mut Random) -> (usize, Vec<f32>, Vec<f32>) {
+    let dim = [1, 3, 16, 152, 200, 384][random.whole(0, 5)];
+    let (count, rows) = (random.whole(1, 140), random.whole(1, 300));
+    let (mut queries, mut bank) = (random.values(count * dim), random.values(rows * dim));
+    // Rows that are there twice, and queries that are rows.
+    if rows > 1 {
+        bank.copy_within(0..dim, (rows - 1) * dim);
+    }
+    queries[..dim].copy_from_slice(&bank[..dim]);
+    (dim, queries, bank)
+}
+
+/// All distances of each query in f64, ascending, with their rows.
+fn sorted(dim: usize, queries: &[f32], bank: &[f32]) -> Vec<Vec<(f64, u32)>> {
+    let squared =
+        |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(x, y)| (f64::from(*x) - f64::from(*y)).powi(2)).sum::<f64>();
+    let all = |query: &[f32]| {
+        let mut near: Vec<(f64, u32)> =
+            bank.chunks_exact(dim).zip(0..).map(|(row, n)| (squared(query, row).sqrt(), n)).collect();
+        near.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+        near
+    };
+    queries.chunks_exact(dim).map(all).collect()
+}
+
+/// The distance that was found beside the true one of that rank, and beside the true one of the row that was found.
+fn off(found: &Nearest, rank: usize, all: &[(f64, u32)]) -> f64 {
+    let Some((expected, _)) = all.get(rank) else {
+        return if found.distance == f32::INFINITY { 0.0 } else { f64::INFINITY };
+    };
+    let Some((own, _)) = all.iter().find(|(_, row)| *row == found.index) else { return f64::INFINITY };
+    let relative = |true_distance: f64| (f64::from(found.distance) - true_distance).abs() / true_distance.max(1e-3);
+    relative(*expected).max(relative(*own))
+}
+
+fn search(device: &Device, random: &mut Random, k: usize) -> Result<f64, CudaError> {
+    let (dim, queries, bank) = neighbours(random);
+    let count = queries.len() / dim;
+    let on_card = DeviceBank::new(device, &bank, dim)?;
+    let mut near = Near::new(device, count, k, &on_card)?;
+    on_card.search(device, &device.upload(&queries)?, count, k, &mut near)?;
+    let found = near.download(device)?;
+    let all = sorted(dim, &queries, &bank);
+    let mut worst = 0.0f64;
+    for (list, all) in found.chunks_exact(k).zip(&all) {
+        for (rank, n) in list.iter().enumerate() {
+            worst = worst.max(off(n, rank, all));
+            // No row twice.
+            if list[..rank].iter().any(|m| m.distance.is_finite() && m.index == n.index) {
+                worst = f64::INFINITY;
+            }
+        }
+    }
+    // The first query is row 0, which the last row repeats: distance 0, the lower of both.
+    let itself = found[0].distance == 0.0 && found[0].index == 0;
+    Ok(if itself { worst } else { f64::INFINITY })
+}
+
+fn nearest_one(device: &Device, random: &mut Random) -> Result<f64, CudaError> {
+    search(device, random, 1)
+}
+
+fn nearest_more(device: &Device, random: &mut Random) -> Result<f64, CudaError> {
+    let k = random.whole(2, 9);
+    search(device, random, k)
+}
+
+/// A scorer over a random grid, some of whose cells are not looked at, and the nearest rows on the card and off it.
+fn scored(device: &Device, random: &mut Random) -> Result<(DeviceScorer, Vec<ScoreMap>, Vec<u32>), CudaError> {
+    let (height, width, images) = (random.whole(1, 20), random.whole(1, 20), random.whole(1, 3));
+    let masked = random.one_in(2);
+    let mut mask: Vec<bool> = (0..height * width).map(|_| !masked || !random.one_in(4)).collect();
+    mask[0] = true;
+    let smoothing = [0.0, 0.7, 1.0, 4.0][random.whole(0, 3)];
+    let scoring = Scoring { local_scale: 0.5, smoothing, image: ImageScore::Max, min_area: 0 };
+    let mut scorer = Scorer::new(scoring, width, height, &mask);
+    let cells = scorer.cells().to_vec();
+    let dim = 5;
+    let bank = random.values(37 * dim);
+    let weights: Vec<f32> = (0..37).map(|_| random.value() + 1.5).collect();
+    let mut queries = random.values(images * cells.len() * dim);
+    if random.one_in(5) {
+        queries[0] = f32::NAN;
+    }
+    let on_card = DeviceBank::new(device, &bank, dim)?;
+    let mut near = Near::new(device, images * cells.len(), 1, &on_card)?;
+    on_card.search(device, &device.upload(&queries)?, images * cells.len(), 1, &mut near)?;
+    let mut twin = DeviceScorer::new(device, &scorer, &weights, images)?;
+    twin.score(device, &near)?;
+    let mut maps = Vec::new();
+    for near in near.download(device)?.chunks_exact(cells.len()) {
+        let mut data = Vec::new();
+        scorer.map_into(near, &weights, &mut data);
+        maps.push(ScoreMap { width, height, data });
+    }
+    Ok((twin, maps, cells))
+}
+
+fn score(device: &Device, random: &mut Random) -> Result<f64, CudaError> {
+    let (twin, maps, cells) = scored(device, random)?;
+    let all: Vec<f32> = maps.iter().flat_map(|m| m.data.iter().copied()).collect();
+    let mut differ = other_bits(&device.download(twin.map())?, &all);
+    for (range, map) in twin.ranges(device)?.iter().zip(&maps) {
+        let looked = || cells.iter().map(|c| map.data[*c as usize]);
+        let lost = looked().any(f32::is_nan);
+        let of = |value: f32| if lost { f32::NAN } else { value };
+        let (least, most) =
+            (of(looked().fold(f32::INFINITY, f32::min)), of(looked().fold(f32::NEG_INFINITY, f32::max)));
+        differ += other_bits(&[range.least, range.most], &[least, most]);
+    }
+    Ok(differ)
+}
+
+fn heat(device: &Device, random: &mut Random) -> Result<f64, CudaError> {
+    let (twin, maps, _) = scored(device, random)?;
+    let picture = Grid { images: maps.len(), height: random.whole(1, 50), width: random.whole(1, 50) };
+    let (typical, threshold) = (random.value(), random.value() + 2.0);
+    let mut out = device.zeros(picture.images * picture.size())?;
+    device.heatmap(twin.map(), twin.grid(), (typical, threshold), picture, &mut out)?;
+    let (mut values, mut levels, mut reference) = (Vec::new(), Vec::new(), Vec::new());
+    for map in &maps {
+        heatmap::render_into(map, picture.width, picture.height, &mut values);
+        heatmap::to_u8(&values, typical, threshold, &mut levels);
+        reference.extend_from_slice(&levels);
+    }
+    Ok(device.download(&out)?.iter().zip(&reference).filter(|(a, b)| a != b).count() as f64)
+}
+
+fn find_regions(device: &Device, random: &mut Random) -> Result<f64, CudaError> {
+    let (mut twin, maps, _) = scored(device, random)?;
+    let threshold = 1.0 + random.value();
+    let found = twin.regions(device, threshold)?;
+    let mut differ = 0;
+    for (found, map) in found.iter().zip(&maps) {
+        // On a picture of one pixel a cell, boxes and areas are cells.
+        let mut scratch = Vec::new();
+        let size = (map.width, map.height);
+        let reference = regions(map, threshold, size, 0.0, &mut scratch, |cell| (cell as u32, [0.0; 2]));
+        let told = found.len().min(crate::types::MAX_REGIONS);
+        differ +=
+            usize::from(found.len() != reference.total as usize) + usize::from(reference.as_slice().len() != told);
+        for r in reference.as_slice() {
+            let same = |f: &&super::FoundRegion| {
+                let [left, top, right, bottom] = f.bounds;
+                let bounds = (left, top, right - left + 1, bottom - top + 1) == (r.x, r.y, r.width, r.height);
+                bounds && f.count == r.area && map.data[f.peak_cell as usize].to_bits() == r.peak.to_bits()
+            };
+            differ += usize::from(found.iter().filter(same).count() == 0);
+        }
+    }
+    Ok(differ as f64)
+}
+
+fn gauss(device: &Device, random: &mut Random, full: bool) -> Result<f64, CudaError> {
+    let (images, places, dim) = (random.whole(1, 3), random.whole(1, 12), random.whole(1, 70));
+    let (features, mean) = (random.values(images * places * dim), random.values(places * dim));
+    let square = if full { dim * dim } else { dim };
+    let mut inverse = random.values(places * square);
+    if full {
+        // Symmetric, and positive because its diagonal outweighs the rest.
+        for matrix in inverse.chunks_exact_mut(square) {
+            for row in 0..dim {
+                for column in 0..row {
+                    matrix[column * dim + row] = matrix[row * dim + column];
+                }
+                matrix[row * dim + row] = dim as f32 + 1.0;
+            }
+        }
+    } else {
+        inverse.iter_mut().for_each(|v| *v = v.abs() + 0.1);
+    }
+    let mut out = device.zeros(images * places)?;
+    let (on_card, means, inverses) = (device.upload(&features)?, device.upload(&mean)?, device.upload(&inverse)?);
+    device.gauss(&on_card, (images, places, dim), &means, &inverses, full, &mut out)?;
+    let mut worst = 0.0f64;
+    for (n, ours) in device.download(&out)?.iter().enumerate() {
+        let place = n % places;
+        let c: Vec<f64> =
+            (0..dim).map(|d| f64::from(features[n * dim + d]) - f64::from(mean[place * dim + d])).collect();
+        let of = |row: usize, column: usize| match full {
+            true => f64::from(inverse[place * square + row * dim + column]),
+            false if row == column => f64::from(inverse[place * square + row]),
+            false => 0.0,
+        };
+        let sum: f64 = (0..dim).flat_map(|r| (0..dim).map(move |k| (r, k))).map(|(r, k)| c[r] * of(r, k) * c[k]).sum();
+        worst = worst.max((f64::from(*ours) - sum.sqrt()).abs() / sum.sqrt().max(1e-3));
+    }
+    Ok(worst)
+}
