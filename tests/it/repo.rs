@@ -31,6 +31,7 @@ const LAYERS: [(&str, &[&str]); 17] = [
             "capture",
             "preprocess",
             "model",
+            "cuda",
             "decide",
             "act",
             "publish",
