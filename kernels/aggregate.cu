@@ -25,12 +25,14 @@ static __device__ __forceinline__ int tap(int o, int from, int to, float* t) {
     return a;
 }
 
-// One map of `images`: channels x height x width values each. Writes values [base, base + channels) of every patch of a grid of
-// grid_height x grid_width patches with `dim` values. Reads run along a line of the map, writes along the values of a patch; the
-// tile in shared memory turns one into the other.
+// One map of images: channels x height x width values each; image i is piece i / frames of frame i % frames. Writes values
+// [base, base + channels) of patches of `dim` values: patch p of piece s becomes row slots[s * patches + p] of the `rows` of its
+// frame, or none where that is negative. Reads run along a line of the map, writes along the values of a patch; the tile in shared
+// memory turns one into the other.
 // Grid: (ceil(patches / 32), ceil(channels / 8), images), block (32, 8).
 extern "C" __global__ void aggregate(const float* __restrict__ map, int channels, int height, int width, int pool, float weight,
-                                     int grid_height, int grid_width, int dim, int base, float* __restrict__ out) {
+                                     int grid_height, int grid_width, const int* __restrict__ slots, int frames, int rows, int dim,
+                                     int base, float* __restrict__ out) {
     __shared__ float tile[CHANNELS][CELLS + 1];
     const int patches = grid_height * grid_width;
     const int patch = blockIdx.x * CELLS + threadIdx.x, channel = blockIdx.y * CHANNELS + threadIdx.y;
@@ -58,8 +60,9 @@ extern "C" __global__ void aggregate(const float* __restrict__ map, int channels
     const int t = threadIdx.y * CELLS + threadIdx.x, c = t % CHANNELS, p = t / CHANNELS;
     const int to_patch = blockIdx.x * CELLS + p, to_channel = blockIdx.y * CHANNELS + c;
     if (to_patch < patches && to_channel < channels) {
-        const uint64_t row = (uint64_t)blockIdx.z * patches + to_patch;
-        out[row * dim + base + to_channel] = tile[c][p];
+        const int piece = blockIdx.z / frames, frame = blockIdx.z % frames;
+        const int slot = slots[piece * patches + to_patch];
+        if (slot >= 0) out[((uint64_t)frame * rows + slot) * dim + base + to_channel] = tile[c][p];
     }
 }
 EXPORT(aggregate)

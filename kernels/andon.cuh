@@ -7,11 +7,40 @@
 #include "host/cuda_host.hpp"
 #else
 typedef unsigned char uint8_t;
+typedef unsigned short uint16_t;
 typedef int int32_t;
 typedef unsigned int uint32_t;
 typedef unsigned long long uint64_t;
 // Makes a kernel known to the CPU's launcher; nothing to do on a device.
 #define EXPORT(kernel)
+#endif
+
+// Half precision as its bits, rounded to the nearest, to even.
+#ifdef ANDON_HOST
+static inline uint16_t to_half(float v) {
+    const _Float16 h = (_Float16)v;
+    uint16_t bits;
+    memcpy(&bits, &h, 2);
+    return bits;
+}
+
+static inline float from_half(uint16_t bits) {
+    _Float16 h;
+    memcpy(&h, &bits, 2);
+    return (float)h;
+}
+#else
+static __device__ __forceinline__ uint16_t to_half(float v) {
+    uint16_t bits;
+    asm("cvt.rn.f16.f32 %0, %1;" : "=h"(bits) : "f"(v));
+    return bits;
+}
+
+static __device__ __forceinline__ float from_half(uint16_t bits) {
+    float v;
+    asm("cvt.f32.f16 %0, %1;" : "=f"(v) : "h"(bits));
+    return v;
+}
 #endif
 
 // A distance and the row that it belongs to in one word, so that the smaller word is the nearer row and, among equals, the lower

@@ -5,6 +5,8 @@
 #   scripts/setup.sh venv          Python peers of the tests into target/venv
 #   scripts/setup.sh peers         Debian packages that only the tests need (an MQTT broker, g++)
 #   scripts/setup.sh emulator      a libcuda.so that runs the kernels on the CPU, for the tests, into target/emulator
+#   scripts/setup.sh headers       TensorRT's headers into target/tensorrt, to build with --features tensorrt where none is installed
+#   scripts/setup.sh tensorrt      TensorRT-RTX's libraries from PyPI into target/tensorrt (146 MB), for the tests
 #   scripts/setup.sh compilers     NVIDIA's compilers from PyPI into target/compilers, for whoever changes a kernel
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -16,6 +18,10 @@ ORT_SHA256_aarch64=e36c187006e7a7c8b8d6d57f1a209dd63f52430dca6c282b177718ad6b841
 ORT_DIR=target/onnxruntime
 VENV=target/venv
 RUST_MINOR=95
+TENSORRT_CRATES="0.5.0 0.9.1+rtx1.7"
+TENSORRT_HEADERS_SHA256=81d7c07ab8580708cad68eae0e8799db260cdfc392aae2e179bb0e2e0cfe0eb4
+TENSORRT_RTX_VERSION=0.5.0
+TENSORRT_RTX_SHA256=32f575c633d171b4edf4b53d3bb22b72a6c9c0a850d2982ce9a788a5d40d3298
 
 say() { printf 'setup: %s\n' "$*"; }
 fail() { printf 'setup: %s\n' "$*" >&2; exit 1; }
@@ -51,6 +57,7 @@ setup_peers() {
     local packages=""
     [ -x /usr/sbin/mosquitto ] || packages="mosquitto"
     command -v mosquitto_sub >/dev/null || packages="$packages mosquitto-clients"
+    command -v openssl >/dev/null || packages="$packages openssl"
     command -v g++ >/dev/null || packages="$packages g++"
     install "$packages"
 }
@@ -127,6 +134,7 @@ setup_emulator() {
     mkdir -p target/emulator
     g++ -std=c++20 -O2 -Wall -Wextra -Wno-unused-parameter -shared -fPIC -ffp-contract=off -DANDON_HOST -Ikernels \
         kernels/host/libcuda.cpp -o "$library.new"
+    g++ -std=c++20 -O2 -Wall -Wextra -Wno-unused-parameter -shared -fPIC kernels/host/libnvml.cpp -o target/emulator/libnvidia-ml.so.1
     mv "$library.new" "$library"
 }
 
@@ -145,6 +153,56 @@ setup_compilers() {
     done
 }
 
+# Out of two versions of a crate on crates.io that carries them, each by a package that depends on it and is never built. They stay in target/.
+setup_headers() {
+    local stamp=target/tensorrt/headers/$TENSORRT_HEADERS_SHA256 work version crate folder sha
+    [ -e "$stamp" ] && return 0
+    say "fetching TensorRT's headers from crates.io into target/tensorrt/headers"
+    mkdir -p target/tensorrt
+    work=$(mktemp -d target/tensorrt/fetch.XXXXXX)
+    # shellcheck disable=SC2064
+    trap "rm -rf '$work'" EXIT
+    mkdir "$work/out"
+    for version in $TENSORRT_CRATES; do
+        mkdir "$work/$version"
+        printf '[package]\nname = "headers"\nversion = "0.0.0"\nedition = "2024"\n[lib]\npath = "none.rs"\n[workspace]\n' >"$work/$version/Cargo.toml"
+        printf '[dependencies]\ntrtx-sys = { version = "=%s", default-features = false }\n' "$version" >>"$work/$version/Cargo.toml"
+        touch "$work/$version/none.rs"
+        cargo fetch -q --manifest-path "$work/$version/Cargo.toml" || fail "cannot fetch trtx-sys; or install libnvinfer-headers-dev"
+        crate=$(cargo metadata --offline --format-version 1 --manifest-path "$work/$version/Cargo.toml" |
+            python3 -c 'import json, os, sys
+print(next(os.path.dirname(p["manifest_path"]) for p in json.load(sys.stdin)["packages"] if p["name"] == "trtx-sys"))')
+        for folder in TRT-Enterprise-10.16:10 TRT-Enterprise-11.4:11 TRT-RTX-1.7:rtx; do
+            [ ! -d "$crate/TensorRT-Headers/${folder%:*}" ] || cp -r "$crate/TensorRT-Headers/${folder%:*}" "$work/out/${folder#*:}"
+        done
+    done
+    sha=$(cd "$work/out" && find . -type f | LC_ALL=C sort | xargs sha256sum | sha256sum | cut -c1-64)
+    [ "$sha" = "$TENSORRT_HEADERS_SHA256" ] || fail "TensorRT's headers have the sha256 $sha, another than pinned"
+    touch "$work/out/$sha"
+    rm -rf target/tensorrt/headers
+    mv "$work/out" target/tensorrt/headers
+}
+
+# NVIDIA's licence lets them be used, not passed on: they stay in target/.
+setup_tensorrt() {
+    local stamp=target/tensorrt/rtx/stamp-$TENSORRT_RTX_VERSION work
+    [ "$(uname -m)" = x86_64 ] || { say "no TensorRT-RTX for $(uname -m): its tests are skipped"; return 0; }
+    [ -e "$stamp" ] && return 0
+    python
+    say "fetching TensorRT-RTX from PyPI into target/tensorrt/rtx (146 MB)"
+    mkdir -p target/tensorrt
+    work=$(mktemp -d target/tensorrt/fetch.XXXXXX)
+    # shellcheck disable=SC2064
+    trap "rm -rf '$work'" EXIT
+    "$VENV/bin/python" -m pip --disable-pip-version-check -q download --no-deps --only-binary=:all: -d "$work/wheel" \
+        "onnxruntime-ep-nv-tensorrt-rtx-cu13==$TENSORRT_RTX_VERSION" || fail "cannot fetch TensorRT-RTX"
+    echo "$TENSORRT_RTX_SHA256  $(echo "$work"/wheel/*.whl)" | sha256sum -c --quiet || fail "TensorRT-RTX has another sha256 than pinned"
+    unzip -qj "$work"/wheel/*.whl '*/libtensorrt_rtx.so*' '*/libtensorrt_onnxparser_rtx.so*' '*/Acknowledgements.txt' -d "$work/out"
+    touch "$work/out/$(basename "$stamp")"
+    rm -rf target/tensorrt/rtx
+    mv "$work/out" target/tensorrt/rtx
+}
+
 for step in "$@"; do
     case $step in
         system) setup_system ;;
@@ -153,6 +211,8 @@ for step in "$@"; do
         peers) setup_peers ;;
         emulator) setup_emulator ;;
         compilers) setup_compilers ;;
-        *) fail "no step $step; there are: system onnxruntime venv peers emulator compilers" ;;
+        headers) setup_headers ;;
+        tensorrt) setup_tensorrt ;;
+        *) fail "no step $step; there are: system onnxruntime venv peers emulator compilers headers tensorrt" ;;
     esac
 done

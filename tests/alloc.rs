@@ -20,7 +20,7 @@ use andon::model::head::aggregate::Layer;
 use andon::model::{Backbone, Detector, Embed};
 use andon::preprocess::InputSpec;
 use andon::publish::{Offer, Record, Sink};
-use andon::runtime::{Active, CameraSpec, Line, LineSpec};
+use andon::runtime::{Active, CameraSpec, Line, LineSpec, Made};
 use andon::telemetry::Metrics;
 use andon::types::{Frame, FrameNo, ModelTag, Mono, PixelFormat, Pixels, Pool, Threshold};
 
@@ -196,7 +196,8 @@ fn a_steady_frame_allocates_nothing_on_the_hot_lane() {
     let spec = CameraSpec {
         name: "cam".into(),
         source: Box::new(Steady { pool: Pool::new(8, || vec![9; SIDE * SIDE * 3]), next: 0, start: Mono::now() }),
-        make_detector: Box::new(move || Ok(make())),
+        make_detector: Box::new(move || Ok(Made { detector: make(), degraded: false })),
+        replacement: None,
         active,
         deadline: Duration::from_secs(5),
         presence: None,

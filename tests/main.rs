@@ -47,6 +47,9 @@ mod opcua;
 #[path = "it/parts.rs"]
 mod parts;
 #[cfg(all(feature = "rten", feature = "gst", feature = "modbus", feature = "mqtt", feature = "webhook"))]
+#[path = "it/tls.rs"]
+mod tls;
+#[cfg(all(feature = "rten", feature = "gst", feature = "modbus", feature = "mqtt", feature = "webhook"))]
 #[path = "it/faults.rs"]
 mod faults;
 #[cfg(feature = "rten")]
@@ -57,3 +60,15 @@ mod plan;
 mod cuda;
 #[path = "it/repo.rs"]
 mod repo;
+#[cfg(all(feature = "tensorrt", feature = "rten"))]
+#[path = "it/tensorrt.rs"]
+mod tensorrt;
+#[cfg(all(feature = "cuda", feature = "rten"))]
+#[path = "it/stage.rs"]
+mod stage;
+#[cfg(all(feature = "cuda", feature = "rten"))]
+#[path = "it/batch.rs"]
+mod batch;
+#[cfg(feature = "ort")]
+#[path = "it/graph.rs"]
+mod graph;

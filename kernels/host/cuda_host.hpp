@@ -29,12 +29,16 @@
 #define __restrict__ __restrict
 #define __launch_bounds__(...)
 #define __shared__ static
+#define __align__(bytes) __attribute__((aligned(bytes)))
 
 struct dim3 {
     unsigned x = 1, y = 1, z = 1;
 };
 struct int2 {
     int x, y;
+};
+struct alignas(16) uint4 {
+    unsigned x, y, z, w;
 };
 
 namespace host {
@@ -240,6 +244,15 @@ template <class V>
 V __shfl_xor_sync(unsigned, V value, int mask) {
     return host::shown_by(value, (host::thread->number % host::WARP) ^ mask);
 }
+
+// One bit for each lane that says yes.
+static inline unsigned __ballot_sync(unsigned, bool yes) {
+    unsigned all = 0;
+    for (unsigned lane = 0; lane < host::WARP; lane++) all |= host::shown_by(yes ? 1u : 0u, lane) << lane;
+    return all;
+}
+
+static inline int __ffs(int bits) { return __builtin_ffs(bits); }
 
 template <class V>
 V atomicAdd(V* at, V value) {

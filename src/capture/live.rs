@@ -8,7 +8,7 @@ use gstreamer_app as gst_app;
 use gstreamer_video as gst_video;
 
 use super::{CaptureError, PipelineSpec, allow};
-use crate::types::{Frame, FrameNo, Mono, PixelFormat, Pixels};
+use crate::types::{Frame, FrameNo, Mono, PixelFormat, Pixels, Yuv, YuvMatrix};
 
 /// Frames that wait in the sink at most. Nothing is dropped here (`drop=false`): the capture thread only hands over and
 /// never blocks, so if this fills, the camera's own queue does too, and its frame numbers show what was lost.
@@ -46,7 +46,8 @@ impl Live {
         sink.set_property("drop", false);
         sink.set_property("enable-last-sample", false);
         sink.set_property("qos", false);
-        let formats = FORMATS.map(|(gst, _)| gst.to_str().to_string());
+        let formats = FORMATS.map(|(gst, _)| gst).into_iter().chain([gst_video::VideoFormat::Nv12]);
+        let formats: Vec<String> = formats.map(|format| format.to_str().to_string()).collect();
         let caps = gst::Caps::builder("video/x-raw").field("format", gst::List::new(formats)).build();
         sink.set_caps(Some(&caps));
         // Monotonic time, so that base time + PTS is the same clock as `Mono`.
@@ -139,7 +140,10 @@ impl Live {
             self.info = Some((caps.to_owned(), info));
         }
         let (_, info) = self.info.as_ref()?;
-        let format = FORMATS.iter().find(|(gst, _)| *gst == info.format()).map(|(_, ours)| *ours)?;
+        let format = match info.format() {
+            gst_video::VideoFormat::Nv12 => PixelFormat::Nv12(colours(info)),
+            format => FORMATS.iter().find(|(gst, _)| *gst == format).map(|(_, ours)| *ours)?,
+        };
         let frame = gst_video::VideoFrame::from_buffer_readable(sample.buffer_owned()?, info).ok()?;
         Some(Pixels::Gst { frame, format })
     }
@@ -165,6 +169,17 @@ impl Live {
             Err(e) => tracing::error!("cannot start the teardown thread: {e}"),
         }
     }
+}
+
+/// What the caps say about luma and colour differences; where they say nothing, GStreamer has filled in what the height suggests.
+fn colours(info: &gst_video::VideoInfo) -> Yuv {
+    let colorimetry = info.colorimetry();
+    let matrix = match colorimetry.matrix() {
+        gst_video::VideoColorMatrix::Bt2020 => YuvMatrix::Bt2020,
+        gst_video::VideoColorMatrix::Bt709 | gst_video::VideoColorMatrix::Smpte240m => YuvMatrix::Bt709,
+        _ => YuvMatrix::Bt601,
+    };
+    Yuv { matrix, full_range: colorimetry.range() == gst_video::VideoColorRange::Range0_255 }
 }
 
 const FORMATS: [(gst_video::VideoFormat, PixelFormat); 7] = [

@@ -8,7 +8,6 @@ use super::exit::{Exit, Failure};
 use super::output;
 use super::setup::{self, EngineArgs};
 use crate::config::FrameSize;
-use crate::model::Detector;
 use crate::telemetry::LatencyHistogram;
 use crate::types::{Detection, Fault, FrameView, LatencySummary, Mono, PixelFormat};
 

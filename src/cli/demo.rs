@@ -17,7 +17,6 @@ use super::{camera, output, run};
 use crate::config::{self, FrameSize};
 use crate::field::Recorder;
 use crate::fit::{Augment, BankSize, FitOptions, Picture, Policy, fit};
-use crate::model::Detector;
 use crate::model::bundle::Bundle;
 use crate::model::detector::PatchEmbedder;
 use crate::publish::Sink;
@@ -105,6 +104,7 @@ impl Demo {
             simulated: true,
             boot: Ulid::generate(),
             clock: Default::default(),
+            machine: Default::default(),
         };
         let status = Status::new([("sim".to_owned(), active.clone())], names.lanes.iter().cloned());
         let metrics = Metrics::new(&names.cameras);
@@ -122,15 +122,21 @@ impl Demo {
         let mut all: Vec<Box<dyn Sink>> = zenoh.into_iter().collect();
         all.push(Box::new(ToView { to: to_view, maps: screen.is_some() }));
         let limit = (self.seconds > 0).then(|| (self.seconds as f64 * self.rate).round() as u64);
-        let make_detector =
-            setup::make_detector(ready.detector, bundle.clone(), self.engine.options(), FrameSize::AsTrained);
+        let make_detector = setup::make_detector(ready, bundle.clone(), self.engine.options(), FrameSize::AsTrained);
         // Part 0 comes when everything is up.
         let belt = LiveBelt { start: Mono::now() + LEAD, rate: self.rate };
         let source = camera::simulated(conveyor.clone(), belt, limit)?;
         let valve = Recorder::new("valve");
         let lane = lane(belt, limit, &valve);
-        let spec =
-            CameraSpec { name: "sim".to_owned(), source, make_detector, active, deadline: DEADLINE, presence: None };
+        let spec = CameraSpec {
+            name: "sim".to_owned(),
+            source,
+            make_detector,
+            replacement: None,
+            active,
+            deadline: DEADLINE,
+            presence: None,
+        };
         let line = Line::start(LineSpec { cameras: vec![spec], lanes: vec![lane], sinks: all, metrics, status })?;
 
         let title = format!("simulated flanges · {engine}");

@@ -9,7 +9,7 @@ use super::setup;
 use crate::config;
 use crate::model::Backbone;
 use crate::model::detector::PatchEmbedder;
-use crate::model::engine::{EngineOptions, find_ort_library};
+use crate::model::engine::{CardOptions, EngineChoice, EngineOptions, find_ort_library};
 
 /// `andon doctor`.
 #[derive(Debug, Args)]
@@ -17,10 +17,15 @@ pub(super) struct Doctor {
     /// The configuration whose settings to check; without it, the defaults and the environment.
     #[arg(short, long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Check the NVIDIA card instead: every kernel beside its reference on the CPU, over random shapes.
+    /// Check the NVIDIA card instead: every kernel beside its reference on the CPU, over random shapes; then how long searches and
+    /// whole frames take, beside PyTorch where python3 has it.
     #[cfg(feature = "cuda")]
     #[arg(long)]
     gpu: bool,
+    /// With --gpu: only the comparisons, no times.
+    #[cfg(feature = "cuda")]
+    #[arg(long, requires = "gpu")]
+    quick: bool,
     /// The findings as JSON.
     #[arg(long)]
     json: bool,
@@ -48,20 +53,25 @@ impl Doctor {
         let _log = setup::logging(log, "error", false)?;
         #[cfg(feature = "cuda")]
         if self.gpu {
-            return gpu(self.json);
+            let loaded = config::load(self.config.as_deref(), std::env::vars(), &[]).map_err(Failure::config)?;
+            return super::card_check::run(&loaded.config.engine.card, self.quick, self.json);
         }
         let loaded = config::load(self.config.as_deref(), std::env::vars(), &[]).map_err(Failure::config)?;
         let c = &loaded.config;
         let mut findings = vec![finding("version", State::Ok, env!("CARGO_PKG_VERSION").to_owned())];
         findings.extend(gstreamer());
-        let ort = find_ort_library(c.ort_library.as_deref());
+        let ort = find_ort_library(c.engine.ort_library.as_deref());
         findings.push(match &ort {
             Ok(path) => finding("onnx runtime", State::Ok, path.display().to_string()),
             Err(e) => {
                 finding("onnx runtime", State::Missing, format!("{e}; until then rten runs, 2 to 5 times slower"))
             }
         });
-        let options = EngineOptions { choice: c.engine, threads: c.threads, ort_library: c.ort_library.clone() };
+        let choice = match c.engine.choice {
+            EngineChoice::TensorRt => EngineChoice::Auto,
+            other => other,
+        };
+        let options = EngineOptions { choice, ..c.engine.clone() };
         findings.push(match PatchEmbedder::open(&Backbone::embedded(), &options) {
             Ok((embedder, None)) => finding("engine", State::Ok, embedder.engine_name().to_owned()),
             Ok((embedder, Some(why))) => {
@@ -69,6 +79,8 @@ impl Doctor {
             }
             Err(e) => finding("engine", State::Broken, e.to_string()),
         });
+        findings.extend(card(&c.engine.card));
+        findings.extend(clocks());
         findings.push(real_time());
         findings.extend(gpio());
         findings.push(zenoh(&c.zenoh));
@@ -103,38 +115,57 @@ fn finding(what: &'static str, state: State, about: String) -> Finding {
     Finding { what, state, about }
 }
 
+/// The NVIDIA card, and every TensorRT that there is for it.
 #[cfg(feature = "cuda")]
-fn gpu(json: bool) -> Result<Exit, Failure> {
-    use crate::cuda::{Device, self_test};
-    let failed = |e: crate::cuda::CudaError| Failure::from(anyhow::Error::from(e));
-    let device = Device::open(0).map_err(failed)?;
-    let (free, total) = device.memory().map_err(failed)?;
-    let (major, minor) = device.capability();
-    let checks = self_test(&device, 50, 1).map_err(failed)?;
-    let holds = checks.iter().all(|c| c.holds());
-    if json {
-        let capability = format!("{major}.{minor}");
-        output::json(
-            &serde_json::json!({ "card": device.name(), "capability": capability, "free_bytes": free, "total_bytes": total, "checks": checks }),
-        )?;
-        return Ok(if holds { Exit::Ok } else { Exit::Failed });
+fn card(options: &CardOptions) -> Vec<Finding> {
+    use crate::cuda::{CudaError, Device};
+    let card = match Device::open(0) {
+        Ok(device) => {
+            let (major, minor) = device.capability();
+            let about =
+                format!("{} (compute capability {major}.{minor}), driver of {}", device.name(), device.driver());
+            finding("card", State::Ok, about)
+        }
+        Err(e @ CudaError::NoDriver) => finding("card", State::Missing, e.to_string()),
+        Err(e) => finding("card", State::Broken, e.to_string()),
+    };
+    let mut found = vec![card];
+    found.extend(tensorrt(options));
+    found
+}
+
+#[cfg(not(feature = "cuda"))]
+fn card(_: &CardOptions) -> Vec<Finding> {
+    Vec::new()
+}
+
+#[cfg(feature = "tensorrt")]
+fn tensorrt(options: &CardOptions) -> Vec<Finding> {
+    use crate::cuda::tensorrt::{Found, Search, TensorRt};
+    let found = TensorRt::look(&Search { folder: options.tensorrt.clone() });
+    let usable = found.iter().position(|f| f.version.is_ok());
+    let words = |found: &[Found]| found.iter().map(Found::to_string).collect::<Vec<_>>().join("; ");
+    match usable {
+        Some(first) => {
+            let state = if found[first].no_builder.is_none() { State::Ok } else { State::Missing };
+            vec![finding("tensorrt", state, found[first].to_string())]
+        }
+        None => vec![finding("tensorrt", State::Missing, words(&found))],
     }
-    let mib = |bytes: usize| bytes >> 20;
-    output::line(&format!(
-        "{} (compute capability {major}.{minor}), {} of {} MiB free",
-        device.name(),
-        mib(free),
-        mib(total)
-    ))?;
-    for c in &checks {
-        let mark = if c.holds() { "ok" } else { "WRONG" };
-        let line = format!(
-            "{mark:<6} {:<15} {} cases beside {}: {:.2e}, allowed {:.0e} ({})",
-            c.kernel, c.cases, c.reference, c.worst, c.bound, c.measure
-        );
-        output::line(&line)?;
-    }
-    Ok(if holds { Exit::Ok } else { Exit::Failed })
+}
+
+#[cfg(all(feature = "cuda", not(feature = "tensorrt")))]
+fn tensorrt(_: &CardOptions) -> Vec<Finding> {
+    vec![finding("tensorrt", State::Missing, "not in this build; build with `--features tensorrt`".to_owned())]
+}
+
+/// How hot processor and card are, and whether they are held back; nothing where the machine does not say.
+fn clocks() -> Option<Finding> {
+    let states = crate::telemetry::Heat::open().read();
+    let slowed = states.iter().any(|s| s.slowed.is_some());
+    let about: Vec<String> = states.iter().map(ToString::to_string).collect();
+    let state = if slowed { State::Missing } else { State::Ok };
+    (!about.is_empty()).then(|| finding("clocks", state, about.join("; ")))
 }
 
 /// Whether the thread that switches ejectors may have its priority.

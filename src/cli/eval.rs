@@ -7,7 +7,8 @@ use super::output;
 use super::setup::{self, EngineArgs};
 use crate::config::FrameSize;
 use crate::eval::{Comparison, Dataset, Evaluation, Interval, Summary, compare, evaluate, load, write_report};
-use crate::model::Detector;
+use crate::model::Backbone;
+use crate::model::graph::{OnnxGraph, Precision, Ranges};
 use crate::types::Threshold;
 
 /// `andon eval`.
@@ -20,6 +21,13 @@ pub(super) struct Eval {
     /// Another model to set beside the first: which pictures change their outcome?
     #[arg(long, value_name = "MODEL")]
     against: Option<PathBuf>,
+    /// Judge with the model's network in this precision, as TensorRT would have it, but on the CPU (ONNX Runtime): what would it
+    /// cost? --against takes its model as it is.
+    #[arg(long = "as", value_name = "PRECISION", value_enum)]
+    judged_as: Option<Precision>,
+    /// For --as int8: a folder of good pictures that show the ranges of values; without it, the model's few parity pictures.
+    #[arg(long, value_name = "DIR", requires = "judged_as")]
+    calibrate: Option<PathBuf>,
     /// Which object of a VisA table.
     #[arg(long, value_name = "NAME")]
     category: Option<String>,
@@ -46,8 +54,8 @@ impl Eval {
         if self.no_pixels {
             data.samples.iter_mut().for_each(|s| s.mask = None);
         }
-        let first = self.evaluate(&self.model, &data)?;
-        let second = self.against.as_ref().map(|m| self.evaluate(m, &data)).transpose()?;
+        let first = self.evaluate(&self.model, self.judged_as, &data)?;
+        let second = self.against.as_ref().map(|m| self.evaluate(m, None, &data)).transpose()?;
         let comparison = second.as_ref().map(|s| compare(&first, s));
         let both: Vec<&Evaluation> = std::iter::once(&first).chain(&second).collect();
         let report = match &self.report {
@@ -74,13 +82,26 @@ impl Eval {
         Ok(if both.iter().any(|e| e.summary.failed > 0) { Exit::Failed } else { Exit::Ok })
     }
 
-    fn evaluate(&self, model: &Path, data: &Dataset) -> Result<Evaluation, Failure> {
+    fn evaluate(&self, model: &Path, precision: Option<Precision>, data: &Dataset) -> Result<Evaluation, Failure> {
         let bundle = setup::bundle(model)?;
         let limit = self.threshold.unwrap_or(bundle.manifest.threshold);
         let threshold = Threshold::new(limit)
             .ok_or_else(|| Failure::new(Exit::Usage, anyhow::anyhow!("--threshold must be a finite number above 0")))?;
         // Test sets may have pictures of many sizes where the training set had one.
-        let ready = setup::ready(&bundle, &self.engine.options(), FrameSize::Any)?;
+        let options = self.engine.options();
+        let ready = match precision {
+            None => setup::ready(&bundle, &options, FrameSize::Any)?,
+            Some(precision) => {
+                let ranges = match precision {
+                    Precision::Int8 => setup::ranges(&bundle, self.calibrate.as_deref(), &options)?,
+                    _ => Ranges::new(),
+                };
+                let network = bundle.network();
+                let onnx = OnnxGraph::read(&network.onnx)?.in_precision(precision, &ranges)?.write();
+                let changed = Backbone { onnx: onnx.into(), ..network };
+                setup::on_cpu(&bundle, &changed, &options, FrameSize::Any)?
+            }
+        };
         setup::say_degraded(ready.degraded.as_deref());
         let mut detector = ready.detector;
         detector.warm_up()?;
@@ -88,8 +109,11 @@ impl Eval {
         bar.set_message(bundle.manifest.name.clone());
         bar.set_length(data.samples.len() as u64);
         let mut progress = |done: usize| bar.set_position(done as u64);
-        let evaluation = evaluate(&bundle, &mut detector, threshold, &data.samples, &mut progress);
+        let mut evaluation = evaluate(&bundle, detector.as_mut(), threshold, &data.samples, &mut progress);
         bar.finish_and_clear();
+        if let Some(precision) = precision {
+            evaluation.name = format!("{} as {}", evaluation.name, precision.as_str());
+        }
         for failed in evaluation.images.iter().filter(|r| r.error.is_some()) {
             output::note(&format!("{}: {}", failed.path.display(), failed.error.as_deref().unwrap_or_default()));
         }

@@ -12,7 +12,7 @@ use crate::config::FrameSize;
 use crate::decide::judge;
 use crate::fit::{Picture, list_images, read_image};
 use crate::model::bundle::Bundle;
-use crate::model::{Detector, heatmap};
+use crate::model::heatmap;
 use crate::publish::wire::RegionRecord;
 use crate::types::{Detection, Fault, Outcome, Regions, Threshold};
 

@@ -3,9 +3,17 @@
 mod adapt;
 mod bench;
 mod camera;
+#[cfg(feature = "tensorrt")]
+mod card;
+#[cfg(feature = "cuda")]
+mod card_check;
+#[cfg(feature = "tensorrt")]
+mod card_line;
 mod config;
 mod demo;
 mod doctor;
+#[cfg(feature = "tensorrt")]
+mod engine;
 mod eval;
 mod exit;
 mod fit;
@@ -67,6 +75,9 @@ enum Command {
     Sim(sim::SimCommand),
     /// For the PLC programmer: the Modbus map, and a walk through every wire.
     PlcCheck(plc_check::PlcCheck),
+    /// Engines for this machine's NVIDIA card.
+    #[cfg(feature = "tensorrt")]
+    Engine(engine::EngineCommand),
     /// Check, show or describe the configuration.
     Config(config::ConfigCommand),
     /// What is here, what is missing, and how to get it.
@@ -98,6 +109,8 @@ pub fn main() -> ExitCode {
         Command::Plan(c) => c.run(log),
         Command::Sim(c) => c.run(),
         Command::PlcCheck(c) => c.run(log),
+        #[cfg(feature = "tensorrt")]
+        Command::Engine(c) => c.run(log),
         Command::Config(c) => c.run(),
         Command::Doctor(c) => c.run(log),
         Command::Guard(c) => c.run(),

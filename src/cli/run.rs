@@ -1,6 +1,8 @@
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::Duration;
 
 use clap::Args;
 use ulid::Ulid;
@@ -11,12 +13,13 @@ use super::{camera, guard, output, plant, setup, sinks, wires};
 use crate::capture::CameraState;
 use crate::config::{self, Config, TriggerKind};
 use crate::model::bundle::Bundle;
-use crate::model::engine::EngineOptions;
+#[cfg(feature = "tensorrt")]
+use crate::model::engine::EngineChoice;
 use crate::publish::wire::Names;
 use crate::publish::{Control, Sink};
-use crate::runtime::{Active, CameraSpec, Line, LineControl, LineReport, LineSpec, MakeDetector, Status};
-use crate::telemetry::Metrics;
-use crate::types::Threshold;
+use crate::runtime::{Active, CameraSpec, Line, LineControl, LineReport, LineSpec, MakeDetector, Replacement, Status};
+use crate::telemetry::{Heat, Metrics};
+use crate::types::{Machine, Threshold};
 use crate::web::{Health, Server};
 
 /// `andon run`.
@@ -50,7 +53,7 @@ impl Run {
         let stop = setup::stop_flag()?;
         let cameras = prepare(c)?;
         let (lane_names, ejector_names) = wires::names(c);
-        let names = Names {
+        let mut names = Names {
             lanes: lane_names,
             ejectors: ejector_names,
             site: c.site.clone(),
@@ -60,6 +63,7 @@ impl Run {
             simulated: false,
             boot: Ulid::generate(),
             clock: Default::default(),
+            machine: Default::default(),
         };
         // Before the wires and so dropped after them.
         let _guard = guard::Guard::start(&c.parts);
@@ -67,12 +71,15 @@ impl Run {
         let each = cameras.iter().map(|p| (p.name.clone(), p.active.clone()));
         let status = Status::new(each, names.lanes.iter().cloned());
         let metrics = Metrics::new(&names.cameras);
+        names.machine = metrics.machine.clone();
+        watch_heat(names.machine.clone(), stop.clone())?;
         let _server = c.metrics.map(|a| Server::start(a, metrics.clone(), health(status.clone()))).transpose()?;
         let control: Arc<dyn Control> = Arc::new(LineControl {
             status: status.clone(),
             takes_triggers: c.parts.trigger == TriggerKind::Message,
             config_json: serde_json::to_string(&loaded.raw)?,
         });
+        build_engines(c, &cameras, &stop)?;
         let bundles = cameras.iter().map(|p| p.bundle.clone()).collect();
         let mut sinks: Vec<Box<dyn Sink>> =
             sinks::zenoh(&c.zenoh, &names, control.clone(), bundles)?.into_iter().collect();
@@ -86,11 +93,12 @@ impl Run {
         for (prepared, camera) in cameras.into_iter().zip(&c.cameras) {
             let named = |e| Failure::config(anyhow::anyhow!("camera `{}`: {e}", camera.name));
             let source = camera::configured(camera, &c.allow_elements).map_err(named)?;
-            let Prepared { name, make_detector, active, .. } = prepared;
+            let Prepared { name, make_detector, replacement, active, .. } = prepared;
             specs.push(CameraSpec {
                 name,
                 source,
                 make_detector,
+                replacement,
                 active,
                 deadline: camera.deadline,
                 presence: camera.presence,
@@ -113,33 +121,113 @@ struct Prepared {
     name: String,
     bundle: Arc<Bundle>,
     make_detector: MakeDetector,
+    /// Where the detector on the card comes from, once its engine is built.
+    replacement: Option<Arc<Replacement>>,
     active: Active,
 }
 
 fn prepare(c: &Config) -> Result<Vec<Prepared>, Failure> {
-    let options = EngineOptions { choice: c.engine, threads: c.threads, ort_library: c.ort_library.clone() };
+    let options = &c.engine;
+    let named = |camera: &str, e| Failure::from(anyhow::anyhow!("camera `{camera}`: {e}"));
+    let open = |camera: &config::Camera| setup::bundle(&camera.model).map_err(|e| named(&camera.name, e));
+    let bundles = c.cameras.iter().map(open).collect::<Result<Vec<_>, _>>()?;
+    let mut shared = shared(c, &bundles)?;
     let mut prepared = Vec::new();
-    for camera in &c.cameras {
-        let named = |e| Failure::from(anyhow::anyhow!("camera `{}`: {e}", camera.name));
-        let bundle = setup::bundle(&camera.model).map_err(named)?;
-        let ready = setup::ready(&bundle, &options, camera.frame_size).map_err(named)?;
+    for (n, (camera, bundle)) in c.cameras.iter().zip(bundles).enumerate() {
+        let named = |e| named(&camera.name, e);
+        let ready = match shared.remove(&n) {
+            Some(ready) => ready,
+            None => setup::ready(&bundle, options, camera.frame_size).map_err(named)?,
+        };
         if let Some(why) = &ready.degraded {
-            tracing::warn!(camera = camera.name, "degraded: rten instead of ONNX Runtime: {why}");
+            tracing::warn!(camera = camera.name, "degraded: {why}");
         }
         let threshold = camera
             .threshold
             .or(Threshold::new(bundle.manifest.threshold))
             .ok_or_else(|| named(anyhow::anyhow!("the model has no usable threshold")))?;
-        use crate::model::Detector;
         let model = setup::tag(&bundle, ready.detector.engine_name());
         prepared.push(Prepared {
             name: camera.name.clone(),
             active: Active { threshold, model, degraded: ready.degraded.is_some() },
-            make_detector: setup::make_detector(ready.detector, bundle.clone(), options.clone(), camera.frame_size),
+            replacement: ready.build.then(Arc::default),
+            make_detector: setup::make_detector(ready, bundle.clone(), options.clone(), camera.frame_size),
             bundle,
         });
     }
     Ok(prepared)
+}
+
+/// Cameras with the same model, by their places, if the configuration wants their frames judged together; each by itself if not.
+#[cfg(feature = "tensorrt")]
+fn groups(c: &Config, bundles: impl Iterator<Item = (usize, Arc<Bundle>)>) -> Vec<Vec<usize>> {
+    let mut groups: Vec<(String, Vec<usize>)> = Vec::new();
+    for (n, bundle) in bundles {
+        match groups.iter_mut().find(|(model, _)| !c.engine.card.max_wait.is_zero() && *model == bundle.blake3) {
+            Some((_, places)) => places.push(n),
+            None => groups.push((bundle.blake3.clone(), vec![n])),
+        }
+    }
+    groups.into_iter().map(|(_, places)| places).collect()
+}
+
+/// What cameras judge their frames with, by their places, where they do so together.
+#[cfg(feature = "tensorrt")]
+fn shared(c: &Config, bundles: &[Arc<Bundle>]) -> Result<BTreeMap<usize, setup::Ready>, Failure> {
+    let mut shared = BTreeMap::new();
+    if !matches!(c.engine.choice, EngineChoice::Auto | EngineChoice::TensorRt) {
+        return Ok(shared);
+    }
+    for places in groups(c, bundles.iter().cloned().enumerate()).into_iter().filter(|g| g.len() > 1) {
+        let sizes: Vec<_> = places.iter().map(|n| c.cameras[*n].frame_size).collect();
+        let ready = super::card_line::together(&bundles[places[0]], &sizes, &c.engine.card)?;
+        shared.extend(places.into_iter().zip(ready.into_iter().flatten()));
+    }
+    Ok(shared)
+}
+
+#[cfg(not(feature = "tensorrt"))]
+fn shared(_: &Config, _: &[Arc<Bundle>]) -> Result<BTreeMap<usize, setup::Ready>, Failure> {
+    Ok(BTreeMap::new())
+}
+
+/// Builds what cameras lack on the card, beside the line.
+#[cfg(feature = "tensorrt")]
+fn build_engines(c: &Config, cameras: &[Prepared], stop: &Arc<AtomicBool>) -> std::io::Result<()> {
+    use super::card_line::{Wanted, build_beside};
+    let lacking = cameras.iter().enumerate().filter(|(_, prepared)| prepared.replacement.is_some());
+    let groups = groups(c, lacking.map(|(n, prepared)| (n, prepared.bundle.clone())));
+    let camera = |n: usize| {
+        let (prepared, camera) = (&cameras[n], &c.cameras[n]);
+        Some((prepared.name.clone(), camera.frame_size, prepared.replacement.clone()?))
+    };
+    let wanted = |places: Vec<usize>| Wanted {
+        bundle: cameras[places[0]].bundle.clone(),
+        cameras: places.into_iter().filter_map(camera).collect(),
+    };
+    let wanted: Vec<_> = groups.into_iter().map(wanted).collect();
+    if !wanted.is_empty() {
+        // Nobody waits for it: what is half built is gone with the process, what was measured is kept.
+        drop(build_beside(wanted, c.engine.card.clone(), stop.clone())?);
+    }
+    Ok(())
+}
+
+#[cfg(not(feature = "tensorrt"))]
+fn build_engines(_: &Config, _: &[Prepared], _: &Arc<AtomicBool>) -> std::io::Result<()> {
+    Ok(())
+}
+
+/// Reads temperatures and clocks once a second; files and the driver may take their time, so nobody waits for this.
+fn watch_heat(machine: Machine, stop: Arc<AtomicBool>) -> std::io::Result<()> {
+    let watch = move || {
+        let mut heat = Heat::open();
+        while !stop.load(Relaxed) {
+            machine.set(heat.read());
+            std::thread::sleep(Duration::from_secs(1));
+        }
+    };
+    std::thread::Builder::new().name("heat".to_owned()).spawn(watch).map(drop)
 }
 
 /// Healthy while every camera gives frames (or has played to its end).

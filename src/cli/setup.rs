@@ -3,26 +3,31 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use clap::Args;
 
 use super::exit::Failure;
 use super::output;
 use crate::config::FrameSize;
-use crate::fit::parity_check;
+use crate::fit::{list_images, parity_check, parity_tolerance, read_image};
 use crate::model::bundle::Bundle;
 use crate::model::detector::{PatchCore, PatchEmbedder};
-use crate::model::engine::{EngineChoice, EngineOptions};
-use crate::model::{Detector, heatmap};
+#[cfg(not(feature = "tensorrt"))]
+use crate::model::engine::EngineError;
+use crate::model::engine::{CardOptions, EngineChoice, EngineOptions};
+use crate::model::graph::{Calibrator, Precision, Ranges};
+use crate::model::{Backbone, Detector, heatmap};
 use crate::publish::Render;
-use crate::runtime::MakeDetector;
+use crate::runtime::{Made, MakeDetector};
 use crate::telemetry::{LogGuard, LogOptions, init_logging};
-use crate::types::ModelTag;
+use crate::types::{FrameView, ModelTag, PixelFormat};
 
 /// Which engine, from the command line.
 #[derive(Clone, Debug, Args)]
 pub(super) struct EngineArgs {
-    /// Engine: auto takes ONNX Runtime when its library is found, the compiled-in rten otherwise.
+    /// Engine: auto takes an engine that was built for this machine's NVIDIA card, else ONNX Runtime when its library is found,
+    /// else the compiled-in rten.
     #[arg(long, value_enum, default_value_t = EngineChoice::Auto)]
     engine: EngineChoice,
     /// Threads; 0 takes every processor.
@@ -31,13 +36,36 @@ pub(super) struct EngineArgs {
     /// Where libonnxruntime.so is, when it is in an unusual place.
     #[arg(long, value_name = "FILE", env = "ANDON__ENGINE__ORT_LIBRARY")]
     ort_library: Option<PathBuf>,
+    #[command(flatten)]
+    card: CardArgs,
+}
+
+/// How an NVIDIA card is used, from the command line.
+#[derive(Clone, Debug, Args)]
+pub(super) struct CardArgs {
+    /// Arithmetic on an NVIDIA card.
+    #[arg(long, value_enum, default_value_t = Precision::Fp16, env = "ANDON__ENGINE__PRECISION")]
+    pub precision: Precision,
+    /// The folder of TensorRT's libraries, when the system's loader does not know it.
+    #[arg(long, value_name = "DIR", env = "ANDON__ENGINE__TENSORRT")]
+    tensorrt: Option<PathBuf>,
+    /// Where built engines are kept, in place of ~/.cache/andon/engines.
+    #[arg(long, value_name = "DIR", env = "ANDON__ENGINE__CACHE")]
+    engine_cache: Option<PathBuf>,
+}
+
+impl CardArgs {
+    pub fn options(&self) -> CardOptions {
+        let (tensorrt, cache) = (self.tensorrt.clone(), self.engine_cache.clone());
+        CardOptions { precision: self.precision, tensorrt, cache, max_wait: Duration::ZERO }
+    }
 }
 
 impl EngineArgs {
     pub fn options(&self) -> EngineOptions {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         let threads = if self.threads == 0 { processors } else { self.threads };
-        EngineOptions { choice: self.engine, threads, ort_library: self.ort_library.clone() }
+        EngineOptions { choice: self.engine, threads, ort_library: self.ort_library.clone(), card: self.card.options() }
     }
 }
 
@@ -50,39 +78,134 @@ pub(super) fn logging(level: Option<&str>, default: &str, json: bool) -> Result<
 
 /// A detector that reproduces its bundle's parity set, and why it is not on the fastest engine, if so.
 pub(super) struct Ready {
-    pub detector: PatchCore,
+    pub detector: Box<dyn Detector>,
     pub degraded: Option<String>,
+    /// There is a card, and no engine for it yet.
+    pub build: bool,
     /// Largest relative difference of a parity score.
     pub parity: f32,
 }
 
-/// Opens the bundle's network with an engine, compares its scores with the reference, warms it up.
-pub(super) fn ready(bundle: &Arc<Bundle>, options: &EngineOptions, size: FrameSize) -> anyhow::Result<Ready> {
-    let (embedder, degraded) = PatchEmbedder::open(&bundle.network(), options)?;
-    let mut detector = PatchCore::new(embedder, bundle.clone(), options.threads.max(1))?;
-    let parity = parity_check(bundle, &mut detector)?;
-    detector.require_frame_size(match size {
+/// The size that frames must have (width, height); `None` for any.
+pub(super) fn required(size: FrameSize, bundle: &Bundle) -> Option<[u32; 2]> {
+    match size {
         FrameSize::AsTrained => bundle.manifest.frame_size,
         FrameSize::Any => None,
-    });
-    detector.warm_up()?;
-    Ok(Ready { detector, degraded, parity })
+    }
 }
 
-/// Hands the first detector out once and makes new ones after that.
+/// Opens the bundle's network with an engine, compares its scores with the reference, warms it up.
+pub(super) fn ready(bundle: &Arc<Bundle>, options: &EngineOptions, size: FrameSize) -> anyhow::Result<Ready> {
+    #[cfg(feature = "tensorrt")]
+    let card = {
+        use super::card::{self, FromCard};
+        match card::ready(bundle, options.choice, &options.card, 1)? {
+            FromCard::Ready(on_card) => {
+                let card::OnCard { mut detector, parity } = *on_card;
+                detector.require_frame_size(required(size, bundle));
+                detector.warm_up()?;
+                return Ok(Ready { detector: Box::new(detector), degraded: None, build: false, parity });
+            }
+            FromCard::Cpu => None,
+            FromCard::Degraded { why, build } => Some((why, build)),
+        }
+    };
+    #[cfg(not(feature = "tensorrt"))]
+    let card = match options.choice {
+        EngineChoice::TensorRt => return Err(EngineError::NotBuilt { name: "tensorrt" }.into()),
+        _ => None::<(String, bool)>,
+    };
+    let on_cpu = on_cpu(bundle, &bundle.network(), options, size)?;
+    Ok(match card {
+        Some((why, build)) => Ready { degraded: Some(format!("the CPU instead of the card: {why}")), build, ..on_cpu },
+        None => on_cpu,
+    })
+}
+
+/// The same on the CPU, with this network for the bundle's.
+pub(super) fn on_cpu(
+    bundle: &Arc<Bundle>,
+    network: &Backbone,
+    options: &EngineOptions,
+    size: FrameSize,
+) -> anyhow::Result<Ready> {
+    let (embedder, degraded) = PatchEmbedder::open(network, options)?;
+    let degraded = degraded.map(|why| format!("the compiled-in engine rten instead of ONNX Runtime: {why}"));
+    let mut detector = PatchCore::new(embedder, bundle.clone(), options.threads.max(1))?;
+    let changed = network.onnx != bundle.backbone;
+    // A network that was changed on purpose has scores of its own.
+    let allowed = if changed { f32::INFINITY } else { parity_tolerance(bundle, Precision::Fp32) };
+    let parity = parity_check(bundle, &mut detector, allowed)?;
+    tracing::debug!("parity scores within {parity:e}");
+    detector.require_frame_size(required(size, bundle));
+    detector.warm_up()?;
+    Ok(Ready { detector: Box::new(detector), degraded, build: false, parity })
+}
+
+/// The ranges of values in a bundle's network, seen on these good pictures; without a folder, on the bundle's parity pictures.
+pub(super) fn ranges(bundle: &Bundle, folder: Option<&Path>, options: &EngineOptions) -> anyhow::Result<Ranges> {
+    let cpu = match options.choice {
+        EngineChoice::TensorRt => EngineChoice::Auto,
+        other => other,
+    };
+    let network = bundle.network();
+    let mut calibrator = Calibrator::open(&network, &EngineOptions { choice: cpu, ..options.clone() })?;
+    match folder {
+        Some(folder) => {
+            let files = list_images(folder)?;
+            let bar = output::progress_bar();
+            bar.set_message("ranges of values");
+            bar.set_length(files.len() as u64);
+            for file in files {
+                let picture = read_image(&file)?;
+                if let Some(view) = picture.view() {
+                    calibrator.see(&view)?;
+                }
+                bar.inc(1);
+            }
+            bar.finish_and_clear();
+        }
+        None => {
+            let [width, height] = network.picture_size().map(|n| n as usize);
+            for rgb in bundle.parity_input.chunks_exact(width * height * 3) {
+                if let Some(view) = FrameView::new(PixelFormat::Rgb8, width, height, width * 3, rgb) {
+                    calibrator.see(&view)?;
+                }
+            }
+        }
+    }
+    Ok(calibrator.ranges())
+}
+
+/// Hands the first detector out once and makes new ones after that: on the card if that works, else on the CPU.
 pub(super) fn make_detector(
-    first: PatchCore,
+    first: Ready,
     bundle: Arc<Bundle>,
     options: EngineOptions,
     size: FrameSize,
 ) -> MakeDetector {
     let mut first = Some(first);
-    Box::new(move || match first.take() {
-        Some(detector) => Ok(Box::new(detector) as Box<dyn Detector>),
-        None => {
-            ready(&bundle, &options, size).map(|r| Box::new(r.detector) as Box<dyn Detector>).map_err(|e| e.to_string())
-        }
+    Box::new(move || {
+        let ready = match first.take() {
+            Some(ready) => ready,
+            None => again(&bundle, &options, size).map_err(|e| format!("{e:#}"))?,
+        };
+        Ok(Made { detector: ready.detector, degraded: ready.degraded.is_some() })
     })
+}
+
+/// After a fault. A card that was lost stays lost for a process, so what asked for the card alone gets the CPU too: parts are worth more.
+fn again(bundle: &Arc<Bundle>, options: &EngineOptions, size: FrameSize) -> anyhow::Result<Ready> {
+    let made = ready(bundle, options, size);
+    match (made, options.choice) {
+        (Err(why), EngineChoice::TensorRt) => {
+            tracing::error!("the card is lost, the CPU takes over: {why:#}");
+            let on_cpu = EngineOptions { choice: EngineChoice::Auto, ..options.clone() };
+            let made = self::on_cpu(bundle, &bundle.network(), &on_cpu, size)?;
+            Ok(Ready { degraded: Some("the CPU instead of the card, which is lost".to_owned()), ..made })
+        }
+        (made, _) => made,
+    }
 }
 
 /// Provenance for verdicts.
@@ -112,7 +235,7 @@ pub(super) fn bundle(path: &Path) -> anyhow::Result<Arc<Bundle>> {
 /// Says once why the engine is not the fastest.
 pub(super) fn say_degraded(degraded: Option<&str>) {
     if let Some(why) = degraded {
-        output::note(&format!("note: using the compiled-in engine rten: {why}"));
+        output::note(&format!("note: using {why}"));
     }
 }
 

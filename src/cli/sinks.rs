@@ -93,12 +93,36 @@ impl Sink for JsonLines {
 pub(super) struct LogStats {
     names: Names,
     last: Vec<(Mono, &'static str)>,
+    /// What is held back, as it was told last.
+    slowed: Vec<String>,
 }
 
 impl LogStats {
     pub fn new(names: Names) -> LogStats {
         let last = names.cameras.iter().map(|_| (Mono::now(), "")).collect();
-        LogStats { names, last }
+        LogStats { names, last, slowed: Vec::new() }
+    }
+
+    /// Tells when something begins to be held back or is free again, beside the time that parts have left.
+    fn tell_slowed(&mut self, s: &Stats) {
+        let states = self.names.machine.states();
+        let (p99_ms, margin_p1_ms) = (s.latency.p99_us as f64 / 1000.0, s.margin.p1_us as f64 / 1000.0);
+        for state in &states {
+            let told = self.slowed.iter().position(|what| *what == state.what);
+            let what = state.what.as_str();
+            match (&state.slowed, told) {
+                (Some(why), None) => {
+                    let (celsius, mhz, full_mhz) = (state.celsius, state.mhz, state.full_mhz);
+                    tracing::warn!(what, why, celsius, mhz, full_mhz, p99_ms, margin_p1_ms, "held back");
+                    self.slowed.push(state.what.clone());
+                }
+                (None, Some(at)) => {
+                    tracing::info!(what, p99_ms, margin_p1_ms, "no longer held back");
+                    self.slowed.remove(at);
+                }
+                _ => {}
+            }
+        }
     }
 }
 
@@ -114,6 +138,7 @@ impl Sink for LogStats {
             return Offer::Taken;
         }
         let Record::Stats(s) = record else { return Offer::Ignored };
+        self.tell_slowed(s);
         let Some((at, state)) = self.last.get_mut(s.camera.index()) else { return Offer::Ignored };
         if s.t.since(*at).as_secs() < 10 && *state == s.camera_state {
             return Offer::Ignored;
@@ -130,6 +155,7 @@ impl Sink for LogStats {
             error = c.error,
             p50_ms = ms(s.latency.p50_us),
             p99_ms = ms(s.latency.p99_us),
+            margin_p1_ms = ms(s.margin.p1_us),
             "parts"
         );
         Offer::Taken

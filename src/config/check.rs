@@ -7,7 +7,7 @@ use super::parts::{self, Parts};
 use super::plant::{self, Plant};
 use super::raw::{FrameSize, OnEos, Raw, RawCamera};
 use crate::capture::Presence;
-use crate::model::engine::EngineChoice;
+use crate::model::engine::{CardOptions, EngineOptions};
 use crate::publish::ZenohOptions;
 use crate::types::{CameraId, Threshold};
 
@@ -22,12 +22,8 @@ pub struct Config {
     pub station: String,
     /// Cameras in the order of their ids: by name.
     pub cameras: Vec<Camera>,
-    /// Which engine.
-    pub engine: EngineChoice,
-    /// Threads for each camera, at least 1.
-    pub threads: usize,
-    /// Where `libonnxruntime.so` is.
-    pub ort_library: Option<PathBuf>,
+    /// How networks are run, for each camera.
+    pub engine: EngineOptions,
     /// Parts, belt and ejectors.
     pub parts: Parts,
     /// Ways out to the plant.
@@ -90,12 +86,16 @@ impl Config {
         if raw.engine.threads > 256 {
             wrong.push(format!("engine.threads: {} is not in 0..=256 (0 = automatic)", raw.engine.threads));
         }
+        if !(0.0..=1000.0).contains(&raw.engine.max_wait_ms) {
+            wrong.push(format!("engine.max_wait_ms: {} is not in 0..=1000", raw.engine.max_wait_ms));
+        }
         let parts = parts::check(raw, base, &mut wrong);
         let plant = plant::check(raw, base, &mut wrong);
         if !wrong.is_empty() {
             return Err(wrong);
         }
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        let max_wait = Duration::try_from_secs_f64(raw.engine.max_wait_ms / 1000.0).unwrap_or_default();
         let threads = match raw.engine.threads {
             0 => (processors / raw.cameras.len().max(1)).max(1),
             n => n,
@@ -105,9 +105,17 @@ impl Config {
             line: raw.line.clone(),
             station: raw.station.clone(),
             cameras,
-            engine: raw.engine.kind,
-            threads,
-            ort_library: raw.engine.ort_library.as_deref().map(|p| base.join(p)),
+            engine: EngineOptions {
+                choice: raw.engine.kind,
+                threads,
+                ort_library: raw.engine.ort_library.as_deref().map(|p| base.join(p)),
+                card: CardOptions {
+                    precision: raw.engine.precision,
+                    tensorrt: raw.engine.tensorrt.as_deref().map(|p| base.join(p)),
+                    cache: raw.engine.cache.as_deref().map(|p| base.join(p)),
+                    max_wait,
+                },
+            },
             parts,
             plant,
             allow_elements: raw.capture.allow_elements.clone(),

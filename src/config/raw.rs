@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::raw_line::{RawAlarms, RawBelt, RawEjector, RawParts, Wires};
 use super::raw_plant::{RawModbusServer, RawMqtt, RawOpcUa, RawStore, RawWebhook};
 use crate::model::engine::EngineChoice;
+use crate::model::graph::Precision;
 use crate::publish::ZenohOptions;
 
 /// The configuration as it is written.
@@ -173,6 +174,17 @@ pub struct RawEngine {
     /// Where `libonnxruntime.so` is; empty searches the usual places.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ort_library: Option<PathBuf>,
+    /// Arithmetic on an NVIDIA card.
+    pub precision: Precision,
+    /// The folder of TensorRT's libraries; empty asks the system's loader.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tensorrt: Option<PathBuf>,
+    /// Milliseconds that a frame waits on the card for those of other cameras with the same model, to be judged together; 0 judges each by
+    /// itself.
+    pub max_wait_ms: f64,
+    /// Where engines for the card are kept; empty is `~/.cache/andon/engines`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache: Option<PathBuf>,
 }
 
 /// What holds for every camera.

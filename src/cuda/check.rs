@@ -1,16 +1,18 @@
 //! Every kernel beside its reference, over random shapes.
 
+mod near;
+
 use serde::Serialize;
 
-use super::{CudaError, Device, DeviceBank, DeviceScorer, Grid, Near, Preparer};
+use super::{CudaError, Device, DeviceBank, DeviceInput, DeviceScorer, Grid, Near, Placement, Preparer};
 use crate::model::engine::FeatureMap;
 use crate::model::head::aggregate::{Aggregator, Layer};
-use crate::model::head::nearest::Nearest;
 use crate::model::head::regions::regions;
 use crate::model::head::score::{ImageScore, Scorer, Scoring};
 use crate::model::heatmap;
 use crate::preprocess::{InputSpec, Preprocessor};
-use crate::types::{FrameView, PixelFormat, ScoreMap};
+use crate::types::{Chroma, FrameView, PixelFormat, ScoreMap, Yuv, YuvMatrix};
+use near::{nearest_matrix, nearest_more, nearest_one};
 
 /// One kernel's comparison.
 #[derive(Clone, Debug, Serialize)]
@@ -41,7 +43,7 @@ impl Check {
 /// # Errors
 /// A launch fails. A kernel that computes something else is no error but a [`Check`] that does not hold.
 pub fn self_test(device: &Device, cases: usize, seed: u64) -> Result<Vec<Check>, CudaError> {
-    const ALL: [(&str, &str, f64, &str, Case); 9] = [
+    const ALL: [(&str, &str, f64, &str, Case); 10] = [
         ("prepare", "preprocess::Preprocessor", 0.0, "values of other bits", prepare),
         ("aggregate", "model::head::aggregate", 0.0, "values of other bits", aggregate),
         // A sum of n squares in f32 is off by n half units of the last place at most: 1,536 x 6e-8.
@@ -51,6 +53,13 @@ pub fn self_test(device: &Device, cases: usize, seed: u64) -> Result<Vec<Check>,
             1e-4,
             "relative error of the distance found, and of the nearest",
             nearest_one,
+        ),
+        (
+            "nearest_matrix",
+            "all distances in f64",
+            1e-4,
+            "relative error of the distance found, and of the nearest",
+            nearest_matrix,
         ),
         ("nearest_k", "all distances in f64", 1e-4, "relative error of each of the k distances", nearest_more),
         ("score", "model::head::score::Scorer", 0.0, "values of other bits", score),
@@ -113,13 +122,28 @@ fn other_bits(ours: &[f32], reference: &[f32]) -> f64 {
 
 fn prepare(device: &Device, random: &mut Random) -> Result<f64, CudaError> {
     let formats = [PixelFormat::Gray8, PixelFormat::Rgb8, PixelFormat::Bgr8, PixelFormat::Rgba8, PixelFormat::Bgra8];
-    let format = formats[random.whole(0, 4)];
+    // The sixth is NV12.
+    let format = formats.get(random.whole(0, 5));
     let (width, height, count) = (random.whole(1, 70), random.whole(1, 60), random.whole(1, 3));
-    let stride = width * format.bytes_per_pixel() + random.whole(0, 9);
-    let pictures: Vec<Vec<u8>> =
-        (0..count).map(|_| (0..stride * height).map(|_| random.next() as u8).collect()).collect();
-    let views: Vec<FrameView<'_>> =
-        pictures.iter().filter_map(|data| FrameView::new(format, width, height, stride, data)).collect();
+    let stride = width * format.map_or(1, |f| f.bytes_per_pixel()) + random.whole(0, 9);
+    let yuv = Yuv {
+        matrix: [YuvMatrix::Bt601, YuvMatrix::Bt709, YuvMatrix::Bt2020][random.whole(0, 2)],
+        full_range: random.one_in(2),
+    };
+    let (odd, pairs) = ([random.whole(0, 1), random.whole(0, 1)], width + 2 + random.whole(0, 9));
+    let mut bytes = |bytes: usize| -> Vec<u8> { (0..bytes).map(|_| random.next() as u8).collect() };
+    let pictures: Vec<[Vec<u8>; 2]> =
+        (0..count).map(|_| [bytes(stride * height), bytes(pairs * (height / 2 + 1))]).collect();
+    let views: Vec<FrameView<'_>> = pictures
+        .iter()
+        .filter_map(|[data, pairs_of]| match format {
+            Some(format) => FrameView::new(*format, width, height, stride, data),
+            None => {
+                let chroma = Chroma { data: pairs_of, stride: pairs, odd };
+                FrameView::nv12(yuv, (width, height), (stride, data), chroma)
+            }
+        })
+        .collect();
     // The same size, smaller and larger.
     let keep = random.one_in(4);
     let (to_width, to_height) = if keep { (width, height) } else { (random.whole(1, 48), random.whole(1, 48)) };
@@ -129,14 +153,31 @@ fn prepare(device: &Device, random: &mut Random) -> Result<f64, CudaError> {
         mean: [123.675, 116.28, 103.53],
         scale: [0.017_124_75, 0.017_507, 0.017_429_2],
     };
-    let mut out = device.zeros(count * spec.len())?;
-    Preparer::new(device, spec.clone())?.prepare(device, &views, &mut out)?;
-    let mut reference = vec![0.0; count * spec.len()];
-    let mut preprocessor = Preprocessor::new(spec.clone());
-    for (view, to) in views.iter().zip(reference.chunks_exact_mut(spec.len())) {
-        preprocessor.prepare_into(view, to);
+    let pieces = [random.whole(1, width.min(3)), random.whole(1, height.min(2))];
+    let all = count * pieces[0] * pieces[1];
+    let mut out = device.zeros(all * spec.len())?;
+    let mut half = device.zeros(all * spec.len())?;
+    let mut preparer = Preparer::new(device, spec.clone(), pieces, count)?;
+    for (n, view) in views.iter().enumerate() {
+        preparer.load(device, n, view)?;
     }
-    Ok(other_bits(&device.download(&out)?, &reference))
+    preparer.enqueue(device, count, DeviceInput::Single(&mut out))?;
+    preparer.enqueue(device, count, DeviceInput::Half(&mut half))?;
+    let mut reference = vec![0.0; all * spec.len()];
+    let mut preprocessor = Preprocessor::new(spec.clone());
+    let mut to = reference.chunks_exact_mut(spec.len());
+    for (row, column) in (0..pieces[1]).flat_map(|r| (0..pieces[0]).map(move |c| (r, c))) {
+        let edges = |i: usize, of: usize, pixels: usize| (i * pixels / of, (i + 1) * pixels / of);
+        let ((left, right), (top, bottom)) = (edges(column, pieces[0], width), edges(row, pieces[1], height));
+        for view in &views {
+            if let (Some(view), Some(to)) = (view.crop(left, top, right - left, bottom - top), to.next()) {
+                preprocessor.prepare_into(&view, to);
+            }
+        }
+    }
+    let halves = device.download(&half)?;
+    let rounded = halves.iter().zip(&reference).filter(|(h, v)| **h != half::f16::from_f32(**v).to_bits()).count();
+    Ok(other_bits(&device.download(&out)?, &reference) + rounded as f64)
 }
 
 fn aggregate(device: &Device, random: &mut Random) -> Result<f64, CudaError> {
@@ -148,15 +189,28 @@ fn aggregate(device: &Device, random: &mut Random) -> Result<f64, CudaError> {
         (random.whole(1, 20), random.whole(1, grid.height), random.whole(1, grid.width)),
     ];
     let dim = sizes[0].0 + sizes[1].0;
+    // Frames in one or two pieces, some of whose patches are not looked at.
+    let pieces = random.whole(1, 2);
+    let (frames, patches) = (grid.images, grid.size());
+    let grid = Grid { images: frames * pieces, ..grid };
+    let mut looked: Vec<usize> = (0..pieces * patches).filter(|_| !random.one_in(4)).collect();
+    if looked.is_empty() {
+        looked.push(0);
+    }
+    // In another order than they come in.
+    looked.reverse();
+    let mut slots = vec![-1; pieces * patches];
+    looked.iter().zip(0..).for_each(|(patch, row)| slots[*patch] = row);
+    let placement = Placement::new(device, &slots, pieces, looked.len())?;
     let values = sizes.map(|(c, h, w)| random.values(grid.images * c * h * w));
-    let mut out = device.zeros(grid.images * grid.size() * dim)?;
+    let mut out = device.zeros(frames * looked.len() * dim)?;
     let mut base = 0;
     for ((size, layer), values) in sizes.iter().zip(&layers).zip(&values) {
         let map = device.upload(values)?;
-        device.aggregate(&map, *size, layer.pool as usize, layer.weight, grid, dim, base, &mut out)?;
+        device.aggregate(&map, *size, layer.pool as usize, layer.weight, grid, &placement, dim, base, &mut out)?;
         base += size.0;
     }
-    let mut reference = Vec::new();
+    let mut images = Vec::new();
     let mut aggregator = Aggregator::new(layers);
     for image in 0..grid.images {
         let of = |n: usize| {
@@ -166,77 +220,14 @@ fn aggregate(device: &Device, random: &mut Random) -> Result<f64, CudaError> {
         };
         let mut patches = Vec::new();
         aggregator.run(&[of(0), of(1)], &mut patches);
-        reference.extend(patches);
+        images.push(patches);
+    }
+    let mut reference = Vec::new();
+    for (frame, patch) in (0..frames).flat_map(|f| looked.iter().map(move |p| (f, *p))) {
+        let at = patch % patches * dim;
+        reference.extend_from_slice(&images[patch / patches * frames + frame][at..at + dim]);
     }
     Ok(other_bits(&device.download(&out)?, &reference))
-}
-
-/// Random queries and rows, some of them alike: `(dim, queries, rows)`.
-fn neighbours(random: &mut Random) -> (usize, Vec<f32>, Vec<f32>) {
-    let dim = [1, 3, 16, 152, 200, 384][random.whole(0, 5)];
-    let (count, rows) = (random.whole(1, 140), random.whole(1, 300));
-    let (mut queries, mut bank) = (random.values(count * dim), random.values(rows * dim));
-    // Rows that are there twice, and queries that are rows.
-    if rows > 1 {
-        bank.copy_within(0..dim, (rows - 1) * dim);
-    }
-    queries[..dim].copy_from_slice(&bank[..dim]);
-    (dim, queries, bank)
-}
-
-/// All distances of each query in f64, ascending, with their rows.
-fn sorted(dim: usize, queries: &[f32], bank: &[f32]) -> Vec<Vec<(f64, u32)>> {
-    let squared =
-        |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(x, y)| (f64::from(*x) - f64::from(*y)).powi(2)).sum::<f64>();
-    let all = |query: &[f32]| {
-        let mut near: Vec<(f64, u32)> =
-            bank.chunks_exact(dim).zip(0..).map(|(row, n)| (squared(query, row).sqrt(), n)).collect();
-        near.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-        near
-    };
-    queries.chunks_exact(dim).map(all).collect()
-}
-
-/// The distance that was found beside the true one of that rank, and beside the true one of the row that was found.
-fn off(found: &Nearest, rank: usize, all: &[(f64, u32)]) -> f64 {
-    let Some((expected, _)) = all.get(rank) else {
-        return if found.distance == f32::INFINITY { 0.0 } else { f64::INFINITY };
-    };
-    let Some((own, _)) = all.iter().find(|(_, row)| *row == found.index) else { return f64::INFINITY };
-    let relative = |true_distance: f64| (f64::from(found.distance) - true_distance).abs() / true_distance.max(1e-3);
-    relative(*expected).max(relative(*own))
-}
-
-fn search(device: &Device, random: &mut Random, k: usize) -> Result<f64, CudaError> {
-    let (dim, queries, bank) = neighbours(random);
-    let count = queries.len() / dim;
-    let on_card = DeviceBank::new(device, &bank, dim)?;
-    let mut near = Near::new(device, count, k, &on_card)?;
-    on_card.search(device, &device.upload(&queries)?, count, k, &mut near)?;
-    let found = near.download(device)?;
-    let all = sorted(dim, &queries, &bank);
-    let mut worst = 0.0f64;
-    for (list, all) in found.chunks_exact(k).zip(&all) {
-        for (rank, n) in list.iter().enumerate() {
-            worst = worst.max(off(n, rank, all));
-            // No row twice.
-            if list[..rank].iter().any(|m| m.distance.is_finite() && m.index == n.index) {
-                worst = f64::INFINITY;
-            }
-        }
-    }
-    // The first query is row 0, which the last row repeats: distance 0, the lower of both.
-    let itself = found[0].distance == 0.0 && found[0].index == 0;
-    Ok(if itself { worst } else { f64::INFINITY })
-}
-
-fn nearest_one(device: &Device, random: &mut Random) -> Result<f64, CudaError> {
-    search(device, random, 1)
-}
-
-fn nearest_more(device: &Device, random: &mut Random) -> Result<f64, CudaError> {
-    let k = random.whole(2, 9);
-    search(device, random, k)
 }
 
 /// A scorer over a random grid, some of whose cells are not looked at, and the nearest rows on the card and off it.
@@ -260,7 +251,7 @@ fn scored(device: &Device, random: &mut Random) -> Result<(DeviceScorer, Vec<Sco
     let mut near = Near::new(device, images * cells.len(), 1, &on_card)?;
     on_card.search(device, &device.upload(&queries)?, images * cells.len(), 1, &mut near)?;
     let mut twin = DeviceScorer::new(device, &scorer, &weights, images)?;
-    twin.score(device, &near)?;
+    twin.score(device, &near, images)?;
     let mut maps = Vec::new();
     for near in near.download(device)?.chunks_exact(cells.len()) {
         let mut data = Vec::new();
@@ -271,7 +262,7 @@ fn scored(device: &Device, random: &mut Random) -> Result<(DeviceScorer, Vec<Sco
 }
 
 fn score(device: &Device, random: &mut Random) -> Result<f64, CudaError> {
-    let (twin, maps, cells) = scored(device, random)?;
+    let (mut twin, maps, cells) = scored(device, random)?;
     let all: Vec<f32> = maps.iter().flat_map(|m| m.data.iter().copied()).collect();
     let mut differ = other_bits(&device.download(twin.map())?, &all);
     for (range, map) in twin.ranges(device)?.iter().zip(&maps) {

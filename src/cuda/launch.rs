@@ -2,75 +2,8 @@
 
 use cudarc::driver::{DeviceRepr, LaunchConfig, PushKernelArg};
 
-use super::{Buffer, CudaError, Device};
-
-/// A grid of patches or cells, and how many pictures of it lie one after the other.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Grid {
-    /// Pictures.
-    pub images: usize,
-    /// Rows.
-    pub height: usize,
-    /// Columns.
-    pub width: usize,
-}
-
-impl Grid {
-    /// Cells of one picture.
-    pub fn size(&self) -> usize {
-        self.height * self.width
-    }
-
-    fn all(&self) -> usize {
-        self.images * self.size()
-    }
-}
-
-/// Smallest and largest value among the cells of a picture that are looked at; NaN if any of them is, or if there is none.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct CellRange {
-    /// Smallest.
-    pub least: f32,
-    /// Largest.
-    pub most: f32,
-}
-
-/// Where red, green and blue are in a pixel.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Pixel {
-    pub bytes: usize,
-    pub order: [usize; 3],
-}
-
-/// Tables of one axis of a resize, on the card: see `kernels/prepare.cu`.
-pub(super) struct AxisBuffers {
-    pub input: usize,
-    pub output: usize,
-    pub spans: Buffer<i32>,
-    pub weights: Buffer<i32>,
-    pub taps: usize,
-}
-
-fn need<T>(what: &str, buffer: &Buffer<T>, values: usize) -> Result<(), CudaError> {
-    match buffer.len() >= values {
-        true => Ok(()),
-        false => Err(CudaError::Shape(format!("{what} holds {} values, {values} are needed", buffer.len()))),
-    }
-}
-
-/// As a kernel's `int`.
-fn int(what: &str, value: usize) -> Result<i32, CudaError> {
-    i32::try_from(value).map_err(|_| CudaError::Shape(format!("{what} is {value}, too large for a kernel")))
-}
-
-fn holds(what: &str, holds: bool) -> Result<(), CudaError> {
-    if holds { Ok(()) } else { Err(CudaError::Shape(what.to_owned())) }
-}
-
-fn blocks(values: usize, each: usize) -> u32 {
-    // A grid without blocks is refused by the driver; kernels check their bounds.
-    u32::try_from(values.div_ceil(each).max(1)).unwrap_or(u32::MAX)
-}
+use super::shape::{blocks, holds, int, need};
+use super::{Buffer, CudaError, Device, Grid, Placement};
 
 type Size = (u32, u32, u32);
 
@@ -87,89 +20,12 @@ macro_rules! launch {
     }};
 }
 
+mod prepare;
+
 impl Device {
-    #[allow(clippy::too_many_arguments, reason = "the kernel's contract")]
-    pub(super) fn prepare_columns(
-        &self,
-        frames: &Buffer<u8>,
-        images: usize,
-        stride: usize,
-        pitch: usize,
-        height: usize,
-        pixel: Pixel,
-        axis: &AxisBuffers,
-        between: &mut Buffer<u8>,
-    ) -> Result<(), CudaError> {
-        holds("frames have a picture, a line and a pixel at least", images > 0 && height > 0 && axis.input > 0)?;
-        holds("a line does not hold its pixels", pitch >= axis.input * pixel.bytes)?;
-        holds("red, green or blue lies outside of the pixel", pixel.order.iter().all(|c| *c < pixel.bytes))?;
-        need("the frames' buffer", frames, (images - 1) * stride + (height - 1) * pitch + axis.input * pixel.bytes)?;
-        need("the buffer between columns and rows", between, images * height * axis.output * 3)?;
-        let [red, green, blue] =
-            [int("red", pixel.order[0])?, int("green", pixel.order[1])?, int("blue", pixel.order[2])?];
-        let (bytes, taps) = (int("a pixel", pixel.bytes)?, int("the filter", axis.taps)?);
-        let (pitch, lines, width) = (int("a line", pitch)?, int("the height", height)?, int("the width", axis.output)?);
-        let grid = (blocks(axis.output, 32), blocks(height, 8), blocks(images, 1));
-        let stride = stride as u64;
-        launch!(
-            self,
-            prepare_columns,
-            grid,
-            (32, 8, 1),
-            frames,
-            &stride,
-            &pitch,
-            &lines,
-            &bytes,
-            &red,
-            &green,
-            &blue,
-            &axis.spans,
-            &axis.weights,
-            &taps,
-            &width,
-            between
-        )
-    }
-
-    #[allow(clippy::too_many_arguments, reason = "the kernel's contract")]
-    pub(super) fn prepare_rows(
-        &self,
-        between: &Buffer<u8>,
-        images: usize,
-        width: usize,
-        axis: &AxisBuffers,
-        mean: &Buffer<f32>,
-        scale: &Buffer<f32>,
-        out: &mut Buffer<f32>,
-    ) -> Result<(), CudaError> {
-        need("the buffer between columns and rows", between, images * axis.input * width * 3)?;
-        need("the mean", mean, 3)?;
-        need("the scale", scale, 3)?;
-        need("the network's input", out, images * 3 * axis.output * width)?;
-        let grid = (blocks(width, 32), blocks(axis.output, 8), blocks(images, 1));
-        let (lines, width) = (int("the height", axis.input)?, int("the width", width)?);
-        let (height, taps) = (int("the height", axis.output)?, int("the filter", axis.taps)?);
-        launch!(
-            self,
-            prepare_rows,
-            grid,
-            (32, 8, 1),
-            between,
-            &lines,
-            &width,
-            &axis.spans,
-            &axis.weights,
-            &taps,
-            &height,
-            mean,
-            scale,
-            out
-        )
-    }
-
-    /// One feature map of `grid.images` pictures, `channels x map_height x map_width` values each, into values `base..` of patches of
-    /// `dim` values: averaged over `pool x pool` neighbours (odd), weighted, brought to the grid.
+    /// One feature map of `grid.images` images, `channels x map_height x map_width` values each, into values `base..` of patches of
+    /// `dim` values: averaged over `pool x pool` neighbours (odd), weighted, brought to the grid, put where `placement` says. The images
+    /// are the first piece of every frame, then the second of every frame, and so on.
     ///
     /// # Errors
     /// Buffers too small, an even `pool`, or a launch that fails.
@@ -181,6 +37,7 @@ impl Device {
         pool: usize,
         weight: f32,
         grid: Grid,
+        placement: &Placement,
         dim: usize,
         base: usize,
         out: &mut Buffer<f32>,
@@ -189,12 +46,16 @@ impl Device {
         holds("a map has a cell at least", map_height * map_width > 0)?;
         holds("the channels do not fit the patch", base + channels <= dim)?;
         need("the feature map", map, grid.images * channels * map_height * map_width)?;
-        need("the patches", out, grid.all() * dim)?;
+        holds("frames are of whole pieces", grid.images > 0 && grid.images.is_multiple_of(placement.pieces))?;
+        need("the pieces' patches", &placement.slots, placement.pieces * grid.size())?;
+        let frames = grid.images / placement.pieces;
+        need("the patches", out, frames * placement.rows * dim)?;
         let launched = (blocks(grid.size(), 32), blocks(channels, 8), blocks(grid.images, 1));
         let (channels, height, width) =
             (int("channels", channels)?, int("rows", map_height)?, int("columns", map_width)?);
         let (grid_height, grid_width) = (int("rows", grid.height)?, int("columns", grid.width)?);
         let (pool, dim, base) = (int("pool", pool)?, int("dim", dim)?, int("base", base)?);
+        let (frames, rows) = (int("frames", frames)?, int("rows", placement.rows)?);
         launch!(
             self,
             aggregate,
@@ -208,6 +69,9 @@ impl Device {
             &weight,
             &grid_height,
             &grid_width,
+            &placement.slots,
+            &frames,
+            &rows,
             &dim,
             &base,
             out

@@ -1,24 +1,42 @@
 //! NVIDIA cards: the device, buffers on it, and the project's own kernels (`kernels/*.cu`) behind functions that check every
-//! shape. All launches are in `launch.rs`. The driver is opened at run time; without one, [`Device::open`] says so.
+//! shape. All launches are in `launch.rs` and `matrix.rs`. The driver is opened at run time; without one, [`Device::open`] says so.
 //!
 //! Every kernel has a reference in this crate, and [`self_test`] compares them over random shapes: on a card by
 //! `andon doctor --gpu`, and in the tests on the CPU, where `kernels/host` runs the same sources behind the same driver calls.
 
+mod batch;
+mod bench;
 mod check;
+mod detector;
 mod device;
+mod image;
+mod landing;
 mod launch;
+mod matrix;
+mod pinned;
 mod prepare;
 mod score;
 mod search;
+mod shape;
+mod stage;
+#[cfg(feature = "tensorrt")]
+pub mod tensorrt;
+mod trunk;
 
 use thiserror::Error;
 
+pub use batch::{Batch, Member};
+pub use bench::{FrameTime, SearchTime, frame_time, search_time};
 pub use check::{Check, self_test};
+pub use detector::DevicePatchCore;
 pub use device::Device;
-pub use launch::{CellRange, Grid};
+pub use image::Compiled;
 pub use prepare::Preparer;
 pub use score::{DeviceScorer, FoundRegion};
-pub use search::{DeviceBank, Near};
+pub use search::{DeviceBank, Near, SearchBy};
+pub use shape::{CellRange, Grid, Placement};
+pub use stage::{Stage, StageSpec};
+pub use trunk::{DeviceInput, DeviceMap, DeviceTrunk};
 
 /// Values on the card.
 pub type Buffer<T> = cudarc::driver::CudaSlice<T>;

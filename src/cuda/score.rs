@@ -6,6 +6,7 @@ use crate::model::head::score::Scorer;
 /// From nearest rows to the anomaly map on the card; the twin of [`Scorer`]. Owns its buffers for a fixed number of pictures.
 pub struct DeviceScorer {
     grid: Grid,
+    room: usize,
     cells: Buffer<u32>,
     kernel: Option<Buffer<f32>>,
     /// The smoothed mask and the mask, where some cells are not looked at.
@@ -61,6 +62,7 @@ impl DeviceScorer {
         let all = images * grid.size();
         Ok(DeviceScorer {
             grid,
+            room: images,
             cells: device.upload(tables.cells)?,
             kernel: (tables.kernel.len() > 1).then(|| device.upload(tables.kernel)).transpose()?,
             masked: match tables.share.is_empty() {
@@ -77,12 +79,16 @@ impl DeviceScorer {
         })
     }
 
-    /// Maps of all pictures from the nearest row of each cell that is looked at.
+    /// Maps of the first `images` pictures, from the nearest row of each cell that is looked at.
     ///
     /// # Errors
-    /// Buffers too small, or a launch that fails.
-    pub fn score(&mut self, device: &Device, near: &Near) -> Result<(), CudaError> {
-        device.stream.memset_zeros(&mut self.map).map_err(CudaError::driver("clearing the map"))?;
+    /// More pictures than there is room for, buffers too small, or a launch that fails.
+    pub fn score(&mut self, device: &Device, near: &Near, images: usize) -> Result<(), CudaError> {
+        if images > self.room {
+            return Err(CudaError::Shape(format!("{images} pictures, there is room for {}", self.room)));
+        }
+        self.grid.images = images;
+        device.fill(&mut self.map, self.grid.all(), 0)?;
         let rows = self.weights.len();
         device.score_cells(&near.keys, &self.weights, rows, &self.cells, self.grid, &mut self.map)?;
         if let Some(kernel) = &self.kernel {
@@ -92,7 +98,7 @@ impl DeviceScorer {
         if let Some((share, looked)) = &self.masked {
             device.score_share(&mut self.map, self.grid, share, looked)?;
         }
-        device.score_range(&self.map, self.grid, &self.cells, &mut self.range)
+        Ok(())
     }
 
     /// The maps, one after the other.
@@ -100,7 +106,7 @@ impl DeviceScorer {
         &self.map
     }
 
-    /// The grid.
+    /// The grid, and how many pictures were scored last.
     pub fn grid(&self) -> Grid {
         self.grid
     }
@@ -109,9 +115,13 @@ impl DeviceScorer {
     ///
     /// # Errors
     /// A kernel failed, or the card is lost.
-    pub fn ranges(&self, device: &Device) -> Result<Vec<CellRange>, CudaError> {
+    pub fn ranges(&mut self, device: &Device) -> Result<Vec<CellRange>, CudaError> {
+        device.score_range(&self.map, self.grid, &self.cells, &mut self.range)?;
         let range = device.download(&self.range)?;
-        Ok(range.as_chunks::<2>().0.iter().map(|[least, most]| CellRange { least: *least, most: *most }).collect())
+        Ok(range.as_chunks::<2>().0[..self.grid.images]
+            .iter()
+            .map(|[least, most]| CellRange { least: *least, most: *most })
+            .collect())
     }
 
     /// The regions of each map at or above a threshold, by their lowest cell.
@@ -127,6 +137,6 @@ impl DeviceScorer {
             peak_cell: f.peak_cell,
         };
         let of = |all: &[Found]| all.iter().filter(|f| f.count > 0).map(region).collect();
-        Ok(found.chunks(self.grid.size().max(1)).map(of).collect())
+        Ok(found.chunks(self.grid.size().max(1)).take(self.grid.images).map(of).collect())
     }
 }

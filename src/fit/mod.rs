@@ -23,4 +23,4 @@ pub use images::{ImageError, MAX_SIDE, Picture, list_images, read_image};
 pub use learn::fit;
 pub use mask::Mask;
 pub use options::{BankSize, FitError, FitOptions, Fitted, MIN_IMAGES, Stage};
-pub use parity::{ParityError, parity_check};
+pub use parity::{ParityCase, ParityError, parity_check, parity_tolerance};

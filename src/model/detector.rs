@@ -222,20 +222,25 @@ impl Detector for PatchCore {
     }
 
     fn explain(&mut self, out: &Detection, threshold: f32) -> Regions {
-        let m = &self.bundle.manifest;
-        let cell_area = (m.input.width * m.tiles[0] * m.input.height * m.tiles[1]) as f32 / out.map.data.len() as f32;
-        let min_cells = m.scoring.min_area as f32 / cell_area;
-        let nearest = |cell: usize| {
-            let row = out.rows.get(cell).map_or(0, |r| *r as usize);
-            let at = self.bundle.bank_cell.get(row).map_or(0, |c| *c);
-            let share = |i: u32, of: u32| (i as f32 + 0.5) / of as f32;
-            let source = self.bundle.bank_source.get(row).map_or(0, |s| *s);
-            (source, [share(at % m.grid[0], m.grid[0]), share(at / m.grid[0], m.grid[1])])
-        };
-        regions(&out.map, threshold, out.frame, min_cells, &mut self.label, nearest)
+        explain(&self.bundle, out, threshold, &mut self.label)
     }
 
     fn engine_name(&self) -> &'static str {
         self.embedder.engine_name()
     }
+}
+
+/// Where a detection's map is at or above `threshold`, and which good patches are nearest there. `label` is scratch memory.
+pub(crate) fn explain(bundle: &Bundle, out: &Detection, threshold: f32, label: &mut Vec<u32>) -> Regions {
+    let m = &bundle.manifest;
+    let cell_area = (m.input.width * m.tiles[0] * m.input.height * m.tiles[1]) as f32 / out.map.data.len() as f32;
+    let min_cells = m.scoring.min_area as f32 / cell_area;
+    let nearest = |cell: usize| {
+        let row = out.rows.get(cell).map_or(0, |r| *r as usize);
+        let at = bundle.bank_cell.get(row).map_or(0, |c| *c);
+        let share = |i: u32, of: u32| (i as f32 + 0.5) / of as f32;
+        let source = bundle.bank_source.get(row).map_or(0, |s| *s);
+        (source, [share(at % m.grid[0], m.grid[0]), share(at / m.grid[0], m.grid[1])])
+    };
+    regions(&out.map, threshold, out.frame, min_cells, label, nearest)
 }

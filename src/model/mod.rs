@@ -4,6 +4,7 @@ mod backbone;
 pub mod bundle;
 pub mod detector;
 pub mod engine;
+pub mod graph;
 pub mod head;
 pub mod heatmap;
 

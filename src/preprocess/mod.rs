@@ -2,6 +2,7 @@
 //! compared with. Owned by one inspector; allocates only when a frame of a new size comes.
 
 mod resize;
+mod yuv;
 
 use serde::{Deserialize, Serialize};
 
@@ -9,6 +10,8 @@ use crate::types::{FrameView, PixelFormat};
 use resize::Resizer;
 #[cfg(feature = "cuda")]
 pub(crate) use resize::axis_tables;
+#[cfg(feature = "cuda")]
+pub(crate) use yuv::Weights as YuvWeights;
 
 /// What the network wants: three planes (red, green, blue) of `height * width` values `(x - mean) * scale`, x in 0..=255.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -46,6 +49,8 @@ pub struct Preprocessor {
     spec: InputSpec,
     resizer: Resizer,
     rgb: Vec<u8>,
+    /// A row of NV12 as RGB.
+    line: Vec<u8>,
     /// The normalised value of each byte, for each channel.
     table: [[f32; 256]; 3],
 }
@@ -55,7 +60,13 @@ impl Preprocessor {
     pub fn new(spec: InputSpec) -> Preprocessor {
         let table = std::array::from_fn(|c| std::array::from_fn(|x| (x as f32 - spec.mean[c]) * spec.scale[c]));
         let rgb = vec![0; spec.len()];
-        Preprocessor { resizer: Resizer::new(spec.width as usize, spec.height as usize), spec, rgb, table }
+        Preprocessor {
+            resizer: Resizer::new(spec.width as usize, spec.height as usize),
+            spec,
+            rgb,
+            line: Vec::new(),
+            table,
+        }
     }
 
     /// The input that it makes.
@@ -68,7 +79,10 @@ impl Preprocessor {
         let (width, height) = (self.spec.width as usize, self.spec.height as usize);
         if (frame.width, frame.height) == (width, height) {
             for (y, line) in out.chunks_exact_mut(width * 3).enumerate() {
-                copy_rgb(frame.row(y), frame.format, line);
+                match yuv::row_into(frame, y, &mut self.line) {
+                    true => line.copy_from_slice(&self.line),
+                    false => copy_rgb(frame.row(y), frame.format, line),
+                }
             }
         } else {
             self.resizer.resize_into(frame, out);
@@ -97,10 +111,10 @@ fn copy_rgb(row: &[u8], format: PixelFormat, out: &mut [u8]) {
     }
 }
 
-/// Bytes of a pixel and where red, green and blue are in it.
+/// Bytes of a pixel and where red, green and blue are in it; of NV12, the luma alone.
 pub(crate) fn channels(format: PixelFormat) -> (usize, [usize; 3]) {
     let order = match format {
-        PixelFormat::Gray8 => [0, 0, 0],
+        PixelFormat::Gray8 | PixelFormat::Nv12(_) => [0, 0, 0],
         PixelFormat::Rgb8 | PixelFormat::Rgba8 => [0, 1, 2],
         PixelFormat::Bgr8 | PixelFormat::Bgra8 => [2, 1, 0],
     };

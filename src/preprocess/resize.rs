@@ -4,7 +4,7 @@
 
 use crate::types::FrameView;
 
-use super::channels;
+use super::{channels, yuv};
 
 /// 32 bits less 8 of the pixel and 2 of headroom.
 const BITS: u32 = 22;
@@ -77,12 +77,14 @@ pub(super) struct Resizer {
     between: Vec<u8>,
     /// One row of the result before rounding.
     sums: Vec<i32>,
+    /// A row of NV12 as RGB.
+    line: Vec<u8>,
 }
 
 impl Resizer {
     pub fn new(width: usize, height: usize) -> Resizer {
         let (columns, rows) = (Axis::default(), Axis::default());
-        Resizer { width, height, columns, rows, between: Vec::new(), sums: Vec::new() }
+        Resizer { width, height, columns, rows, between: Vec::new(), sums: Vec::new(), line: Vec::new() }
     }
 
     /// `out` holds `width * height * 3` bytes.
@@ -91,11 +93,15 @@ impl Resizer {
         self.rows.prepare(frame.height, self.height);
         let (bytes, order) = channels(frame.format);
         // Grey is resized once and copied to the three channels at the end.
-        let planes = if bytes == 1 { 1 } else { 3 };
+        let planes = if bytes == 1 && frame.chroma.is_none() { 1 } else { 3 };
         let line = self.width * planes;
         self.between.resize(frame.height * line, 0);
         for (y, to) in self.between.chunks_exact_mut(line).enumerate() {
             let row = frame.row(y);
+            if yuv::row_into(frame, y, &mut self.line) {
+                columns::<3, 3>(&self.line, [0, 1, 2], &self.columns, to);
+                continue;
+            }
             match bytes {
                 1 => columns::<1, 1>(row, [0], &self.columns, to),
                 3 => columns::<3, 3>(row, order, &self.columns, to),

@@ -1,4 +1,5 @@
 use super::*;
+use crate::types::{Chroma, Yuv, YuvMatrix};
 
 fn spec(width: u32, height: u32) -> InputSpec {
     InputSpec { width, height, mean: [127.0; 3], scale: [1.0 / 128.0; 3] }
@@ -61,5 +62,32 @@ fn a_flat_picture_stays_flat_at_any_size() {
         let mut out = vec![0; 16 * 16 * 3];
         p.resize_rgb_into(&FrameView::new(PixelFormat::Rgb8, w, h, w * 3, &data).unwrap(), &mut out);
         assert!(out.iter().all(|v| *v == 77), "{w}x{h}");
+    }
+}
+
+#[test]
+fn nv12_is_prepared_as_its_colours_are_at_any_size_and_cut() {
+    let yuv = Yuv { matrix: YuvMatrix::Bt709, full_range: false };
+    let (w, h, stride, pairs) = (23usize, 17usize, 25usize, 30usize);
+    let luma: Vec<u8> = (0..stride * h).map(|i| (i * 37 % 251) as u8).collect();
+    let colour: Vec<u8> = (0..pairs * h.div_ceil(2)).map(|i| (i * 91 % 253) as u8).collect();
+    let chroma = Chroma { data: &colour, stride: pairs, odd: [0, 0] };
+    let frame = FrameView::nv12(yuv, (w, h), (stride, &luma), chroma).unwrap();
+    let weights = yuv::Weights::new(yuv);
+    let mut rgb = Vec::new();
+    for (y, x) in (0..h).flat_map(|y| (0..w).map(move |x| (y, x))) {
+        let pair = &colour[y / 2 * pairs + x / 2 * 2..][..2];
+        rgb.extend(weights.rgb(luma[y * stride + x], pair[0], pair[1]));
+    }
+    let same = FrameView::new(PixelFormat::Rgb8, w, h, w * 3, &rgb).unwrap();
+    for (x, y, cw, ch) in [(0, 0, w, h), (1, 3, 16, 12), (2, 0, 21, 5), (5, 7, 1, 1)] {
+        let (a, b) = (frame.crop(x, y, cw, ch).unwrap(), same.crop(x, y, cw, ch).unwrap());
+        for (to_w, to_h) in [(16, 12), (40, 3)] {
+            let (mut got, mut want) = (vec![0; to_w * to_h * 3], vec![0; to_w * to_h * 3]);
+            let mut p = Preprocessor::new(spec(to_w as u32, to_h as u32));
+            p.resize_rgb_into(&a, &mut got);
+            p.resize_rgb_into(&b, &mut want);
+            assert_eq!(got, want, "{cw}x{ch} from {x},{y} to {to_w}x{to_h}");
+        }
     }
 }

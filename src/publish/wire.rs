@@ -12,7 +12,7 @@ use serde::Serialize;
 use ulid::Ulid;
 
 use super::Record;
-use crate::types::{CameraId, Mono, Region, Seq, Verdict, WallClock};
+use crate::types::{CameraId, Machine, Mono, Region, Seq, Verdict, WallClock};
 
 pub use events::{EJECT_SCHEMA, EVENT_SCHEMA, EjectRecord, EventRecord, PART_SCHEMA, PartRecord, eject, event, part};
 pub use stats::{LatencyUs, MarginUs, ShedRecord, StatsRecord, stats};
@@ -43,6 +43,8 @@ pub struct Names {
     pub boot: Ulid,
     /// The clock by which every way out stamps the same record alike.
     pub clock: SharedClock,
+    /// Temperatures and clocks, as they were read last.
+    pub machine: Machine,
 }
 
 /// One pair of clocks for all ways out, so that a record has the same UTC stamps wherever it goes.

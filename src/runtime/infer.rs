@@ -10,13 +10,14 @@ use std::time::Duration;
 use crossbeam_channel::Receiver;
 
 use super::queue::Refuse;
+use super::replace::{Made, Replacement};
 use super::status::Status;
 use super::wiring::PartEvent;
 use crate::model::Detector;
 use crate::types::{CameraId, Detection, Fault, Frame, Mono, Pool, Regions, ScoreMap};
 
-/// Makes a fresh, warmed-up detector; called at start and after a fault.
-pub type MakeDetector = Box<dyn FnMut() -> Result<Box<dyn Detector>, String> + Send>;
+/// Makes a detector; called at start and after a fault.
+pub type MakeDetector = Box<dyn FnMut() -> Result<Made, String> + Send>;
 
 /// More rebuilds than this within [`WINDOW`] are no passing fault.
 const RESTARTS: usize = 5;
@@ -27,6 +28,7 @@ pub(super) struct Infer {
     pub camera: CameraId,
     pub make: MakeDetector,
     pub detector: Box<dyn Detector>,
+    pub replacement: Option<Arc<Replacement>>,
     pub frames: Receiver<Frame>,
     pub parts: Refuse<PartEvent>,
     pub maps: Pool<ScoreMap>,
@@ -42,6 +44,7 @@ impl Infer {
             let taken = Mono::now();
             let number = frame.number;
             let queue_ns = taken.0.saturating_sub(frame.t_capture.0);
+            self.replace();
             let result = self.detect(&frame, &mut out);
             // The camera's buffer goes back before anything else is done.
             drop(frame);
@@ -103,7 +106,19 @@ impl Infer {
         rebuilt.push_back(now);
         self.status.cameras[self.camera.index()].detector_restarts.fetch_add(1, Relaxed);
         tracing::error!(camera = %self.camera, %fault, "rebuilding the detector");
-        self.detector = (self.make)().map_err(|e| format!("{fault}; the detector could not be rebuilt: {e}"))?;
+        let made = (self.make)().map_err(|e| format!("{fault}; the detector could not be rebuilt: {e}"))?;
+        self.detector = made.detector;
+        self.status.cameras[self.camera.index()].runs_on(self.detector.engine_name(), made.degraded);
         Ok(())
+    }
+
+    /// Takes a better detector, if one was made meanwhile.
+    fn replace(&mut self) {
+        let Some(replacement) = &self.replacement else { return };
+        if let Some(degraded) = replacement.exchange(&mut self.detector) {
+            let engine = self.detector.engine_name();
+            self.status.cameras[self.camera.index()].runs_on(engine, degraded);
+            tracing::info!(camera = %self.camera, engine, "another engine inspects from now on");
+        }
     }
 }

@@ -14,6 +14,7 @@ use super::inputs;
 use super::lane::{Lane, LaneSpec, Office};
 use super::publish::Publish;
 use super::queue::Refuse;
+use super::replace::Replacement;
 use super::status::{Active, Status};
 use super::threads::{Joined, real_time, spawn};
 use super::wiring::{self, PartEvent};
@@ -30,6 +31,8 @@ pub struct CameraSpec {
     pub source: Box<dyn Source>,
     /// Makes the detector, now and after a fault.
     pub make_detector: MakeDetector,
+    /// Where a better one may come from while the line runs.
+    pub replacement: Option<Arc<Replacement>>,
     /// What judges at start.
     pub active: Active,
     /// Capture to outcome at most in free run; a later result does not count.
@@ -150,9 +153,9 @@ impl Line {
 
         let mut ready = Vec::with_capacity(cameras.len());
         for mut camera in cameras {
-            let detector =
+            let made =
                 (camera.make_detector)().map_err(|why| LineError::Detector { camera: camera.name.clone(), why })?;
-            ready.push((camera, detector));
+            ready.push((camera, made.detector));
         }
 
         let publish = Publish { records: records_rx, maps: maps_rx, sinks, status: status.clone() };
@@ -209,6 +212,7 @@ impl Line {
             camera,
             make: spec.make_detector,
             detector,
+            replacement: spec.replacement,
             frames: frames_rx,
             parts: self.parts.clone(),
             maps: wiring::map_pool(),

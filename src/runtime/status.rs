@@ -47,6 +47,17 @@ impl CameraStatus {
         }
     }
 
+    /// From now on, another engine judges.
+    pub(super) fn runs_on(&self, engine: &str, degraded: bool) {
+        self.active.rcu(|active| {
+            let mut active = Active { degraded, ..Active::clone(active) };
+            if active.model.engine != engine {
+                active.model = Arc::new(ModelTag { engine: engine.to_owned(), ..ModelTag::clone(&active.model) });
+            }
+            active
+        });
+    }
+
     /// How the camera is.
     pub fn state(&self) -> CameraState {
         match self.state.load(Relaxed) {

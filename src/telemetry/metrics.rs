@@ -8,7 +8,7 @@ use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::types::{CameraId, NoticeKind, Outcome, Reason, Verdict};
+use crate::types::{CameraId, Machine, NoticeKind, Outcome, Reason, Verdict};
 
 /// Upper bounds of the latency buckets, in seconds.
 const BUCKETS: [f64; 12] = [0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1.0];
@@ -19,6 +19,8 @@ pub struct Metrics {
     cameras: Vec<PerCamera>,
     notices: [AtomicU64; NoticeKind::ALL.len()],
     ejected: AtomicU64,
+    /// Temperatures and clocks, for whoever reads them to leave here.
+    pub machine: Machine,
 }
 
 #[derive(Debug)]
@@ -52,6 +54,7 @@ impl Metrics {
             cameras: cameras.iter().map(per_camera).collect(),
             notices: std::array::from_fn(|_| zero()),
             ejected: zero(),
+            machine: Machine::default(),
         })
     }
 
@@ -176,6 +179,26 @@ impl Collector for Metrics {
             let n = c.detector_restarts.load(Relaxed);
             family.encode_family(&[("camera", c.name.as_str())])?.encode_counter(&n, NONE)?;
         }
-        Ok(())
+        encode_machine(&self.machine, &mut encoder)
     }
+}
+
+fn encode_machine(machine: &Machine, encoder: &mut DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+    let states = machine.states();
+    let help = "1 while it is held back, by heat or power";
+    let mut family = encoder.encode_descriptor("slowed", help, None, MetricType::Gauge)?;
+    for s in &states {
+        family.encode_family(&[("what", s.what.as_str())])?.encode_gauge(&i64::from(s.slowed.is_some()))?;
+    }
+    let help = "The hottest sensor";
+    let mut family = encoder.encode_descriptor("temperature", help, Some(&Unit::Celsius), MetricType::Gauge)?;
+    for (s, celsius) in states.iter().filter_map(|s| Some((s, s.celsius?))) {
+        family.encode_family(&[("what", s.what.as_str())])?.encode_gauge(&celsius)?;
+    }
+    let hertz = Unit::Other("hertz".to_owned());
+    let mut family = encoder.encode_descriptor("clock", "The clock now", Some(&hertz), MetricType::Gauge)?;
+    for (s, mhz) in states.iter().filter_map(|s| Some((s, s.mhz?))) {
+        family.encode_family(&[("what", s.what.as_str())])?.encode_gauge(&(i64::from(mhz) * 1_000_000))?;
+    }
+    Ok(())
 }

@@ -1,9 +1,11 @@
 //! What people and monitoring see of the program. The hot lane only touches atomics and preallocated histograms here.
 
+mod heat;
 mod latency;
 mod logging;
 mod metrics;
 
+pub use heat::Heat;
 pub use latency::LatencyHistogram;
 pub use logging::{LogGuard, LogOptions, init_logging};
 pub use metrics::Metrics;

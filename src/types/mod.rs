@@ -23,6 +23,7 @@
 
 mod detection;
 mod frame;
+mod machine;
 mod ids;
 mod outcome;
 mod part;
@@ -33,8 +34,9 @@ mod time;
 mod verdict;
 
 pub use detection::{Detection, Fault, ScoreMap, StageTimes};
-pub use frame::{Frame, FrameView, PixelFormat, Pixels};
+pub use frame::{Chroma, Frame, FrameView, PixelFormat, Pixels, Yuv, YuvMatrix};
 pub use ids::{CameraId, Seq};
+pub use machine::{ClockState, Machine};
 pub use outcome::{Outcome, Reason};
 pub use part::{Belt, Fired, FrameNo, Notice, NoticeKind, Part, PartEnd, Ticks};
 pub use pool::{Pool, Pooled};

@@ -9,7 +9,8 @@ use std::time::Duration;
 use andon::capture::{
     CameraState, CaptureError, Feed, GstOptions, GstSource, Next, Painter, PipelineSpec, Source, built_in_pipelines,
 };
-use andon::types::{Frame, Mono, PixelFormat};
+use andon::preprocess::{InputSpec, Preprocessor};
+use andon::types::{Frame, Mono, PixelFormat, Yuv, YuvMatrix};
 
 use crate::common;
 
@@ -103,6 +104,40 @@ fn grey_cameras_are_taken_as_they_are() {
     let text = "videotestsrc num-buffers=1 ! video/x-raw,format=GRAY8,width=33,height=20 ! appsink name=sink";
     let got = collect(&mut source(text, quick()), Duration::from_secs(5), |g| !g.is_empty());
     assert_eq!(frames(&got)[0].geometry, Some((33, 20, 36, PixelFormat::Gray8)));
+}
+
+#[test]
+fn nv12_has_the_colours_that_its_caps_say() {
+    let colours =
+        [("bt601", YuvMatrix::Bt601, false), ("bt709", YuvMatrix::Bt709, false), ("1:4:0:0", YuvMatrix::Bt601, true)];
+    for (colorimetry, matrix, full_range) in colours {
+        let pixels = |caps: &str| {
+            let text = format!(
+                "videotestsrc num-buffers=1 pattern=smpte75 ! video/x-raw,format=RGB,width=322,height=240 ! videoconvert ! video/x-raw,format={caps} ! appsink name=sink"
+            );
+            let (mut source, end) = (source(&text, quick()), Mono::now() + Duration::from_secs(5));
+            let frame = loop {
+                match source.next(end).unwrap() {
+                    Next::Frame(frame) => break frame,
+                    _ => assert!(Mono::now() < end, "no frame"),
+                }
+            };
+            let view = frame.view().unwrap();
+            let spec = InputSpec { width: 322, height: 240, mean: [0.0; 3], scale: [1.0; 3] };
+            let mut rgb = vec![0; 322 * 240 * 3];
+            Preprocessor::new(spec).resize_rgb_into(&view, &mut rgb);
+            (view.format, rgb)
+        };
+        let (format, got) = pixels(&format!("NV12,colorimetry={colorimetry}"));
+        assert_eq!(format, PixelFormat::Nv12(Yuv { matrix, full_range }));
+        let (_, want) = pixels("RGB");
+        // In the middle of each bar; GStreamer rounds luma and colours to bytes on the way.
+        for bar in 0..7 {
+            let at = (80 * 322 + 23 + bar * 46) * 3;
+            let off = (0..3).map(|c| got[at + c].abs_diff(want[at + c])).max().unwrap();
+            assert!(off <= 3, "{colorimetry}, bar {bar}: {:?} for {:?}", &got[at..at + 3], &want[at..at + 3]);
+        }
+    }
 }
 
 #[test]
@@ -266,9 +301,9 @@ fn silence_does_not_hold_the_caller_beyond_its_time() {
 }
 
 /// Encodes a video with GStreamer's own tools.
-pub fn encode_video(path: &Path, pictures: u32, size: (u32, u32)) {
+pub fn encode_video(path: &Path, pictures: u32, fps: u32, size: (u32, u32)) {
     let text = format!(
-        "videotestsrc num-buffers={pictures} pattern=ball ! video/x-raw,format=I420,width={},height={},framerate=25/1 ! jpegenc ! avimux ! filesink location={}",
+        "videotestsrc num-buffers={pictures} pattern=ball ! video/x-raw,format=I420,width={},height={},framerate={fps}/1 ! jpegenc ! avimux ! filesink location={}",
         size.0,
         size.1,
         path.display()
@@ -281,7 +316,7 @@ pub fn encode_video(path: &Path, pictures: u32, size: (u32, u32)) {
 fn a_video_file_plays_to_its_end_with_every_frame() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("belt.avi");
-    encode_video(&file, 20, (160, 120));
+    encode_video(&file, 20, 25, (160, 120));
     let spec = PipelineSpec::load("file", &vars(&[("FILE", file.to_str().unwrap())])).unwrap();
     let mut source = GstSource::new(spec, GstOptions { end_at_eos: true, ..quick() }).unwrap();
     let got = collect(&mut source, Duration::from_secs(20), |_| false);

@@ -1,12 +1,12 @@
 //! The kernels beside their references, through the real driver's interface: on a card where there is one, on the CPU where
 //! `make test` has put the emulated driver on the library path.
 
-use andon::cuda::{CudaError, Device, DeviceBank, Grid, Near, self_test};
+use andon::cuda::{CudaError, Device, DeviceBank, Grid, Near, Placement, self_test};
 use serde_json::Value;
 
 use crate::common;
 
-fn device() -> Option<Device> {
+pub(crate) fn device() -> Option<Device> {
     match Device::open(0) {
         Ok(device) => Some(device),
         Err(CudaError::NoDriver) => {
@@ -23,6 +23,12 @@ fn every_kernel_agrees_with_its_reference() {
     let Some(device) = device() else { return };
     for check in self_test(&device, 30, 7).unwrap() {
         assert!(check.holds(), "{check:?}");
+    }
+    // The emulated driver's second card shares its memory with the processor, as a Jetson's does.
+    if let Ok(shared) = Device::open(1) {
+        for check in self_test(&shared, 4, 8).unwrap() {
+            assert!(check.holds(), "{check:?}");
+        }
     }
 }
 
@@ -44,16 +50,20 @@ fn wrong_sizes_are_refused_before_anything_is_launched() {
     let map = device.upload(&[0.0f32; 12]).unwrap();
     let mut out = device.zeros(24).unwrap();
     let grid = Grid { images: 1, height: 3, width: 4 };
-    assert!(told(device.aggregate(&map, (1, 3, 4), 2, 1.0, grid, 1, 0, &mut out)).contains("odd"));
-    assert!(told(device.aggregate(&map, (1, 3, 4), 3, 1.0, grid, 1, 1, &mut out)).contains("do not fit the patch"));
-    assert!(told(device.aggregate(&map, (2, 3, 4), 3, 1.0, grid, 2, 0, &mut out)).contains("24 are needed"));
+    let whole = Placement::whole(&device, 12).unwrap();
+    assert!(Placement::new(&device, &[0, 2], 1, 2).is_err_and(|e| e.to_string().contains("row that is not there")));
+    assert!(told(device.aggregate(&map, (1, 3, 4), 2, 1.0, grid, &whole, 1, 0, &mut out)).contains("odd"));
+    assert!(
+        told(device.aggregate(&map, (1, 3, 4), 3, 1.0, grid, &whole, 1, 1, &mut out)).contains("do not fit the patch")
+    );
+    assert!(told(device.aggregate(&map, (2, 3, 4), 3, 1.0, grid, &whole, 2, 0, &mut out)).contains("24 are needed"));
     assert!(told(device.upload_into(&[0.0f32; 30], &mut out)).contains("do not fit"));
     // And nothing of it stays behind.
     device.wait().unwrap();
 }
 
 fn doctor(environment: &[(&str, &str)]) -> common::Said {
-    let mut command = common::andon(&["doctor", "--gpu", "--json"]);
+    let mut command = common::andon(&["doctor", "--gpu", "--quick", "--json"]);
     common::run(command.envs(environment.iter().copied()))
 }
 
@@ -71,10 +81,17 @@ fn the_doctor_checks_the_card_and_says_what_is_missing() {
     let s = doctor(&[("LD_LIBRARY_PATH", "/nonexistent")]);
     assert!(!emulated || (s.code == 1 && s.err.contains("no NVIDIA driver")), "{} {}", s.out, s.err);
     if emulated {
-        // Threads in another order, and no memory.
-        let s = doctor(&[("ANDON_EMULATED_BACKWARDS", "1")]);
-        assert_eq!(s.code, 0, "{} {}", s.out, s.err);
+        assert_eq!(report["kernels"], "before");
+        // Threads in another order, on a driver that has to compile the kernels itself; and no memory.
+        let s = doctor(&[("ANDON_EMULATED_BACKWARDS", "1"), ("ANDON_EMULATED_OLD", "1")]);
+        assert!(s.code == 0 && s.out.contains("\"kernels\":\"by_the_driver\""), "{} {}", s.out, s.err);
         let s = doctor(&[("ANDON_EMULATED_BYTES", "1000")]);
         assert!(s.code == 1 && s.err.contains("out of memory"), "{} {}", s.out, s.err);
+        // The emulated NVML's card is too hot.
+        let s = common::run(&mut common::andon(&["doctor"]));
+        assert!(s.out.contains("CPU emulation 93 °C 900 of 1980 MHz, held back: too hot, power limit"), "{}", s.out);
+        // A card that is lost half-way.
+        let s = doctor(&[("ANDON_EMULATED_LOST_AFTER", "50")]);
+        assert!(s.code == 1 && s.err.contains("unspecified launch failure"), "{} {}", s.out, s.err);
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use andon::capture::{CameraState, CaptureError, Next, Source};
 use andon::model::Detector;
 use andon::publish::{Offer, Record, Sink};
-use andon::runtime::{Active, CameraSpec, Line, LineError, LineReport, LineSpec};
+use andon::runtime::{Active, CameraSpec, Line, LineError, LineReport, LineSpec, Made, Replacement};
 use andon::telemetry::Metrics;
 use andon::types::{
     Counts, Detection, Fault, Frame, FrameNo, FrameView, ModelTag, Mono, Outcome, PixelFormat, Pixels, Pooled, Reason,
@@ -141,13 +141,22 @@ impl Ran {
     }
 }
 
+fn made(detector: impl Detector + 'static) -> Made {
+    Made { detector: Box::new(detector), degraded: false }
+}
+
 fn run(script: &[Step], deadline_ms: u64) -> Ran {
+    run_with(script, deadline_ms, None)
+}
+
+fn run_with(script: &[Step], deadline_ms: u64, replacement: Option<Arc<Replacement>>) -> Ran {
     let kept = Kept::default();
     let status = Line::status_of([("cam".to_owned(), active())]);
     let spec = CameraSpec {
         name: "cam".into(),
         source: Box::new(Scripted(Vec::from(script).into_iter())),
-        make_detector: Box::new(|| Ok(Box::new(Obedient))),
+        make_detector: Box::new(|| Ok(made(Obedient))),
+        replacement,
         active: active(),
         deadline: Duration::from_millis(deadline_ms),
         presence: None,
@@ -164,7 +173,59 @@ fn run(script: &[Step], deadline_ms: u64) -> Ran {
 
 /// Frames with enough time between them that none is pushed out.
 fn spaced(values: &[u8]) -> Vec<Step> {
-    values.iter().flat_map(|v| [Step::Frame(*v), Step::Wait(30)]).collect()
+    values.iter().flat_map(|v| [Step::Frame(*v), Step::Wait(50)]).collect()
+}
+
+/// The same scores by another engine, which faults on 250 and is then made anew as an [`Obedient`].
+struct Better;
+
+impl Detector for Better {
+    fn explain(&mut self, _: &Detection, _: f32) -> Regions {
+        Regions::default()
+    }
+
+    fn warm_up(&mut self) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    fn detect(&mut self, frame: &FrameView<'_>, out: &mut Detection) -> Result<(), Fault> {
+        out.score = f32::from(frame.data[0]);
+        if frame.data[0] == 250 { Err(Fault::Engine("better")) } else { Ok(()) }
+    }
+
+    fn engine_name(&self) -> &'static str {
+        "better"
+    }
+}
+
+#[test]
+fn a_better_engine_takes_over_between_two_parts_and_a_lost_one_is_made_good() {
+    let replacement = Arc::new(Replacement::default());
+    let offered = replacement.clone();
+    let offer = std::thread::scope(|scope| {
+        let maker = scope.spawn(move || {
+            std::thread::sleep(Duration::from_millis(300));
+            offered.offer(Made { detector: Box::new(Better), degraded: true });
+            (0..200).any(|_| {
+                std::thread::sleep(Duration::from_millis(10));
+                offered.retired().is_some_and(|old| old.engine_name() == "obedient")
+            })
+        });
+        // Time before and after the fault, so that even a busy machine does not leave that frame out.
+        let pause = |n: u32| Step::Wait(if n == 49 || n == 50 { 300 } else { 10 });
+        let script: Vec<Step> = (0..60).flat_map(|n| [Step::Frame(if n == 50 { 250 } else { 7 }), pause(n)]).collect();
+        let ran = run_with(&script, 1000, Some(replacement));
+        assert_eq!(ran.counts().offered, 60);
+        let counts = ran.counts();
+        assert_eq!((counts.pass + counts.uninspected, counts.error, ran.rebuilt), (59, 1, 1));
+        assert!(counts.pass > 30, "{counts:?}");
+        let engines: Vec<(&str, bool)> = ran.verdicts.iter().map(|v| (v.model.engine.as_str(), v.degraded)).collect();
+        let mut changes = engines.clone();
+        changes.dedup();
+        assert_eq!(changes, [("obedient", false), ("better", true), ("obedient", false)], "{engines:?}");
+        maker.join().unwrap()
+    });
+    assert!(offer, "the old detector goes back to who made the new one");
 }
 
 #[test]
@@ -258,7 +319,8 @@ fn a_stop_in_full_flight_forgets_nobody() {
     let spec = CameraSpec {
         name: "cam".into(),
         source: Box::new(Scripted(script.into_iter())),
-        make_detector: Box::new(|| Ok(Box::new(Obedient))),
+        make_detector: Box::new(|| Ok(made(Obedient))),
+        replacement: None,
         active: active(),
         deadline: Duration::from_secs(5),
         presence: None,
@@ -303,7 +365,8 @@ fn a_slow_sink_slows_nothing_but_itself() {
     let spec = CameraSpec {
         name: "cam".into(),
         source: Box::new(Scripted(spaced(&[10; 20]).into_iter())),
-        make_detector: Box::new(|| Ok(Box::new(Obedient))),
+        make_detector: Box::new(|| Ok(made(Obedient))),
+        replacement: None,
         active: active(),
         deadline: Duration::from_secs(5),
         presence: None,
@@ -326,7 +389,8 @@ fn two_cameras_count_apart() {
     let camera = |name: &String, values: &[u8]| CameraSpec {
         name: name.clone(),
         source: Box::new(Scripted(spaced(values).into_iter())),
-        make_detector: Box::new(|| Ok(Box::new(Obedient))),
+        make_detector: Box::new(|| Ok(made(Obedient))),
+        replacement: None,
         active: active(),
         deadline: Duration::from_secs(1),
         presence: None,
@@ -399,7 +463,7 @@ mod streams {
             std::fs::copy(f, dir.path().join(format!("{i:05}.jpg"))).unwrap();
         }
         let camera = format!(
-            "pipeline = \"images\"\nmodel = \"tile.andon\"\non_eos = \"end\"\ndeadline_ms = 5000\nvars = {{ pattern = \"{}/%05d.jpg\", fps = \"10\" }}\n",
+            "pipeline = \"images\"\nmodel = \"tile.andon\"\non_eos = \"end\"\ndeadline_ms = 5000\nvars = {{ pattern = \"{}/%05d.jpg\", fps = \"5\" }}\n",
             dir.path().display()
         );
         let (lines, _) = run_service(&config(dir.path(), &camera));
@@ -418,7 +482,7 @@ mod streams {
     fn a_video_file_goes_through_the_service_and_a_wrong_size_is_an_error_of_every_part() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("belt.avi");
-        crate::capture::encode_video(&file, 12, (160, 120));
+        crate::capture::encode_video(&file, 12, 5, (160, 120));
         let camera = |extra: &str| {
             format!(
                 "pipeline = \"file\"\nmodel = \"{}\"\non_eos = \"end\"\ndeadline_ms = 5000\n{extra}vars = {{ file = \"{}\" }}\n",

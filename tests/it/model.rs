@@ -35,7 +35,7 @@ fn floats(n: usize, seed: u64) -> Vec<f32> {
 }
 
 fn options(choice: EngineChoice) -> EngineOptions {
-    EngineOptions { choice, threads: 2, ort_library: ort_library() }
+    EngineOptions { choice, threads: 2, ort_library: ort_library(), ..EngineOptions::default() }
 }
 
 /// The test binary lies one folder deeper than the program.
@@ -200,8 +200,12 @@ fn both_engines_give_the_same_scores() {
 fn an_absent_or_wrong_library_is_an_error_that_names_it() {
     let backbone = Backbone::embedded();
     let network = Network { onnx: &backbone.onnx, input: &backbone.input, outputs: &backbone.outputs };
-    let with =
-        |choice, path: &Path| open(&network, &EngineOptions { choice, threads: 1, ort_library: Some(path.to_owned()) });
+    let with = |choice, path: &Path| {
+        open(
+            &network,
+            &EngineOptions { choice, threads: 1, ort_library: Some(path.to_owned()), ..EngineOptions::default() },
+        )
+    };
     let absent = Path::new("/nonexistent/libonnxruntime.so");
     let message = with(EngineChoice::Ort, absent).err().unwrap().to_string();
     assert!(message.contains("/nonexistent/libonnxruntime.so") && message.contains("make setup"), "{message}");

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use andon::telemetry::Metrics;
-use andon::types::CameraId;
+use andon::types::{CameraId, ClockState};
 use andon::web::{Health, Server};
 
 fn get(address: SocketAddr, path: &str) -> (String, String) {
@@ -29,6 +29,14 @@ fn metrics_are_openmetrics_and_count() {
     let (server, metrics) = start(Arc::new(|| Ok(())));
     metrics.offered(CameraId(1), 3);
     metrics.camera(CameraId(0), true, 4, 0);
+    let hot = ClockState {
+        what: "gpu".into(),
+        celsius: Some(91.5),
+        mhz: Some(306),
+        full_mhz: Some(918),
+        slowed: Some("too hot".into()),
+    };
+    metrics.machine.set(vec![hot, ClockState { what: "processor".into(), ..ClockState::default() }]);
     let (head, body) = get(server.address(), "/metrics");
     assert!(head.starts_with("http/1.1 200") && head.contains("application/openmetrics-text"), "{head}");
     assert!(body.contains("andon_parts_offered_total{camera=\"side\"} 3"), "{body}");
@@ -36,6 +44,14 @@ fn metrics_are_openmetrics_and_count() {
         body.contains("andon_camera_up{camera=\"top\"} 1")
             && body.contains("andon_camera_restarts_total{camera=\"top\"} 4")
     );
+    for line in [
+        "andon_slowed{what=\"gpu\"} 1",
+        "andon_slowed{what=\"processor\"} 0",
+        "andon_temperature_celsius{what=\"gpu\"} 91.5",
+        "andon_clock_hertz{what=\"gpu\"} 306000000",
+    ] {
+        assert!(body.contains(line), "{line} missing in {body}");
+    }
     assert!(body.contains("outcome=\"UNINSPECTED\",reason=\"late\"") && body.ends_with("# EOF\n"));
     // Every sample belongs to a family that was declared before it, and has a number.
     let mut families = Vec::new();

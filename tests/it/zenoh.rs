@@ -64,6 +64,7 @@ fn names() -> Names {
         simulated: true,
         boot: ulid::Ulid::generate(),
         clock: Default::default(),
+        machine: Default::default(),
     }
 }
 
@@ -145,12 +146,12 @@ fn subscriber(port: u16, args: &[&str]) -> Option<Peer> {
 fn python_receives_every_verdict_with_key_encoding_quality_and_schema() {
     let port = common::free_port();
     let mut bench = start(options(Some(port), None));
-    // Before anybody listens and perhaps before the session is open: these wait in the ring or the cache.
     let Some(mut peer) = subscriber(port, &["60", "andon/**/verdict", "andon/**/stats"]) else { return };
     for seq in 0..500 {
         assert_ne!(bench.sink.offer(&verdict(seq)), Offer::Ignored);
         std::thread::sleep(Duration::from_millis(1));
     }
+    assert!(peer.wait(|v| v["payload"]["seq"] == 499), "{:?}", peer.seen.last());
     bench.sink.offer(&stats());
     assert!(peer.wait(|v| v["key"] == "andon/s/l/st/top/stats"), "{:?}", peer.seen.last());
     let got: Vec<&Value> = peer.seen.iter().filter(|v| v["key"] == "andon/s/l/st/top/verdict").collect();
@@ -161,8 +162,6 @@ fn python_receives_every_verdict_with_key_encoding_quality_and_schema() {
     let mut ids = std::collections::HashSet::new();
     for v in &got {
         assert_eq!(v["encoding"], "application/json;schema=andon.verdict.v1");
-        assert_eq!((v["priority"].as_str(), v["congestion"].as_str()), (Some("REAL_TIME"), Some("DROP")));
-        assert_eq!(v["express"], true);
         let p = &v["payload"];
         for key in &required {
             assert!(p.get(key).is_some(), "{key} is missing in {p}");
@@ -175,6 +174,9 @@ fn python_receives_every_verdict_with_key_encoding_quality_and_schema() {
         assert_eq!((p["camera"].as_str(), p["reason"].as_str()), (Some("top"), Some("under_threshold")));
         assert!(ids.insert(p["id"].as_str().unwrap().to_owned()), "ids are unique");
     }
+    // What a busy machine dropped on the way came as an answer, with an answer's quality.
+    let fast = |v: &&&Value| v["priority"] == "REAL_TIME" && v["congestion"] == "DROP" && v["express"] == true;
+    assert!(got.iter().filter(fast).count() > 250, "{:?}", got.last());
     let s = &peer.seen.last().unwrap();
     assert_eq!(s["priority"], "BACKGROUND");
     assert_eq!((s["payload"]["offered"].as_u64(), s["payload"]["adds_up"].as_bool()), (Some(3), Some(true)));
@@ -341,10 +343,10 @@ fn print_latency_from_put_to_python() {
         std::thread::sleep(Duration::from_millis(20));
     }
     assert!(peer.wait(|v| v["payload"]["seq"] == 99));
-    let arrived = peer.seen.iter().filter(|v| v["payload"]["seq"].is_u64());
-    let mut us: Vec<u64> = arrived.zip(&sent).map(|(v, t)| (v["arrived"].as_u64().unwrap() - t.0) / 1000).collect();
+    let arrived = peer.seen.iter().filter_map(|v| Some((v["payload"]["seq"].as_u64()?, v["arrived"].as_u64()?)));
+    let mut us: Vec<u64> = arrived.map(|(seq, at)| (at - sent[seq as usize].0) / 1000).collect();
     us.sort_unstable();
-    eprintln!("verdict put -> Python, 50/s: p50 {} us, p99 {} us, max {} us", us[50], us[98], us[99]);
+    eprintln!("verdict put -> Python, 50/s: p50 {} us, p99 {} us, max {} us", us[50], us[98], us[us.len() - 1]);
 }
 
 #[test]

@@ -86,9 +86,9 @@ fn a_value_of_the_wrong_kind_is_named_with_its_line() {
 #[test]
 fn everything_out_of_range_is_listed_at_once() {
     let text = refusal(
-        "site = \"a/b\"\n[metrics]\nlisten = \"here\"\n[cameras.top]\npipeline = \"\"\nmodel = \"m\"\ndeadline_ms = 0\nthreshold = -1.0\n",
+        "site = \"a/b\"\n[metrics]\nlisten = \"here\"\n[cameras.top]\npipeline = \"\"\nmodel = \"m\"\ndeadline_ms = 0\nthreshold = -1.0\n[engine]\nmax_wait_ms = -1.0\n",
     );
-    for word in ["site:", "metrics.listen:", "pipeline:", "deadline_ms:", "threshold:"] {
+    for word in ["engine.max_wait_ms:", "site:", "metrics.listen:", "pipeline:", "deadline_ms:", "threshold:"] {
         assert!(text.contains(word), "{word} missing in {text}");
     }
 }

@@ -8,20 +8,25 @@ mod ort_library;
 mod rten;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use super::graph::Precision;
 use crate::preprocess::InputSpec;
 
 /// Which engine to use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum EngineChoice {
-    /// ONNX Runtime when its library is found, rten otherwise.
+    /// The fastest that is there: an engine for the card that was built and compared, ONNX Runtime when its library is found, rten.
     #[default]
     Auto,
+    /// TensorRT on an NVIDIA card, or nothing.
+    #[value(name = "tensorrt")]
+    TensorRt,
     /// ONNX Runtime or nothing.
     Ort,
     /// The compiled-in engine.
@@ -85,6 +90,21 @@ pub struct EngineOptions {
     pub threads: usize,
     /// Where `libonnxruntime.so` is; `None` searches.
     pub ort_library: Option<PathBuf>,
+    /// Engines for a card.
+    pub card: CardOptions,
+}
+
+/// How networks are run on an NVIDIA card.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CardOptions {
+    /// Arithmetic.
+    pub precision: Precision,
+    /// The folder of TensorRT's libraries; `None` asks the system's loader.
+    pub tensorrt: Option<PathBuf>,
+    /// Where built engines are kept; `None` is `~/.cache/andon/engines`, or where `XDG_CACHE_HOME` points.
+    pub cache: Option<PathBuf>,
+    /// How long a frame waits for those of other cameras with the same model, to be judged together.
+    pub max_wait: Duration,
 }
 
 /// An engine that is ready.
@@ -118,6 +138,9 @@ pub enum EngineError {
         /// Loader's or library's words.
         why: String,
     },
+    /// On the card, only whole detectors run.
+    #[error("this runs on the CPU; use the engine ort or rten for it")]
+    CpuOnly,
     /// The network is refused.
     #[error("{engine} cannot load the network: {why}")]
     Load {
@@ -149,6 +172,7 @@ pub fn open(network: &Network<'_>, options: &EngineOptions) -> Result<Opened, En
     match options.choice {
         EngineChoice::Ort => Ok(Opened { engine: open_ort(network, options)?, degraded: None }),
         EngineChoice::Rten => Ok(Opened { engine: open_rten(network, options)?, degraded: None }),
+        EngineChoice::TensorRt => Err(EngineError::CpuOnly),
         EngineChoice::Auto => match open_ort(network, options) {
             Ok(engine) => Ok(Opened { engine, degraded: None }),
             Err(why) => Ok(Opened { engine: open_rten(network, options)?, degraded: Some(why.to_string()) }),

@@ -163,35 +163,58 @@ impl Scorer {
         rows: &[f32],
         searcher: &mut Searcher,
     ) -> f32 {
+        let Some((peak, at)) = self.peak(map) else { return f32::NAN };
+        if !self.looks_around() || peak.is_nan() {
+            return self.of_map(map, peak);
+        }
+        let dim = features.len() / self.cells.len();
+        self.reweighted(peak, &near[at], &features[at * dim..(at + 1) * dim], rows, searcher)
+    }
+
+    /// The largest value of the cells that are looked at, NaN before all others, and which of them it is; `None` if there are none.
+    pub(crate) fn peak(&self, map: &[f32]) -> Option<(f32, usize)> {
         let looked = self.cells.iter().map(|c| map[*c as usize]);
-        let Some((peak, at)) = looked.clone().zip(0..).reduce(|a, b| if a.0.is_nan() || a.0 >= b.0 { a } else { b })
-        else {
-            return f32::NAN;
-        };
+        looked.zip(0..).reduce(|a, b| if a.0.is_nan() || a.0 >= b.0 { a } else { b })
+    }
+
+    /// Whether the score asks how crowded the bank is around the nearest row.
+    pub(crate) fn looks_around(&self) -> bool {
+        matches!(self.scoring.image, ImageScore::Reweighted(_))
+    }
+
+    /// The score, where the map is enough for it.
+    pub(crate) fn of_map(&mut self, map: &[f32], peak: f32) -> f32 {
         match self.scoring.image {
-            _ if peak.is_nan() => f32::NAN,
-            ImageScore::Max => peak,
-            ImageScore::Top(n) => {
+            ImageScore::Top(n) if !peak.is_nan() => {
                 let n = (n as usize).min(self.cells.len());
                 self.line.clear();
-                self.line.extend(looked);
+                self.line.extend(self.cells.iter().map(|c| map[*c as usize]));
                 self.line.select_nth_unstable_by(n - 1, |a, b| b.total_cmp(a));
                 // In order, so that the sum does not depend on how the selection shuffled.
                 self.line[..n].sort_unstable_by(f32::total_cmp);
                 self.line[..n].iter().sum::<f32>() / n as f32
             }
-            ImageScore::Reweighted(count) => {
-                let dim = features.len() / self.cells.len();
-                let (patch, nearest): (usize, _) = (at, near[at]);
-                let query = &features[patch * dim..(patch + 1) * dim];
-                let row = |i: u32| &rows[i as usize * dim..(i as usize + 1) * dim];
-                searcher.search_k_into(row(nearest.index), count as usize, &mut self.near);
-                let around = self.near.iter().filter(|n| n.distance.is_finite());
-                // exp(d*) / sum exp(d), as a sum of differences so that nothing overflows.
-                let sum: f32 = around.map(|n| (squared(query, row(n.index)).sqrt() - nearest.distance).exp()).sum();
-                peak * (1.0 - 1.0 / sum.max(1.0))
-            }
+            _ => peak,
         }
+    }
+
+    /// The score of [`ImageScore::Reweighted`], from the patch with the largest value and its nearest row.
+    pub(crate) fn reweighted(
+        &mut self,
+        peak: f32,
+        nearest: &Nearest,
+        query: &[f32],
+        rows: &[f32],
+        searcher: &mut Searcher,
+    ) -> f32 {
+        let ImageScore::Reweighted(count) = self.scoring.image else { return peak };
+        let dim = query.len();
+        let row = |i: u32| &rows[i as usize * dim..(i as usize + 1) * dim];
+        searcher.search_k_into(row(nearest.index), count as usize, &mut self.near);
+        let around = self.near.iter().filter(|n| n.distance.is_finite());
+        // exp(d*) / sum exp(d), as a sum of differences so that nothing overflows.
+        let sum: f32 = around.map(|n| (squared(query, row(n.index)).sqrt() - nearest.distance).exp()).sum();
+        peak * (1.0 - 1.0 / sum.max(1.0))
     }
 
     /// As `scipy.ndimage.gaussian_filter` in mode `reflect`, cut at four sigma.

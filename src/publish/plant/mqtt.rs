@@ -3,13 +3,16 @@
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use rumqttc::{
-    Client, Connection, Event, LastWill, MqttOptions, Outgoing as Sent, Packet, QoS, TlsConfiguration, Transport,
+    AsyncClient, Event, EventLoop, LastWill, MqttOptions, Outgoing as Sent, Packet, QoS, TlsConfiguration, Transport,
 };
+use tokio::runtime::{Builder, Runtime};
+use tokio::time::timeout;
 
 use crate::publish::store::{Outbox, Outgoing, StoreError};
 use crate::types::Mono;
@@ -55,11 +58,12 @@ impl MqttForwarder {
     /// A certificate cannot be read, or there is no room for a thread.
     pub fn start(settings: MqttSettings, outbox: Outbox) -> Result<MqttForwarder, String> {
         let options = options(&settings)?;
+        let runtime = Builder::new_current_thread().enable_all().build().map_err(|e| e.to_string())?;
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = stop.clone();
         let thread = std::thread::Builder::new()
             .name("mqtt".to_owned())
-            .spawn(move || forward(&settings, &options, &outbox, &stopped))
+            .spawn(move || forward(&settings, &options, &runtime, &outbox, &stopped))
             .map_err(|e| e.to_string())?;
         Ok(MqttForwarder { stop, thread: Some(thread) })
     }
@@ -104,14 +108,13 @@ fn options(s: &MqttSettings) -> Result<MqttOptions, String> {
 }
 
 /// One connection after another.
-fn forward(s: &MqttSettings, options: &MqttOptions, outbox: &Outbox, stop: &AtomicBool) {
+fn forward(s: &MqttSettings, options: &MqttOptions, runtime: &Runtime, outbox: &Outbox, stop: &AtomicBool) {
     let mut backoff = Duration::from_millis(100);
     let mut told = false;
     while !stop.load(Relaxed) {
-        let (client, connection) = Client::new(options.clone(), WINDOW + 8);
-        let mut link =
-            Link { s, client, connection, waiting: VecDeque::new(), unacked: VecDeque::new(), up: false, read: None };
-        let ended = link.run(outbox, stop);
+        let (client, mut network) = AsyncClient::new(options.clone(), WINDOW + 8);
+        let mut link = Link { s, client, waiting: VecDeque::new(), unacked: VecDeque::new(), up: false, read: None };
+        let ended = runtime.block_on(link.run(&mut network, outbox, stop));
         if link.up {
             backoff = Duration::from_millis(100);
             told = false;
@@ -134,8 +137,7 @@ fn forward(s: &MqttSettings, options: &MqttOptions, outbox: &Outbox, stop: &Atom
 
 struct Link<'a> {
     s: &'a MqttSettings,
-    client: Client,
-    connection: Connection,
+    client: AsyncClient,
     /// Rows handed to the client that have no packet number yet; `None` for the birth.
     waiting: VecDeque<Option<i64>>,
     /// Rows by packet number in the order of their numbers, and whether they were acknowledged.
@@ -146,28 +148,42 @@ struct Link<'a> {
 }
 
 impl Link<'_> {
-    fn run(&mut self, outbox: &Outbox, stop: &AtomicBool) -> Result<(), String> {
+    async fn run(&mut self, network: &mut EventLoop, outbox: &Outbox, stop: &AtomicBool) -> Result<(), String> {
         let mut look = Mono::now();
         loop {
-            if stop.load(Relaxed) {
-                return self.leave();
+            let Some(event) = self.next(network, outbox, stop, &mut look).await? else {
+                return self.leave(network).await;
+            };
+            if let Some(taken) = self.heard(&event)? {
+                outbox.taken(taken).map_err(|e| e.to_string())?;
             }
-            if self.up && self.in_flight() < WINDOW && Mono::now() >= look {
+        }
+    }
+
+    /// What the connection does next, with rows handed over meanwhile; `None` once the program stops.
+    async fn next(
+        &mut self,
+        network: &mut EventLoop,
+        outbox: &Outbox,
+        stop: &AtomicBool,
+        look: &mut Mono,
+    ) -> Result<Option<Event>, String> {
+        // One future until it is ready: dropped halfway it would begin its connection anew, and a broker that is farther
+        // away than one look would never be reached.
+        let mut event = pin!(network.poll());
+        loop {
+            if stop.load(Relaxed) {
+                return Ok(None);
+            }
+            if self.up && self.in_flight() < WINDOW && Mono::now() >= *look {
                 let rows = outbox.next(self.read, WINDOW - self.in_flight()).map_err(|e: StoreError| e.to_string())?;
                 if rows.is_empty() {
-                    look = Mono::now() + LOOK;
+                    *look = Mono::now() + LOOK;
                 }
                 rows.into_iter().try_for_each(|row| self.publish(row))?;
             }
-            match self.connection.recv_timeout(LOOK) {
-                Ok(Ok(event)) => {
-                    if let Some(taken) = self.heard(&event)? {
-                        outbox.taken(taken).map_err(|e| e.to_string())?;
-                    }
-                }
-                Ok(Err(e)) => return Err(e.to_string()),
-                Err(rumqttc::RecvTimeoutError::Timeout) => {}
-                Err(rumqttc::RecvTimeoutError::Disconnected) => return Err("the connection ended".to_owned()),
+            if let Ok(event) = timeout(LOOK, event.as_mut()).await {
+                return event.map(Some).map_err(|e| e.to_string());
             }
         }
     }
@@ -216,17 +232,14 @@ impl Link<'_> {
     }
 
     /// Says that the box goes, as its will would.
-    fn leave(&mut self) -> Result<(), String> {
+    async fn leave(&mut self, network: &mut EventLoop) -> Result<(), String> {
         if self.up {
             let gone = self.client.try_publish(&self.s.status_topic, QoS::AtLeastOnce, true, r#"{"online":false}"#);
             gone.and_then(|()| self.client.try_disconnect()).map_err(|e| e.to_string())?;
-            let until = Mono::now() + Duration::from_secs(1);
-            while Mono::now() < until {
-                match self.connection.recv_timeout(LOOK) {
-                    Ok(Ok(Event::Outgoing(Sent::Disconnect))) | Ok(Err(_)) => break,
-                    Ok(Ok(_)) | Err(_) => {}
-                }
-            }
+            let said =
+                async { while !matches!(network.poll().await, Ok(Event::Outgoing(Sent::Disconnect)) | Err(_)) {} };
+            // A broker that does not listen any more sends the will.
+            drop(timeout(Duration::from_secs(1), said).await);
         }
         Ok(())
     }

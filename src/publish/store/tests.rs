@@ -12,6 +12,7 @@ fn names() -> Names {
         simulated: true,
         boot: ulid::Ulid::generate(),
         clock: Default::default(),
+        machine: Default::default(),
     }
 }
 

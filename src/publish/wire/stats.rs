@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Names, STATS_SCHEMA, WallClock};
-use crate::types::{LatencySummary, MarginSummary, Stats};
+use crate::types::{ClockState, LatencySummary, MarginSummary, Stats};
 
 /// What a camera reports once a second.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -47,6 +47,8 @@ pub struct StatsRecord<'a> {
     pub detector_restarts: u64,
     /// What full channels refused.
     pub shed: ShedRecord,
+    /// Temperatures and clocks of the box; empty where it does not say.
+    pub machine: Vec<ClockState>,
 }
 
 /// Percentiles since the start.
@@ -123,5 +125,6 @@ pub fn stats<'a>(names: &'a Names, wall: &WallClock, s: &Stats) -> StatsRecord<'
         camera_restarts: s.camera_restarts,
         detector_restarts: s.detector_restarts,
         shed: ShedRecord { parts, records, maps },
+        machine: names.machine.states(),
     }
 }

@@ -1,0 +1,117 @@
+//! The card of a running line: cameras that judge their frames together, and engines that are built beside it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::Duration;
+
+use anyhow::Context as _;
+
+use super::card::{Card, FromCard, ready};
+use super::setup::{Ready, required};
+use crate::config::FrameSize;
+use crate::cuda::{Batch, DevicePatchCore};
+use crate::model::Detector;
+use crate::model::bundle::Bundle;
+use crate::model::engine::{CardOptions, EngineChoice};
+use crate::model::graph::Ranges;
+use crate::runtime::{Made, Replacement};
+
+/// Detectors for cameras that judge their frames together, one for each of these sizes; `None` where each has to judge by itself.
+pub(super) fn together(
+    bundle: &Arc<Bundle>,
+    sizes: &[FrameSize],
+    options: &CardOptions,
+) -> anyhow::Result<Option<Vec<Ready>>> {
+    match ready(bundle, EngineChoice::Auto, options, sizes.len())? {
+        FromCard::Ready(on_card) => {
+            let parity = on_card.parity;
+            let members = members(on_card.detector, bundle, sizes, options.max_wait)?;
+            let ready = |detector| Ready { detector, degraded: None, build: false, parity };
+            Ok(Some(members.into_iter().map(ready).collect()))
+        }
+        FromCard::Cpu => Ok(None),
+        FromCard::Degraded { why, .. } => {
+            tracing::warn!(model = bundle.manifest.name, "frames are not judged together: {why}");
+            Ok(None)
+        }
+    }
+}
+
+/// Shares of a detector for cameras with frames of these sizes.
+fn members(
+    detector: DevicePatchCore,
+    bundle: &Arc<Bundle>,
+    sizes: &[FrameSize],
+    max_wait: Duration,
+) -> anyhow::Result<Vec<Box<dyn Detector>>> {
+    let batch = Batch::new(detector, max_wait).context("the first frames on the card")?;
+    let member = |size: &FrameSize| batch.member(required(*size, bundle));
+    let members = sizes.iter().map(|size| Some(Box::new(member(size)?) as Box<dyn Detector>));
+    members.collect::<Option<_>>().context("the engine takes fewer frames than there are cameras")
+}
+
+/// Cameras that wait for one engine.
+pub(super) struct Wanted {
+    pub bundle: Arc<Bundle>,
+    /// Each camera's name, the size of its frames, and where its detector goes.
+    pub cameras: Vec<(String, FrameSize, Arc<Replacement>)>,
+}
+
+/// Builds the engines that cameras wait for, one after the other, beside the running line, and offers them the detectors.
+pub(super) fn build_beside(
+    wanted: Vec<Wanted>,
+    options: CardOptions,
+    stop: Arc<AtomicBool>,
+) -> std::io::Result<std::thread::JoinHandle<()>> {
+    let build = move || {
+        // Whatever the line does comes first.
+        drop(thread_priority::set_current_thread_priority(thread_priority::ThreadPriority::Min));
+        let mut old = Vec::new();
+        for wanted in wanted {
+            match offer(&wanted, &options, &stop) {
+                Ok(()) => old.extend(wanted.cameras.into_iter().map(|(_, _, replacement)| replacement)),
+                Err(_) if stop.load(Relaxed) => return,
+                Err(e) => {
+                    for (camera, ..) in &wanted.cameras {
+                        tracing::warn!(camera, "still on the CPU: {e:#}");
+                    }
+                }
+            }
+        }
+        while !stop.load(Relaxed) && !old.is_empty() {
+            old.retain(|r| r.retired().is_none());
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    };
+    std::thread::Builder::new().name("engine-build".to_owned()).spawn(build)
+}
+
+fn offer(wanted: &Wanted, options: &CardOptions, stop: &AtomicBool) -> anyhow::Result<()> {
+    let (bundle, frames) = (&wanted.bundle, wanted.cameras.len());
+    let card = Card::open(options)?;
+    // The engine of a camera before may serve this one.
+    let on_card = match card.ready(bundle, options.precision, frames)? {
+        Some(on_card) => on_card,
+        None => {
+            tracing::info!(model = bundle.manifest.name, "building an engine for the card; the CPU inspects meanwhile");
+            let going = |_: &str, _: u32, _: u32| !stop.load(Relaxed);
+            card.build(bundle, options.precision, frames, &Ranges::new(), &going)?.0
+        }
+    };
+    let mut detector = on_card.detector;
+    let detectors: Vec<Box<dyn Detector>> = match wanted.cameras.as_slice() {
+        [(_, size, _)] => {
+            detector.require_frame_size(required(*size, bundle));
+            detector.warm_up().context("the engine for the card")?;
+            vec![Box::new(detector)]
+        }
+        cameras => {
+            let sizes: Vec<FrameSize> = cameras.iter().map(|(_, size, _)| *size).collect();
+            members(detector, bundle, &sizes, options.max_wait)?
+        }
+    };
+    for ((_, _, replacement), detector) in wanted.cameras.iter().zip(detectors) {
+        replacement.offer(Made { detector, degraded: false });
+    }
+    Ok(())
+}

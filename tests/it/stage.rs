@@ -1,0 +1,351 @@
+//! The whole way of a frame through a card beside the CPU's, with networks that need no TensorRT: the emulated driver runs the kernels,
+//! records graphs and replays them.
+
+use std::sync::Arc;
+
+use andon::cuda::{
+    Buffer, CudaError, Device, DeviceInput, DeviceMap, DevicePatchCore, DeviceTrunk, Stage, StageSpec, frame_time,
+    search_time,
+};
+use andon::fit::parity_check;
+use andon::model::bundle::Bundle;
+use andon::model::detector::{PatchCore, PatchEmbedder};
+use andon::model::engine::{self, Engine, EngineChoice, EngineOptions, FeatureMap, Network};
+use andon::model::head::aggregate::{Aggregator, Layer};
+use andon::model::head::nearest::Searcher;
+use andon::model::head::score::{ImageScore, Scorer, Scoring};
+use andon::model::{Backbone, Detector};
+use andon::preprocess::{InputSpec, Preprocessor};
+use andon::types::{Detection, Fault, FrameView, PixelFormat};
+
+use crate::common;
+use crate::cuda::device;
+
+/// Gives its input back as a feature map of three channels; all on the card.
+struct Copy {
+    map: DeviceMap,
+    input: Buffer<f32>,
+    images: usize,
+}
+
+impl Copy {
+    fn boxed(device: &Device, images: usize, (height, width): (usize, usize)) -> Box<Copy> {
+        let values = images * 3 * height * width;
+        let map = DeviceMap { values: device.zeros(values).unwrap(), channels: 3, height, width };
+        Box::new(Copy { map, input: device.zeros(values).unwrap(), images })
+    }
+}
+
+impl DeviceTrunk for Copy {
+    fn name(&self) -> &'static str {
+        "copy"
+    }
+
+    fn images(&self) -> usize {
+        self.images
+    }
+
+    fn input(&mut self) -> DeviceInput<'_> {
+        DeviceInput::Single(&mut self.input)
+    }
+
+    fn enqueue(&mut self, device: &Device, images: usize) -> Result<(), CudaError> {
+        let count = images * 3 * self.map.height * self.map.width;
+        device.copy(&self.input, count, &mut self.map.values)
+    }
+
+    fn maps(&self) -> &[DeviceMap] {
+        std::slice::from_ref(&self.map)
+    }
+
+    fn can_be_captured(&self) -> bool {
+        true
+    }
+}
+
+fn noise(seed: u64, bytes: usize) -> Vec<u8> {
+    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 32) as u8
+    };
+    (0..bytes).map(|_| next()).collect()
+}
+
+/// What a stage for small random features computes, on the CPU.
+struct Reference {
+    input: InputSpec,
+    tiles: [usize; 2],
+    layers: Vec<Layer>,
+    bank: Vec<f32>,
+    weights: Vec<f32>,
+    mask: Vec<bool>,
+    scoring: Scoring,
+}
+
+impl Reference {
+    fn new(tiles: [usize; 2]) -> Reference {
+        let (width, height) = (6, 5);
+        let cells = width * height * tiles[0] * tiles[1];
+        Reference {
+            input: InputSpec { width: width as u32, height: height as u32, mean: [127.0; 3], scale: [1.0 / 64.0; 3] },
+            tiles,
+            layers: vec![Layer { pool: 3, weight: 0.5 }],
+            bank: noise(9, 40 * 3).iter().map(|b| f32::from(*b) / 64.0 - 2.0).collect(),
+            weights: noise(10, 40).iter().map(|b| 0.5 + f32::from(*b) / 255.0).collect(),
+            mask: (0..cells).map(|c| c % 7 != 3).collect(),
+            scoring: Scoring { local_scale: 0.5, smoothing: 1.0, image: ImageScore::Max, min_area: 0 },
+        }
+    }
+
+    fn scorer(&self) -> Scorer {
+        let (width, height) = (self.input.width as usize * self.tiles[0], self.input.height as usize * self.tiles[1]);
+        Scorer::new(self.scoring, width, height, &self.mask)
+    }
+
+    fn stage(&self, device: &Device, frames: usize) -> Stage {
+        let images = frames * self.tiles[0] * self.tiles[1];
+        let trunk = Copy::boxed(device, images, (self.input.height as usize, self.input.width as usize));
+        let scorer = self.scorer();
+        let spec = StageSpec {
+            input: &self.input,
+            tiles: self.tiles,
+            layers: &self.layers,
+            bank: &self.bank,
+            weights: &self.weights,
+            scorer: &scorer,
+        };
+        Stage::new(device.clone(), trunk, &spec).unwrap()
+    }
+
+    fn map(&self, frame: &FrameView<'_>) -> Vec<f32> {
+        let [columns, rows] = self.tiles;
+        let (width, height) = (self.input.width as usize, self.input.height as usize);
+        let mut features = vec![0.0; width * height * columns * rows * 3];
+        let mut preprocess = Preprocessor::new(self.input.clone());
+        for (row, column) in (0..rows).flat_map(|r| (0..columns).map(move |c| (r, c))) {
+            let edges = |i: usize, of: usize, pixels: usize| (i * pixels / of, (i + 1) * pixels / of);
+            let ((left, right), (top, bottom)) = (edges(column, columns, frame.width), edges(row, rows, frame.height));
+            let piece = frame.crop(left, top, right - left, bottom - top).unwrap();
+            let mut data = vec![0.0; self.input.len()];
+            preprocess.prepare_into(&piece, &mut data);
+            let mut patches = Vec::new();
+            let map = FeatureMap { channels: 3, height, width, data };
+            Aggregator::new(self.layers.clone()).run(&[map], &mut patches);
+            for (y, line) in patches.chunks_exact(width * 3).enumerate() {
+                let at = ((row * height + y) * width * columns + column * width) * 3;
+                features[at..at + width * 3].copy_from_slice(line);
+            }
+        }
+        let mut scorer = self.scorer();
+        scorer.keep_cells(&mut features, 3);
+        let mut near = Vec::new();
+        Searcher::new_f32(self.bank.clone().into(), 3, 1).search_into(&features, &mut near);
+        let mut map = Vec::new();
+        scorer.map_into(&near, &self.weights, &mut map);
+        map
+    }
+}
+
+/// Squared differences are summed in another order on the card; of three values, that is a few units of the last place.
+fn same(ours: &[f32], reference: &[f32]) -> bool {
+    ours.len() == reference.len() && ours.iter().zip(reference).all(|(a, b)| (a - b).abs() <= 1e-5 * b.abs().max(0.1))
+}
+
+#[test]
+fn frames_have_the_same_maps_recorded_or_not_in_any_number_and_size() {
+    let Some(device) = device() else { return };
+    for tiles in [[1, 1], [3, 2]] {
+        let reference = Reference::new(tiles);
+        let mut stage = reference.stage(&device, 3);
+        let mut seed = 0;
+        // Each layout often enough to be recorded and replayed; then a number and a size that are new.
+        for (format, width, height, pad, count) in [
+            (PixelFormat::Rgb8, 19, 14, 5, 1),
+            (PixelFormat::Rgb8, 19, 14, 5, 3),
+            (PixelFormat::Gray8, 31, 10, 0, 2),
+            (PixelFormat::Bgra8, 6, 5, 3, 1),
+        ] {
+            for repeat in 0..4 {
+                let stride = width * format.bytes_per_pixel() + pad;
+                let pictures: Vec<Vec<u8>> = (0..count)
+                    .map(|_| {
+                        seed += 1;
+                        noise(seed, stride * height)
+                    })
+                    .collect();
+                let views: Vec<FrameView<'_>> =
+                    pictures.iter().map(|p| FrameView::new(format, width, height, stride, p).unwrap()).collect();
+                stage.run(&views).unwrap();
+                assert_eq!(stage.is_recorded(), repeat > 0, "{format:?} {repeat}");
+                for (n, view) in views.iter().enumerate() {
+                    let expected = reference.map(view);
+                    assert!(same(stage.map(n), &expected), "{tiles:?} {format:?} repeat {repeat} frame {n}");
+                    assert_eq!(stage.nearest(n).count(), reference.mask.iter().filter(|m| **m).count());
+                }
+                let times = stage.times();
+                assert!(times.preprocess_ns > 0 && times.aggregate_ns > 0 && times.score_ns > 0, "{times:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn frames_that_do_not_fit_are_refused_and_the_next_are_scored() {
+    let Some(device) = device() else { return };
+    let reference = Reference::new([3, 2]);
+    let mut stage = reference.stage(&device, 2);
+    let data = noise(1, 4000);
+    let good = FrameView::new(PixelFormat::Rgb8, 20, 20, 60, &data).unwrap();
+    let told = |e: Result<(), CudaError>| match e {
+        Err(CudaError::Shape(why)) => why,
+        other => panic!("{other:?}"),
+    };
+    assert!(told(stage.run(&[])).contains("no frames"));
+    assert!(told(stage.run(&[good; 3])).contains("3 frames, it takes 2"));
+    let other = FrameView::new(PixelFormat::Rgb8, 20, 19, 60, &data).unwrap();
+    assert!(told(stage.run(&[good, other])).contains("different layouts"));
+    let tiny = FrameView::new(PixelFormat::Gray8, 2, 2, 2, &data).unwrap();
+    assert!(told(stage.run(&[tiny])).contains("2x2 is too small"));
+    assert!(stage.map(0).iter().all(|v| v.is_nan()), "nothing stale is left");
+    stage.run(&[good, good]).unwrap();
+    assert!(same(stage.map(1), &reference.map(&good)));
+
+    // A model that wants something else of its network.
+    let scorer = reference.scorer();
+    let spec = |bank, layers| StageSpec {
+        input: &reference.input,
+        tiles: reference.tiles,
+        layers,
+        bank,
+        weights: &reference.weights,
+        scorer: &scorer,
+    };
+    let refused = |images, size, spec: StageSpec<'_>| {
+        Stage::new(device.clone(), Copy::boxed(&device, images, size), &spec).err().unwrap().to_string()
+    };
+    let two = [reference.layers[0]; 2];
+    assert!(refused(5, (5, 6), spec(&reference.bank, &reference.layers)).contains("a frame has 6 pieces"));
+    assert!(refused(6, (5, 6), spec(&reference.bank, &two)).contains("the model wants 2"));
+    assert!(refused(6, (6, 6), spec(&reference.bank, &reference.layers)).contains("6x6 patches a piece"));
+    assert!(refused(6, (5, 6), spec(&reference.bank[1..], &reference.layers)).contains("no rows of 3"));
+}
+
+/// A network that runs on the CPU, between buffers on the card.
+pub(crate) struct Host {
+    engine: Box<dyn Engine>,
+    input: Buffer<f32>,
+    maps: Vec<DeviceMap>,
+    found: Vec<FeatureMap>,
+    images: usize,
+}
+
+impl Host {
+    pub(crate) fn open(device: &Device, backbone: &Backbone, images: usize) -> Host {
+        let network = Network { onnx: &backbone.onnx, input: &backbone.input, outputs: &backbone.outputs };
+        let mut engine = engine::open(&network, &options()).unwrap().engine;
+        let mut found = Vec::new();
+        engine.run(&vec![0.0; backbone.input.len()], &mut found).unwrap();
+        let map = |m: &FeatureMap| DeviceMap {
+            values: device.zeros(images * m.data.len()).unwrap(),
+            channels: m.channels,
+            height: m.height,
+            width: m.width,
+        };
+        let maps = found.iter().map(map).collect();
+        Host { engine, input: device.zeros(images * backbone.input.len()).unwrap(), maps, found, images }
+    }
+}
+
+impl DeviceTrunk for Host {
+    fn name(&self) -> &'static str {
+        "host"
+    }
+
+    fn images(&self) -> usize {
+        self.images
+    }
+
+    fn input(&mut self) -> DeviceInput<'_> {
+        DeviceInput::Single(&mut self.input)
+    }
+
+    fn enqueue(&mut self, device: &Device, images: usize) -> Result<(), CudaError> {
+        let inputs = device.download(&self.input)?;
+        let mut all = vec![Vec::new(); self.maps.len()];
+        for input in inputs.chunks_exact(inputs.len() / self.images).take(images) {
+            self.engine.run(input, &mut self.found).unwrap();
+            self.found.iter().zip(&mut all).for_each(|(map, all)| all.extend_from_slice(&map.data));
+        }
+        self.maps.iter_mut().zip(&all).try_for_each(|(map, all)| device.upload_into(all, &mut map.values))
+    }
+
+    fn maps(&self) -> &[DeviceMap] {
+        &self.maps
+    }
+
+    fn can_be_captured(&self) -> bool {
+        false
+    }
+}
+
+fn options() -> EngineOptions {
+    EngineOptions { choice: EngineChoice::Rten, threads: 2, ..EngineOptions::default() }
+}
+
+#[test]
+fn a_model_has_the_same_scores_on_both_sides() {
+    let Some(device) = device() else { return };
+    let bundle = Arc::new(Bundle::open(common::flange_model()).unwrap());
+    let trunk = Box::new(Host::open(&device, &bundle.network(), 2));
+    let mut ours = DevicePatchCore::new(device, trunk, bundle.clone()).unwrap();
+    let (embedder, _) = PatchEmbedder::open(&bundle.network(), &options()).unwrap();
+    let mut reference = PatchCore::new(embedder, bundle.clone(), 2).unwrap();
+    assert_eq!((ours.engine_name(), ours.frames()), ("host", 2));
+    let belt = andon::sim::Conveyor::new(andon::sim::SimSpec { defect_rate: 0.0, ..andon::sim::SimSpec::default() });
+    let side = belt.spec().side as usize;
+    let mut pictures = vec![Vec::new(); 2];
+    belt.paint_good(40, &mut pictures[0]);
+    belt.paint_with(41, andon::sim::DefectKind::ALL[0], &mut pictures[1]);
+    let views: Vec<FrameView<'_>> =
+        pictures.iter().map(|p| FrameView::new(PixelFormat::Rgb8, side, side, side * 3, p).unwrap()).collect();
+    let mut found = vec![Detection::default(); 2];
+    ours.detect_all(&views, &mut found).unwrap();
+    for (view, found) in views.iter().zip(&found) {
+        let mut expected = Detection::default();
+        reference.detect(view, &mut expected).unwrap();
+        let off = (found.score - expected.score).abs() / expected.score;
+        assert!(off < 1e-4, "{} {}", found.score, expected.score);
+        assert_eq!((found.frame, &found.rows), (expected.frame, &expected.rows));
+        let limit = expected.score * 0.9;
+        let boxes =
+            |r: andon::types::Regions| r.as_slice().iter().map(|r| (r.x, r.y, r.width, r.height)).collect::<Vec<_>>();
+        assert_eq!(boxes(ours.explain(found, limit)), boxes(reference.explain(&expected, limit)));
+    }
+    assert!(found[1].score > 1.5 * found[0].score, "{} {}", found[0].score, found[1].score);
+
+    ours.require_frame_size(Some([9, 9]));
+    assert!(matches!(ours.detect(&views[0], &mut found[0]), Err(Fault::WrongSize { want_w: 9, .. })));
+    ours.require_frame_size(None);
+    assert!(parity_check(&bundle, &mut ours, 1e-4).is_ok());
+}
+
+#[test]
+fn times_are_taken_of_what_was_asked_for() {
+    let Some(device) = device() else { return };
+    let t = search_time(&device, (70, 130, 5), 3).unwrap();
+    assert_eq!((t.queries, t.rows, t.dim, t.runs), (70, 130, 5, 3));
+    assert!(t.ms > 0.0 && (t.tflops - 2.0 * 70.0 * 130.0 * 5.0 / (t.ms * 1e9)).abs() < 1e-12, "{t:?}");
+    let backbone = Backbone {
+        name: "copy".into(),
+        input: InputSpec { width: 6, height: 5, mean: [127.0; 3], scale: [1.0 / 64.0; 3] },
+        layers: vec![Layer { pool: 3, weight: 1.0 }],
+        ..Backbone::embedded()
+    };
+    let t = frame_time(device.clone(), Copy::boxed(&device, 2, (5, 6)), &backbone, 20, 10).unwrap();
+    assert_eq!((t.network.as_str(), t.frames, t.graph, t.runs), ("copy", 2, true, 10));
+    assert!(t.p50_ms > 0.0 && t.p50_ms <= t.p99_ms && t.frames_per_second > 0.0, "{t:?}");
+    assert!(t.stages_us.iter().all(|us| *us > 0.0), "{t:?}");
+}
