@@ -61,7 +61,7 @@ fn a_part_is_good_only_if_both_of_its_cameras_say_so() {
     let mut run = plant.run();
     assert!(until(30, || std::net::TcpStream::connect(("127.0.0.1", modbus)).is_ok()));
     std::thread::sleep(Duration::from_secs(1));
-    let Some(mut plc) = Peer::start("plc.py", &[&modbus.to_string(), "5", "--trigger", "3.7"]) else { return };
+    let Some(mut plc) = Peer::start("plc.py", &[&modbus.to_string(), "8", "--trigger", "3.7"]) else { return };
     assert_eq!(plc.finish(Duration::from_secs(30)), Some(0), "{:?}", plc.seen.last());
     signal(run.id(), "TERM");
     assert_eq!(run.finish(Duration::from_secs(10)), Some(0));

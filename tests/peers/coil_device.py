@@ -4,7 +4,7 @@
 
 Prints one JSON line for every change of a coil, with its time on CLOCK_MONOTONIC. Like real modules it has a watchdog: when
 nobody writes for that long, every coil falls to 0 and that is told too. `--late` answers that much later. Commands on standard
-input: {"input": [number, level]}, {"encoder": counts per second}, {"count": new value of the encoder}.
+input, each told back when it is done: {"input": [number, level]}, {"encoder": counts per second}, {"count": new value of the encoder}.
 """
 import argparse
 import asyncio
@@ -70,8 +70,10 @@ def commands():
             tell(input=number, on=bool(level), t=time.monotonic_ns())
         if "encoder" in command:
             encoder.update(rate=float(command["encoder"]), start=time.monotonic(), zero=0.0)
+            tell(encoder=encoder["rate"])
         if "count" in command:
             encoder.update(zero=float(command["count"]), start=time.monotonic())
+            tell(count=encoder["zero"])
 
 
 async def watchdog():

@@ -2,7 +2,9 @@
 
     subscriber.py ENDPOINT SECONDS [KEY ...] [--query SELECTOR ...] [--put KEY=PAYLOAD ...] [--heatmaps]
 
-Prints one JSON line `{"ready": true}` when it listens, one for every sample (key, encoding, quality of service, payload,
+Verdicts are read as docs/zenoh.md says: what was sent before or got lost on the way is asked for.
+
+Prints one JSON line `{"ready": true}` when it listens and the box is there, one for every sample (key, encoding, quality of service, payload,
 arrival on CLOCK_MONOTONIC), one for every query reply, and one for every change of liveliness.
 """
 import argparse
@@ -13,6 +15,7 @@ import threading
 import time
 
 import zenoh
+from zenoh.ext import HistoryConfig, RecoveryConfig, declare_advanced_subscriber
 
 parser = argparse.ArgumentParser()
 parser.add_argument("endpoint")
@@ -75,7 +78,16 @@ for _ in range(50):
 else:
     sys.exit(f"cannot connect to {args.endpoint}")
 
-keep = [session.declare_subscriber(key, on_sample) for key in args.keys]
+
+
+def subscribe(key):
+    if not key.endswith("/verdict"):
+        return session.declare_subscriber(key, on_sample)
+    history, recovery = HistoryConfig(detect_late_publishers=True), RecoveryConfig(heartbeat=True)
+    return declare_advanced_subscriber(session, key, on_sample, history=history, recovery=recovery)
+
+
+keep = [subscribe(key) for key in args.keys]
 if args.heatmaps:
     keep.append(session.declare_subscriber("andon/**/heatmap", on_sample))
 keep.append(
@@ -83,6 +95,12 @@ keep.append(
         "andon/**/status", lambda s: tell(alive=s.kind == zenoh.SampleKind.PUT, key=str(s.key_expr)), history=True
     )
 )
+# The box says that it is alive when it takes everything, and has heard of the subscriptions before it answers.
+end = time.monotonic() + 20
+while not list(session.liveliness().get("andon/**/status")):
+    if time.monotonic() > end:
+        sys.exit("nothing is alive on andon/**/status")
+    time.sleep(0.05)
 tell(ready=True)
 for put in args.put:
     key, payload = put.split("=", 1)

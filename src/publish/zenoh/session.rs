@@ -53,9 +53,6 @@ struct Declared {
 impl Open {
     pub fn new(options: &ZenohOptions, names: &Arc<Names>, control: &Arc<dyn Control>) -> Result<Open, String> {
         let session = wait(::zenoh::open(config(options)?))?;
-        let cameras = (0..names.cameras.len())
-            .map(|n| declare(&session, CameraId(n as u8), names, control, options.allow_control))
-            .collect::<Result<_, _>>()?;
         let lanes = (0..names.lanes.len() as u8)
             .map(|n| {
                 let publisher = |kind: Kind, schema| recovered(&session, kind.key(names), schema);
@@ -81,6 +78,10 @@ impl Open {
             }
             c.release().map(|()| serde_json::json!({ "released": true }).to_string())
         })?;
+        // Last, for these say that the box is alive.
+        let cameras = (0..names.cameras.len())
+            .map(|n| declare(&session, CameraId(n as u8), names, control, options.allow_control))
+            .collect::<Result<_, _>>()?;
         Ok(Open { session, cameras, lanes, ways_in: (triggers, release) })
     }
 
@@ -235,8 +236,6 @@ fn declare(
             .priority(Priority::Background)
             .congestion_control(CongestionControl::Drop),
     )?;
-    let alive = wait(session.liveliness().declare_token(format!("{base}/status")))?;
-
     let c = control.clone();
     let threshold = queryable(session, format!("{base}/ctl/threshold"), move |query| {
         serve_threshold(query, camera, &*c, allow_control)
@@ -247,6 +246,8 @@ fn declare(
     let status = queryable(session, format!("{base}/status"), move |_| {
         Ok(serde_json::json!({"camera": name, "alive": true}).to_string())
     })?;
+    // Who sees it can use all of the above.
+    let alive = wait(session.liveliness().declare_token(format!("{base}/status")))?;
     Ok(Declared { verdict, heatmap, stats, watched, _alive: alive, _queryables: [threshold, cfg, status] })
 }
 
