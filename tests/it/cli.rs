@@ -179,6 +179,10 @@ fn folders_that_cannot_teach_are_refused_and_nothing_is_written() {
     assert!(s.err.contains("left out") && s.err.contains("bad.png"));
     let told = &json_lines(&s)[0];
     assert_eq!((told["images"].as_u64(), told["bank"].as_u64()), (Some(8), Some(200)));
+    let scores: Vec<f64> =
+        told["train_scores"].as_array().unwrap().iter().map(|s| s["score"].as_f64().unwrap()).collect();
+    assert!(scores.len() == 8 && scores.is_sorted_by(|a, b| a >= b), "the oddest first: {scores:?}");
+    assert!(told["train_scores"][0]["image"].as_str().unwrap().ends_with(".png"));
 }
 
 #[test]

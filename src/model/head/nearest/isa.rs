@@ -24,6 +24,7 @@ pub(super) enum Isa {
 
 /// How the bank and the queries are written down for the search of candidates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "whole numbers have kernels on x86 only"))]
 pub(super) enum Format {
     F32,
     /// Four signed 8-bit values a step; queries with 128 added.

@@ -166,6 +166,47 @@ fn searches_of_every_size_follow_each_other() {
     }
 }
 
+/// The searches above cannot see products that are too small: more is measured then, and the answer stays the same.
+#[test]
+fn products_are_within_their_bound_of_f64_for_every_instruction_set() {
+    for isa in Isa::available() {
+        for (n, dim, count) in [(1, 1, 1), (33, 7, 9), (100, 152, 50), (257, 31, 17), (300, 1536, 8)] {
+            let (rows, q) = (noise(n * dim, 13), noise(count * dim, 14));
+            let (bank, mut queries) = (Bank::pack(&rows, dim, isa), Queries::default());
+            bank.pack_queries(&q, &mut queries);
+            let (mr, nr) = (isa.block(), isa.panel());
+            let mut out = vec![0.0; bank.panels() * mr * nr];
+            let mut least = vec![0.0; bank.panels() * mr];
+            for block in 0..count.div_ceil(mr) {
+                let about = &queries.about[block * mr..(block + 1) * mr];
+                isa.products(
+                    &bank,
+                    0..bank.panels(),
+                    queries.block(block, isa, bank.steps),
+                    about,
+                    &mut out,
+                    &mut least,
+                );
+                for (at, products) in out.chunks_exact(nr).enumerate() {
+                    let smallest = products.iter().copied().fold(f32::INFINITY, f32::min);
+                    assert_eq!(least[at].to_bits(), smallest.to_bits(), "{isa:?}");
+                    let i = block * mr + at % mr;
+                    for (row, product) in (at / mr * nr..n).zip(products).filter(|_| i < count) {
+                        let (_, want) =
+                            brute(&rows[row * dim..(row + 1) * dim], dim, &q[i * dim..(i + 1) * dim], &(0..0));
+                        let about = &queries.about[i];
+                        let off = f64::from(about.error + bank.error[row / nr]);
+                        let slack = (2e-6 + 1.2e-7 * dim as f64) * f64::from(about.norm + bank.largest);
+                        let got = f64::from(*product) + f64::from(about.norm);
+                        let (low, high) = ((want - off).max(0.0).powi(2) - slack, (want + off).powi(2) + slack);
+                        assert!((low..=high).contains(&got), "{isa:?}: {got} for {want}, row {row}, query {i}");
+                    }
+                }
+            }
+        }
+    }
+}
+
 /// Several slabs, more rows than a slab holds, as large as a real bank.
 #[test]
 fn a_large_bank_is_searched_in_slabs_to_the_same_answer() {

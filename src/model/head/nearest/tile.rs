@@ -55,6 +55,7 @@ impl Isa {
 }
 
 /// One block against one panel.
+#[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "whole numbers have kernels on x86 only"))]
 struct Tile<'a> {
     words: &'a [u32],
     block: &'a [u32],
