@@ -148,8 +148,9 @@ API cuMemAlloc_v2(CUdeviceptr* at, size_t bytes) {
     size_t available, total;
     cuMemGetInfo_v2(&available, &total);
     if (CUresult no = lost()) return no;
+    if (bytes == 0) return INVALID_VALUE;
     if (bytes > available) return OUT_OF_MEMORY;
-    void* memory = malloc(bytes ? bytes : 1);
+    void* memory = malloc(bytes);
     memset(memory, 0xCD, bytes);  // what was never written is not 0
     *at = (CUdeviceptr)memory;
     allocations[*at] = bytes;

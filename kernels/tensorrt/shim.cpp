@@ -61,9 +61,15 @@ struct Log : ILogger {
     }
 };
 
+// TensorRT keeps a pointer to the first logger that it sees, whatever becomes of who gave it: there is one, and it stays.
+Log &the_log() {
+    static Log *log = new Log;
+    return *log;
+}
+
 struct Library {
     int32_t version = 0;
-    Log log;
+    Log &log = the_log();
     void *(*builder)(void *, int32_t) = nullptr;
     void *(*runtime)(void *, int32_t) = nullptr;
     void *(*parser)(void *, void *, int32_t) = nullptr;
@@ -284,7 +290,14 @@ bool tensor(void *engine, int32_t index, AndonTrtTensor *tensor) {
 void *context(void *engine, char *why, size_t room) {
     auto *e = static_cast<Engine *>(engine);
     e->library->log.clear();
+#ifdef ANDON_RTX
+    // At once, not in the background while others stand in for them: a recorded graph would keep those for ever.
+    std::unique_ptr<IRuntimeConfig> config(e->engine->createRuntimeConfig());
+    if (config) config->setDynamicShapesKernelSpecializationStrategy(DynamicShapesKernelSpecializationStrategy::kEAGER);
+    void *made = config ? e->engine->createExecutionContext(config.get()) : e->engine->createExecutionContext();
+#else
     void *made = e->engine->createExecutionContext();
+#endif
     if (!made) e->library->log.explain(why, room, "no memory for its scratch space");
     return made;
 }

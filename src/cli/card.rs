@@ -60,7 +60,7 @@ impl Card {
     pub fn ready(&self, bundle: &Arc<Bundle>, precision: Precision, frames: usize) -> anyhow::Result<Option<OnCard>> {
         let backbone = bundle.network();
         let plan = EnginePlan { backbone: &backbone, part: &bundle.manifest.name, precision, frames };
-        let fingerprint = plan.fingerprint(&self.library, &self.device);
+        let fingerprint = plan.fingerprint(&self.library, &self.device)?;
         let Some((_, engine)) = self.cache.load(&fingerprint)? else {
             return match self.cache.refused(&fingerprint, &bundle.blake3) {
                 Some(why) => Err(anyhow!(
@@ -94,15 +94,15 @@ impl Card {
     ) -> anyhow::Result<(OnCard, Entry)> {
         let backbone = bundle.network();
         let plan = EnginePlan { backbone: &backbone, part: &bundle.manifest.name, precision, frames };
-        let (library, card) = (self.library.name(), self.device.name());
+        let (library, card, kind) = (self.library.name(), self.device.name(), self.device.kind()?);
         let start = Instant::now();
         self.device.bind()?;
-        let mut timings = self.cache.timings(&library, card);
+        let mut timings = self.cache.timings(&library, &kind);
         let built = plan.build(&self.library, ranges, WORKSPACE, &mut timings, progress);
-        self.cache.store_timings(&library, card, &timings)?;
+        self.cache.store_timings(&library, &kind, &timings)?;
         let engine = built?;
         let seconds = start.elapsed().as_secs_f64();
-        let fingerprint = plan.fingerprint(&self.library, &self.device);
+        let fingerprint = plan.fingerprint(&self.library, &self.device)?;
         let compared = self.compared(bundle, &plan, &engine);
         let why = compared.as_ref().err().filter(|e| matches!(e.downcast_ref(), Some(ParityError::Differs { .. })));
         self.cache.refuse(&fingerprint, &bundle.blake3, why.map(|e| format!("{e:#}")).as_deref())?;

@@ -25,7 +25,13 @@ pub(super) fn together(
     match ready(bundle, EngineChoice::Auto, options, sizes.len())? {
         FromCard::Ready(on_card) => {
             let parity = on_card.parity;
-            let members = members(on_card.detector, bundle, sizes, options.max_wait)?;
+            let members = match members(on_card.detector, bundle, sizes, options.max_wait) {
+                Ok(members) => members,
+                Err(why) => {
+                    tracing::warn!(model = bundle.manifest.name, "frames are not judged together: {why:#}");
+                    return Ok(None);
+                }
+            };
             let ready = |detector| Ready { detector, degraded: None, build: false, parity };
             Ok(Some(members.into_iter().map(ready).collect()))
         }
@@ -68,7 +74,12 @@ pub(super) fn build_beside(
         drop(thread_priority::set_current_thread_priority(thread_priority::ThreadPriority::Min));
         let mut old = Vec::new();
         for wanted in wanted {
-            match offer(&wanted, &options, &stop) {
+            // Once more: what other threads do on the card meanwhile can disturb a build.
+            let offered = offer(&wanted, &options, &stop).or_else(|e| {
+                tracing::info!("the engine is tried again: {e:#}");
+                if stop.load(Relaxed) { Err(e) } else { offer(&wanted, &options, &stop) }
+            });
+            match offered {
                 Ok(()) => old.extend(wanted.cameras.into_iter().map(|(_, _, replacement)| replacement)),
                 Err(_) if stop.load(Relaxed) => return,
                 Err(e) => {

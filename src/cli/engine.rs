@@ -79,7 +79,7 @@ impl Build {
         let card = Card::open(&options.card)?;
         let backbone = bundle.network();
         let plan = EnginePlan { backbone: &backbone, part: &bundle.manifest.name, precision, frames };
-        let fingerprint = plan.fingerprint(&card.library, &card.device);
+        let fingerprint = plan.fingerprint(&card.library, &card.device)?;
         if !self.again {
             match card.cache.load(&fingerprint) {
                 Ok(Some((entry, _))) => {

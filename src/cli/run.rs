@@ -19,8 +19,11 @@ use crate::publish::wire::Names;
 use crate::publish::{Control, Sink};
 use crate::runtime::{Active, CameraSpec, Line, LineControl, LineReport, LineSpec, MakeDetector, Replacement, Status};
 use crate::telemetry::{Heat, Metrics};
-use crate::types::{Machine, Threshold};
+use crate::types::{Machine, Mono, Threshold};
 use crate::web::{Health, Server};
+
+/// A builder's step takes a second or two.
+const BUILDER_STOPS: Duration = Duration::from_secs(10);
 
 /// `andon run`.
 #[derive(Debug, Args)]
@@ -79,7 +82,7 @@ impl Run {
             takes_triggers: c.parts.trigger == TriggerKind::Message,
             config_json: serde_json::to_string(&loaded.raw)?,
         });
-        build_engines(c, &cameras, &stop)?;
+        let builder = build_engines(c, &cameras, &stop)?;
         let bundles = cameras.iter().map(|p| p.bundle.clone()).collect();
         let mut sinks: Vec<Box<dyn Sink>> =
             sinks::zenoh(&c.zenoh, &names, control.clone(), bundles)?.into_iter().collect();
@@ -108,6 +111,7 @@ impl Run {
         tracing::info!(version = env!("CARGO_PKG_VERSION"), cameras = c.cameras.len(), "the line runs");
         let ended = line.wait(&stop);
         let report = line.finish()?;
+        leave(builder, &stop);
         if !stuck.load(Relaxed) {
             tell(&report, self.json)?;
         }
@@ -193,7 +197,11 @@ fn shared(_: &Config, _: &[Arc<Bundle>]) -> Result<BTreeMap<usize, setup::Ready>
 
 /// Builds what cameras lack on the card, beside the line.
 #[cfg(feature = "tensorrt")]
-fn build_engines(c: &Config, cameras: &[Prepared], stop: &Arc<AtomicBool>) -> std::io::Result<()> {
+fn build_engines(
+    c: &Config,
+    cameras: &[Prepared],
+    stop: &Arc<AtomicBool>,
+) -> std::io::Result<Option<std::thread::JoinHandle<()>>> {
     use super::card_line::{Wanted, build_beside};
     let lacking = cameras.iter().enumerate().filter(|(_, prepared)| prepared.replacement.is_some());
     let groups = groups(c, lacking.map(|(n, prepared)| (n, prepared.bundle.clone())));
@@ -206,16 +214,33 @@ fn build_engines(c: &Config, cameras: &[Prepared], stop: &Arc<AtomicBool>) -> st
         cameras: places.into_iter().filter_map(camera).collect(),
     };
     let wanted: Vec<_> = groups.into_iter().map(wanted).collect();
-    if !wanted.is_empty() {
-        // Nobody waits for it: what is half built is gone with the process, what was measured is kept.
-        drop(build_beside(wanted, c.engine.card.clone(), stop.clone())?);
+    if wanted.is_empty() {
+        return Ok(None);
     }
-    Ok(())
+    build_beside(wanted, c.engine.card.clone(), stop.clone()).map(Some)
 }
 
 #[cfg(not(feature = "tensorrt"))]
-fn build_engines(_: &Config, _: &[Prepared], _: &Arc<AtomicBool>) -> std::io::Result<()> {
-    Ok(())
+fn build_engines(
+    _: &Config,
+    _: &[Prepared],
+    _: &Arc<AtomicBool>,
+) -> std::io::Result<Option<std::thread::JoinHandle<()>>> {
+    Ok(None)
+}
+
+/// Lets a builder leave the driver in good order: it stops at its next step, and keeps what it measured. Libraries that have no steps
+/// (TensorRT 8) are left to the end of the process.
+fn leave(builder: Option<std::thread::JoinHandle<()>>, stop: &AtomicBool) {
+    let Some(builder) = builder else { return };
+    stop.store(true, Relaxed);
+    let end = Mono::now() + BUILDER_STOPS;
+    while !builder.is_finished() && Mono::now() < end {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    if !builder.is_finished() {
+        tracing::warn!("the engine's build does not stop within {} s; leaving it", BUILDER_STOPS.as_secs());
+    }
 }
 
 /// Reads temperatures and clocks once a second; files and the driver may take their time, so nobody waits for this.

@@ -103,8 +103,14 @@ pub(super) fn ready(bundle: &Arc<Bundle>, options: &EngineOptions, size: FrameSi
             FromCard::Ready(on_card) => {
                 let card::OnCard { mut detector, parity } = *on_card;
                 detector.require_frame_size(required(size, bundle));
-                detector.warm_up()?;
-                return Ok(Ready { detector: Box::new(detector), degraded: None, build: false, parity });
+                match detector.warm_up() {
+                    Ok(()) => return Ok(Ready { detector: Box::new(detector), degraded: None, build: false, parity }),
+                    // No memory for frames of this size, perhaps.
+                    Err(fault) if options.choice == EngineChoice::Auto => {
+                        Some((format!("its first frame failed: {fault}"), false))
+                    }
+                    Err(fault) => return Err(fault.into()),
+                }
             }
             FromCard::Cpu => None,
             FromCard::Degraded { why, build } => Some((why, build)),

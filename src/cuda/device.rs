@@ -134,6 +134,19 @@ impl Device {
         self.compiled
     }
 
+    /// What tells cards of one name apart: boards with more or fewer multiprocessors (or some switched off) and memory.
+    ///
+    /// # Errors
+    /// The driver refuses.
+    pub fn kind(&self) -> Result<String, CudaError> {
+        let count = sys::CUdevice_attribute::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT;
+        let count = self.stream.context().attribute(count);
+        let count = count.map_err(CudaError::driver("asking for the multiprocessors"))?;
+        let (_, total) = self.memory()?;
+        let (major, minor) = self.capability;
+        Ok(format!("{} {major}.{minor} {count} multiprocessors {} MiB", self.name, total >> 20))
+    }
+
     /// Free and total memory in bytes.
     ///
     /// # Errors
@@ -145,8 +158,11 @@ impl Device {
     /// Copies values to the card.
     ///
     /// # Errors
-    /// No memory there, or the card is lost.
+    /// No values, no memory there, or the card is lost.
     pub fn upload<T: DeviceRepr>(&self, values: &[T]) -> Result<Buffer<T>, CudaError> {
+        if values.is_empty() {
+            return Err(CudaError::Shape("there are no values to be copied to the card".to_owned()));
+        }
         self.stream.clone_htod(values).map_err(CudaError::driver("copying to the card"))
     }
 
@@ -161,12 +177,12 @@ impl Device {
         self.stream.memcpy_htod(values, to).map_err(CudaError::driver("copying to the card"))
     }
 
-    /// A buffer of zeros.
+    /// A buffer of zeros, one at least: drivers refuse to take no memory.
     ///
     /// # Errors
     /// No memory, or the card is lost.
     pub fn zeros<T: DeviceRepr + ValidAsZeroBits>(&self, len: usize) -> Result<Buffer<T>, CudaError> {
-        self.stream.alloc_zeros(len).map_err(CudaError::driver("taking memory on the card"))
+        self.stream.alloc_zeros(len.max(1)).map_err(CudaError::driver("taking memory on the card"))
     }
 
     /// Waits for what was asked for and copies a buffer back.

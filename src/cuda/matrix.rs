@@ -42,7 +42,7 @@ impl MatrixBank {
         let (mut norms, mut errors) = (device.zeros(count)?, device.zeros(count)?);
         device.matrix_rows(rows, (count, dim, depth), scale, &mut halves, &mut norms, &mut errors)?;
         let largest = |of: Vec<f32>| -> Vec<f32> {
-            let nan_first = |m: f32, v: &f32| if m.is_nan() || *v > m || v.is_nan() { *v } else { m };
+            let nan_first = |m: f32, v: &f32| if m.is_nan() || m >= *v { m } else { *v };
             of.chunks(TILE).map(|tile| tile.iter().fold(0.0, nan_first)).collect()
         };
         let tile_norms = device.upload(&largest(device.download(&norms)?))?;
@@ -130,9 +130,10 @@ impl Device {
         need("the lower bounds", &near.low, count * bank.tiles)?;
         need("the upper bounds", &near.high, count)?;
         let grid = (blocks(count, 128), blocks(rows, 128), 1);
-        // Each of `depth` sums and products rounds to 24 bits or is cut there, so is off by a unit of the last place at most, of no more
-        // than |q||b| <= (|q|^2 + |b|^2) / 2; twice that, for the factor 2 of the product; and a few more for the rest.
-        let slack = (bank.depth + 16) as f32 * f32::EPSILON;
+        // Each of `depth` products is cut at 24 bits of the largest of its block, and each block's sum (of four products on the oldest
+        // cards) once more: off by a unit of the last place at most each time, of no more than |q||b| <= (|q|^2 + |b|^2) / 2; twice
+        // that, for the factor 2 of the product. The norms are sums of depth / 32 values a lane, and a few more roundings are left.
+        let slack = (1.25 * bank.depth as f32 + bank.depth as f32 / 32.0 + 32.0) * f32::EPSILON;
         let (count, rows, depth) = (int("queries", count)?, int("rows", rows)?, int("depth", bank.depth)?);
         let tiles = int("tiles", bank.tiles)?;
         launch!(

@@ -33,6 +33,8 @@ pub struct StageSpec<'a> {
 
 /// The whole way of a frame through the card. One thread; does nothing between calls.
 pub struct Stage {
+    /// First, so that it is gone before the kernels and the network that it launches.
+    graph: Graph,
     device: Device,
     trunk: Box<dyn DeviceTrunk>,
     preparer: Preparer,
@@ -48,10 +50,14 @@ pub struct Stage {
     scorer: DeviceScorer,
     found: Found,
     events: [CudaEvent; 5],
-    graph: Graph,
-    /// Frames that it is for.
+    /// Frames that the graph is for.
     recorded: usize,
+    /// How often recording has failed.
+    refused: u32,
 }
+
+/// What another thread does on the card can spoil a recording; more often than this it is not that.
+const REFUSALS: u32 = 3;
 
 /// Where the answers lie after [`Stage::run`].
 struct Found {
@@ -126,6 +132,7 @@ impl Stage {
             events: [device.event()?, device.event()?, device.event()?, device.event()?, device.event()?],
             graph: Graph::First,
             recorded: 0,
+            refused: 0,
             bank,
             trunk,
             device,
@@ -191,12 +198,14 @@ impl Stage {
             }));
         }
         self.device.bind()?;
-        if self.recorded != count && !matches!(self.graph, Graph::Never) {
+        // A graph for a few more frames does: what it computes of earlier ones is not asked for.
+        let fits = count <= self.recorded && 2 * count > self.recorded;
+        if !fits && !matches!(self.graph, Graph::Never) {
             (self.graph, self.recorded) = (Graph::First, count);
         }
         match &mut self.graph {
             Graph::Recorded(graph) => graph.launch()?,
-            Graph::Second => self.record(count)?,
+            Graph::Second => self.record()?,
             Graph::First | Graph::Never => self.enqueue(count, false)?,
         }
         self.device.wait()?;
@@ -212,8 +221,9 @@ impl Stage {
         self.found.keys.as_mut_slice().fill(u64::MAX);
     }
 
-    /// Records the work and does it; does it one by one for good where that is refused.
-    fn record(&mut self, frames: usize) -> Result<(), CudaError> {
+    /// Records the work and does it; does it one by one where that is refused, and for good where it always is.
+    fn record(&mut self) -> Result<(), CudaError> {
+        let frames = self.recorded;
         // Two owners for a moment: the closure asks this stage, the device records.
         let stream = self.device.clone();
         match stream.capture(|| self.enqueue(frames, true)) {
@@ -223,8 +233,10 @@ impl Stage {
                 Ok(())
             }
             Err(e) => {
-                tracing::warn!("the card's work is asked for step by step: {e}");
-                self.graph = Graph::Never;
+                self.refused += 1;
+                let for_good = self.refused >= REFUSALS;
+                tracing::warn!(for_good, "the card's work is asked for step by step: {e}");
+                self.graph = if for_good { Graph::Never } else { Graph::First };
                 self.enqueue(frames, false)
             }
         }

@@ -14,7 +14,7 @@ use super::replace::{Made, Replacement};
 use super::status::Status;
 use super::wiring::PartEvent;
 use crate::model::Detector;
-use crate::types::{CameraId, Detection, Fault, Frame, Mono, Pool, Regions, ScoreMap};
+use crate::types::{CameraId, Detection, Fault, Frame, FrameView, Mono, Pool, Regions, ScoreMap};
 
 /// Makes a detector; called at start and after a fault.
 pub type MakeDetector = Box<dyn FnMut() -> Result<Made, String> + Send>;
@@ -23,6 +23,27 @@ pub type MakeDetector = Box<dyn FnMut() -> Result<Made, String> + Send>;
 const RESTARTS: usize = 5;
 /// One minute, after the usual supervisor intensity.
 const WINDOW: Duration = Duration::from_secs(60);
+
+/// In the place of a detector that is being made anew.
+struct Gone;
+
+impl Detector for Gone {
+    fn warm_up(&mut self) -> Result<(), Fault> {
+        Err(Fault::Engine("gone"))
+    }
+
+    fn detect(&mut self, _: &FrameView<'_>, _: &mut Detection) -> Result<(), Fault> {
+        Err(Fault::Engine("gone"))
+    }
+
+    fn explain(&mut self, _: &Detection, _: f32) -> Regions {
+        Regions::default()
+    }
+
+    fn engine_name(&self) -> &'static str {
+        "gone"
+    }
+}
 
 pub(super) struct Infer {
     pub camera: CameraId,
@@ -106,6 +127,8 @@ impl Infer {
         rebuilt.push_back(now);
         self.status.cameras[self.camera.index()].detector_restarts.fetch_add(1, Relaxed);
         tracing::error!(camera = %self.camera, %fault, "rebuilding the detector");
+        // The old one goes first: a small card has no memory for two.
+        self.detector = Box::new(Gone);
         let made = (self.make)().map_err(|e| format!("{fault}; the detector could not be rebuilt: {e}"))?;
         self.detector = made.detector;
         self.status.cameras[self.camera.index()].runs_on(self.detector.engine_name(), made.degraded);

@@ -21,18 +21,24 @@ use andon::types::{Detection, Fault, FrameView, PixelFormat};
 use crate::common;
 use crate::cuda::device;
 
+/// Which calls fail, counted from 0.
+type Fails = fn(usize) -> bool;
+
 /// Gives its input back as a feature map of three channels; all on the card.
 struct Copy {
     map: DeviceMap,
     input: Buffer<f32>,
     images: usize,
+    fails: Fails,
+    /// So far.
+    calls: usize,
 }
 
 impl Copy {
     fn boxed(device: &Device, images: usize, (height, width): (usize, usize)) -> Box<Copy> {
         let values = images * 3 * height * width;
         let map = DeviceMap { values: device.zeros(values).unwrap(), channels: 3, height, width };
-        Box::new(Copy { map, input: device.zeros(values).unwrap(), images })
+        Box::new(Copy { map, input: device.zeros(values).unwrap(), images, fails: |_| false, calls: 0 })
     }
 }
 
@@ -51,6 +57,10 @@ impl DeviceTrunk for Copy {
 
     fn enqueue(&mut self, device: &Device, images: usize) -> Result<(), CudaError> {
         let count = images * 3 * self.map.height * self.map.width;
+        self.calls += 1;
+        if (self.fails)(self.calls - 1) {
+            return Err(CudaError::Shape("on purpose".to_owned()));
+        }
         device.copy(&self.input, count, &mut self.map.values)
     }
 
@@ -106,8 +116,14 @@ impl Reference {
     }
 
     fn stage(&self, device: &Device, frames: usize) -> Stage {
+        self.stage_that_fails(device, frames, |_| false)
+    }
+
+    /// The network fails when it is asked these times.
+    fn stage_that_fails(&self, device: &Device, frames: usize, fails: Fails) -> Stage {
         let images = frames * self.tiles[0] * self.tiles[1];
-        let trunk = Copy::boxed(device, images, (self.input.height as usize, self.input.width as usize));
+        let mut trunk = Copy::boxed(device, images, (self.input.height as usize, self.input.width as usize));
+        trunk.fails = fails;
         let scorer = self.scorer();
         let spec = StageSpec {
             input: &self.input,
@@ -188,6 +204,37 @@ fn frames_have_the_same_maps_recorded_or_not_in_any_number_and_size() {
                 let times = stage.times();
                 assert!(times.preprocess_ns > 0 && times.aggregate_ns > 0 && times.score_ns > 0, "{times:?}");
             }
+        }
+    }
+}
+
+#[test]
+fn a_graph_serves_a_few_frames_less_and_a_spoiled_recording_is_tried_again() {
+    let Some(device) = device() else { return };
+    let reference = Reference::new([1, 1]);
+    let pictures: Vec<Vec<u8>> = (0..30).map(|seed| noise(seed, 12 * 9 * 3)).collect();
+    let views: Vec<FrameView<'_>> =
+        pictures.iter().map(|p| FrameView::new(PixelFormat::Rgb8, 12, 9, 36, p).unwrap()).collect();
+    let right = |stage: &Stage, views: &[FrameView<'_>]| {
+        views.iter().enumerate().for_each(|(n, view)| assert!(same(stage.map(n), &reference.map(view)), "frame {n}"));
+    };
+    let mut stage = reference.stage(&device, 4);
+    for (at, (count, recorded)) in [(4, false), (4, true), (3, true), (4, true), (2, false)].into_iter().enumerate() {
+        let views = &views[4 * at..4 * at + count];
+        stage.run(views).unwrap();
+        assert_eq!(stage.is_recorded(), recorded, "{count} frames at {at}");
+        right(&stage, views);
+    }
+    // Once is chance; whenever it is tried is the rule, and then it is tried no more.
+    let cases: [(Fails, [bool; 5]); 2] =
+        [(|call| call == 1, [false, false, true, true, true]), (|call| [1, 3, 5].contains(&call), [false; 5])];
+    for (fails, recorded) in cases {
+        let mut stage = reference.stage_that_fails(&device, 2, fails);
+        for (at, recorded) in recorded.into_iter().enumerate() {
+            let views = &views[2 * at..2 * at + 2];
+            stage.run(views).unwrap();
+            assert_eq!(stage.is_recorded(), recorded, "run {at}");
+            right(&stage, views);
         }
     }
 }

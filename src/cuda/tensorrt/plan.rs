@@ -1,10 +1,10 @@
 use super::{Build, Progress, TensorRt, TensorRtError};
-use crate::cuda::Device;
+use crate::cuda::{CudaError, Device};
 use crate::model::Backbone;
 use crate::model::graph::{GraphError, OnnxGraph, Precision, Ranges};
 
 /// Changes whenever graphs are written in another way, so that engines of before are not taken for those of now.
-const WRITER: u32 = 2;
+const WRITER: u32 = 3;
 
 /// An engine that a model needs on a card.
 #[derive(Clone, Copy, Debug)]
@@ -27,23 +27,25 @@ impl EnginePlan<'_> {
 
     /// What the engine depends on, as hex digits: network, precision, batch, card, driver, library. One that was built for anything else
     /// is never used.
-    pub fn fingerprint(&self, library: &TensorRt, device: &Device) -> String {
-        let (major, minor) = device.capability();
+    ///
+    /// # Errors
+    /// The driver does not say what the card is.
+    pub fn fingerprint(&self, library: &TensorRt, device: &Device) -> Result<String, CudaError> {
         let part = if self.precision == Precision::Int8 { self.part } else { "" };
         let b = self.backbone;
         let told = format!(
-            "{WRITER}\n{}\n{}x{}\n{:?}\n{}\n{}\n{part}\n{} {major}.{minor}\n{}\n{}",
+            "{WRITER}\n{}\n{}x{}\n{:?}\n{}\n{}\n{part}\n{}\n{}\n{}",
             blake3::hash(&b.onnx),
             b.input.width,
             b.input.height,
             b.outputs,
             self.precision.as_str(),
             self.images(),
-            device.name(),
+            device.kind()?,
             device.driver(),
             library.name()
         );
-        blake3::hash(told.as_bytes()).to_hex()[..32].to_owned()
+        Ok(blake3::hash(told.as_bytes()).to_hex()[..32].to_owned())
     }
 
     /// The network as it is built: a fixed input of one image, or a batch of any size up to [`EnginePlan::images`].
