@@ -198,8 +198,12 @@ impl Stage {
             }));
         }
         self.device.bind()?;
-        // A graph for a few more frames does: what it computes of earlier ones is not asked for.
-        let fits = count <= self.recorded && 2 * count > self.recorded;
+        let fits = match self.graph {
+            // One for a few more frames does: what it computes of earlier ones is not asked for.
+            Graph::Recorded(_) => count <= self.recorded && 2 * count > self.recorded,
+            // What is recorded has to be what was done before: networks prepare for a number of images outside of a recording.
+            _ => count == self.recorded,
+        };
         if !fits && !matches!(self.graph, Graph::Never) {
             (self.graph, self.recorded) = (Graph::First, count);
         }

@@ -1,7 +1,7 @@
 //! The whole way of a frame through a card beside the CPU's, with networks that need no TensorRT: the emulated driver runs the kernels,
 //! records graphs and replays them.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use andon::cuda::{
     Buffer, CudaError, Device, DeviceInput, DeviceMap, DevicePatchCore, DeviceTrunk, Stage, StageSpec, frame_time,
@@ -30,15 +30,15 @@ struct Copy {
     input: Buffer<f32>,
     images: usize,
     fails: Fails,
-    /// So far.
-    calls: usize,
+    /// Images of each call so far.
+    calls: Arc<Mutex<Vec<usize>>>,
 }
 
 impl Copy {
     fn boxed(device: &Device, images: usize, (height, width): (usize, usize)) -> Box<Copy> {
         let values = images * 3 * height * width;
         let map = DeviceMap { values: device.zeros(values).unwrap(), channels: 3, height, width };
-        Box::new(Copy { map, input: device.zeros(values).unwrap(), images, fails: |_| false, calls: 0 })
+        Box::new(Copy { map, input: device.zeros(values).unwrap(), images, fails: |_| false, calls: Arc::default() })
     }
 }
 
@@ -57,8 +57,9 @@ impl DeviceTrunk for Copy {
 
     fn enqueue(&mut self, device: &Device, images: usize) -> Result<(), CudaError> {
         let count = images * 3 * self.map.height * self.map.width;
-        self.calls += 1;
-        if (self.fails)(self.calls - 1) {
+        let mut calls = self.calls.lock().unwrap();
+        calls.push(images);
+        if (self.fails)(calls.len() - 1) {
             return Err(CudaError::Shape("on purpose".to_owned()));
         }
         device.copy(&self.input, count, &mut self.map.values)
@@ -116,14 +117,15 @@ impl Reference {
     }
 
     fn stage(&self, device: &Device, frames: usize) -> Stage {
-        self.stage_that_fails(device, frames, |_| false)
+        self.stage_that_fails(device, frames, |_| false).0
     }
 
     /// The network fails when it is asked these times.
-    fn stage_that_fails(&self, device: &Device, frames: usize, fails: Fails) -> Stage {
+    fn stage_that_fails(&self, device: &Device, frames: usize, fails: Fails) -> (Stage, Arc<Mutex<Vec<usize>>>) {
         let images = frames * self.tiles[0] * self.tiles[1];
         let mut trunk = Copy::boxed(device, images, (self.input.height as usize, self.input.width as usize));
         trunk.fails = fails;
+        let calls = trunk.calls.clone();
         let scorer = self.scorer();
         let spec = StageSpec {
             input: &self.input,
@@ -133,7 +135,7 @@ impl Reference {
             weights: &self.weights,
             scorer: &scorer,
         };
-        Stage::new(device.clone(), trunk, &spec).unwrap()
+        (Stage::new(device.clone(), trunk, &spec).unwrap(), calls)
     }
 
     fn map(&self, frame: &FrameView<'_>) -> Vec<f32> {
@@ -225,11 +227,20 @@ fn a_graph_serves_a_few_frames_less_and_a_spoiled_recording_is_tried_again() {
         assert_eq!(stage.is_recorded(), recorded, "{count} frames at {at}");
         right(&stage, views);
     }
+    // After frames of another layout nothing is recorded for a number of images that was not done before.
+    let (mut stage, calls) = reference.stage_that_fails(&device, 4, |_| false);
+    let data = noise(99, 14 * 9 * 3);
+    let other = FrameView::new(PixelFormat::Rgb8, 14, 9, 42, &data).unwrap();
+    for views in [&views[..4], &views[..4], &[other; 3], &[other; 3]] {
+        stage.run(views).unwrap();
+        right(&stage, views);
+    }
+    assert_eq!(*calls.lock().unwrap(), [4, 4, 3, 3]);
     // Once is chance; whenever it is tried is the rule, and then it is tried no more.
     let cases: [(Fails, [bool; 5]); 2] =
         [(|call| call == 1, [false, false, true, true, true]), (|call| [1, 3, 5].contains(&call), [false; 5])];
     for (fails, recorded) in cases {
-        let mut stage = reference.stage_that_fails(&device, 2, fails);
+        let (mut stage, _) = reference.stage_that_fails(&device, 2, fails);
         for (at, recorded) in recorded.into_iter().enumerate() {
             let views = &views[2 * at..2 * at + 2];
             stage.run(views).unwrap();
