@@ -39,7 +39,7 @@ pub(super) struct Demo {
     /// Other parts, other defects.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Good parts to learn from.
+    /// Number of good parts to learn from.
     #[arg(long, default_value_t = 60)]
     learn: u64,
     /// Share of defective parts on the belt.

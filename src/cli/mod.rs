@@ -46,7 +46,7 @@ use self::exit::Exit;
 #[derive(Debug, Parser)]
 #[command(name = "andon", version, max_term_width = 110)]
 struct Cli {
-    /// What to tell on standard error: error, warn, info, debug, trace, or a filter (info,andon::capture=debug).
+    /// Log level on standard error: error, warn, info, debug, trace, or a filter (info,andon::capture=debug).
     #[arg(long, global = true, value_name = "LEVEL", env = "ANDON_LOG")]
     log: Option<String>,
     #[command(subcommand)]

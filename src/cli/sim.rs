@@ -63,7 +63,7 @@ pub(super) struct SimCommand {
     /// Restarts of the encoder's count a minute.
     #[arg(long, default_value_t = 0.0)]
     encoder_resets: f32,
-    /// Share of the way that the encoder's wheel slips.
+    /// Encoder slip, as a share of the distance.
     #[arg(long, default_value_t = 0.0)]
     slip: f64,
     /// Share by which the speed varies.

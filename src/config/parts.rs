@@ -308,7 +308,7 @@ fn ejector(
     let (distance, length) = (mm("distance_mm", e.distance_mm), mm("part_mm", e.part_mm).max(1));
     let (before, after) = (mm("before_mm", e.before_mm), mm("after_mm", e.after_mm));
     if e.before_mm > e.distance_mm {
-        c.wrong.push(format!("{}: {} reaches back over the trigger", key("before_mm"), e.before_mm));
+        c.wrong.push(format!("{}: {} would begin before the trigger", key("before_mm"), e.before_mm));
     }
     if !(0.001..=1.0).contains(&e.max_duty) {
         c.wrong.push(format!("{}: {} is not in 0.001..=1", key("max_duty"), e.max_duty));

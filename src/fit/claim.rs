@@ -2,8 +2,8 @@
 //! promises. Nothing is assumed of how scores are distributed, only that the parts to come are like those learned from.
 //!
 //! With the threshold just above the `(n - m)`-th smallest of `n` scores, the share of good parts that it rejects is Beta distributed
-//! with parameters `m + 1` and `n - m`. It is at most `p` with confidence `P(Bin(n, p) > m)`: the bound of Wilks, «Determination
-//! of Sample Sizes for Setting Tolerance Limits», 1941.
+//! with parameters `m + 1` and `n - m`. It is at most `p` with confidence `P(Bin(n, p) > m)`: the bound of Wilks, "Determination
+//! of Sample Sizes for Setting Tolerance Limits", 1941.
 
 use crate::model::bundle::Claim;
 

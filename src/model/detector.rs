@@ -1,5 +1,5 @@
-//! PatchCore: distances of a frame's patches to the memory bank. Source: Roth et al., «Towards Total Recall in Industrial
-//! Anomaly Detection», CVPR 2022; how distances become scores is [`super::head::score`]'s.
+//! PatchCore: distances of a frame's patches to the memory bank. Source: Roth et al., "Towards Total Recall in Industrial
+//! Anomaly Detection", CVPR 2022; how distances become scores is [`super::head::score`]'s.
 
 use std::sync::Arc;
 

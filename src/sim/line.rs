@@ -51,7 +51,7 @@ pub struct SimLine {
     pub reversals: f32,
     /// Times a minute that the encoder starts again at zero.
     pub encoder_resets: f32,
-    /// Share of the way that the encoder's wheel slips.
+    /// Encoder slip, as a share of the distance.
     pub slip: f64,
     /// Share by which the speed varies.
     pub unsteady: f64,

@@ -60,7 +60,7 @@ pub struct BackboneRef {
     pub layers: Vec<Layer>,
 }
 
-/// «With this confidence, at most this share of good parts is rejected.»
+/// "With this confidence, at most this share of good parts is rejected."
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Claim {

@@ -24,10 +24,10 @@ pub enum EngineChoice {
     /// The fastest that is there: an engine for the card that was built and compared, ONNX Runtime when its library is found, rten.
     #[default]
     Auto,
-    /// TensorRT on an NVIDIA card, or nothing.
+    /// Only TensorRT, on an NVIDIA GPU.
     #[value(name = "tensorrt")]
     TensorRt,
-    /// ONNX Runtime or nothing.
+    /// Only ONNX Runtime.
     Ort,
     /// The compiled-in engine.
     Rten,

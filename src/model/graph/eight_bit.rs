@@ -1,6 +1,6 @@
 //! Convolutions in eight bits, written as QuantizeLinear and DequantizeLinear around them, which every engine reads the same way. Weights
 //! have a scale for each output channel, activations one for each tensor; both symmetric, as TensorRT demands. Sums stay 32 bits wide.
-//! Source: Wu et al., «Integer Quantization for Deep Learning Inference», arXiv 2004.09602, sections 3 and 5.
+//! Source: Wu et al., "Integer Quantization for Deep Learning Inference", arXiv 2004.09602, sections 3 and 5.
 
 use std::collections::BTreeMap;
 
