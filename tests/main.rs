@@ -14,6 +14,8 @@ mod capture;
 #[cfg(feature = "rten")]
 #[path = "it/model.rs"]
 mod model;
+#[path = "it/service.rs"]
+mod service;
 #[path = "it/zenoh.rs"]
 mod zenoh;
 #[path = "it/line.rs"]
