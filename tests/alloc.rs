@@ -176,7 +176,7 @@ fn a_steady_frame_allocates_nothing_on_the_hot_lane() {
         let backbone = Backbone {
             name: "quiet".into(),
             onnx: vec![0u8].into(),
-            input: InputSpec { width: 256, height: 256, mean: [127.0; 3], scale: [1.0 / 128.0; 3] },
+            input: InputSpec { width: 256, height: 256, mean: [127.0; 3], scale: [1.0 / 128.0; 3], range: None },
             outputs: vec!["a".into(), "b".into()],
             layers: vec![Layer { pool: 3, weight: 1.0 }; 2],
             tiles: [1, 1],

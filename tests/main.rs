@@ -14,6 +14,9 @@ mod capture;
 #[cfg(feature = "rten")]
 #[path = "it/model.rs"]
 mod model;
+#[cfg(feature = "rten")]
+#[path = "it/kinds.rs"]
+mod kinds;
 #[path = "it/service.rs"]
 mod service;
 #[path = "it/zenoh.rs"]

@@ -182,7 +182,7 @@ fn colours(info: &gst_video::VideoInfo) -> Yuv {
     Yuv { matrix, full_range: colorimetry.range() == gst_video::VideoColorRange::Range0_255 }
 }
 
-const FORMATS: [(gst_video::VideoFormat, PixelFormat); 7] = [
+const FORMATS: [(gst_video::VideoFormat, PixelFormat); 9] = [
     (gst_video::VideoFormat::Gray8, PixelFormat::Gray8),
     (gst_video::VideoFormat::Rgb, PixelFormat::Rgb8),
     (gst_video::VideoFormat::Bgr, PixelFormat::Bgr8),
@@ -190,4 +190,7 @@ const FORMATS: [(gst_video::VideoFormat, PixelFormat); 7] = [
     (gst_video::VideoFormat::Rgbx, PixelFormat::Rgba8),
     (gst_video::VideoFormat::Bgra, PixelFormat::Bgra8),
     (gst_video::VideoFormat::Bgrx, PixelFormat::Bgra8),
+    // Last, so that converters choose them for 16-bit pictures only.
+    (gst_video::VideoFormat::Gray16Le, PixelFormat::Gray16Le),
+    (gst_video::VideoFormat::Gray16Be, PixelFormat::Gray16Be),
 ];

@@ -6,7 +6,7 @@ use crate::types::FrameView;
 pub struct Presence {
     /// Left, upper edge, width and height of the band, shares of the picture.
     pub band: [f32; 4],
-    /// Mean brightness, 0 to 255, from which on a part is there.
+    /// Mean brightness from which on a part is there: 0 to 255; of 16-bit frames, 255 is the value 65,535.
     pub level: f32,
     /// How far it has to go back.
     pub hysteresis: f32,
@@ -30,6 +30,12 @@ impl Presence {
         let columns = ((w * width).round() as usize).clamp(1, view.width.checked_sub(left)?);
         let rows = ((h * height).round() as usize).clamp(1, view.height.checked_sub(top)?);
         let band = view.crop(left, top, columns, rows)?;
+        if band.format.bits() == 16 {
+            let values = |r: usize| band.row(r).as_chunks::<2>().0.iter().map(|b| u64::from(band.format.value(*b)));
+            let sum: u64 = (0..rows).map(|r| values(r).sum::<u64>()).sum();
+            let count = rows * columns * band.format.bytes_per_pixel() / 2;
+            return Some(sum as f32 / count as f32 / 257.0);
+        }
         let (step, channels) = match band.format.bytes_per_pixel() {
             // The fourth byte is no light.
             4 => (4, 3),

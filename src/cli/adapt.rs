@@ -6,8 +6,10 @@ use clap::Args;
 use super::exit::{Exit, Failure};
 use super::output;
 use super::setup::{self, EngineArgs};
-use crate::fit::{Adapted, add, read_image, remove};
+use crate::fit::{Adapted, add, read_raw, remove};
+use crate::model::Accept;
 use crate::model::detector::PatchEmbedder;
+use crate::types::Fault;
 
 /// `andon adapt`.
 #[derive(Debug, Args)]
@@ -38,6 +40,9 @@ impl Adapt {
     pub fn run(self, log: Option<&str>) -> Result<Exit, Failure> {
         let _log = setup::logging(log, "warn", false)?;
         let mut bundle = Arc::unwrap_or_clone(setup::bundle(&self.model)?);
+        if !self.dry_run {
+            output::writable(self.output.as_ref().unwrap_or(&self.model))?;
+        }
         let options = self.engine.options();
         let (mut embedder, degraded) = PatchEmbedder::open(&bundle.network(), &options)?;
         setup::say_degraded(degraded.as_deref());
@@ -46,10 +51,14 @@ impl Adapt {
             [] => Vec::new(),
             names => remove(&mut bundle, names, &mut embedder, options.threads)?,
         };
+        let accept = Accept::learned(&bundle.manifest, false);
         let mut pictures = Vec::new();
         for path in &self.add {
             let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-            pictures.push((name, read_image(path)?));
+            let picture = read_raw(path)?;
+            let fits = picture.view().ok_or(Fault::BadFrame).and_then(|v| accept.check(&v));
+            fits.map_err(|fault| anyhow::anyhow!("{}: {fault}", path.display()))?;
+            pictures.push((name, picture.into_8_bit(bundle.manifest.input.range)));
         }
         let added = match pictures.as_slice() {
             [] => Vec::new(),

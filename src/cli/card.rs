@@ -159,6 +159,13 @@ pub(super) fn ready(
         )
     };
     let try_card = |card: &Card| card.ready(bundle, options.precision, frames);
+    if bundle.manifest.input.range.is_some() && choice != EngineChoice::Ort && choice != EngineChoice::Rten {
+        let why = "frames of 16 bits are prepared on the CPU only";
+        return match choice {
+            EngineChoice::TensorRt => Err(anyhow!("{why}; use the engine ort or rten")),
+            _ => Ok(FromCard::Degraded { why: why.to_owned(), build: false }),
+        };
+    }
     match choice {
         EngineChoice::Ort | EngineChoice::Rten => Ok(FromCard::Cpu),
         EngineChoice::TensorRt => {

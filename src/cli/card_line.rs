@@ -112,7 +112,7 @@ fn offer(wanted: &Wanted, options: &CardOptions, stop: &AtomicBool) -> anyhow::R
     let mut detector = on_card.detector;
     let detectors: Vec<Box<dyn Detector>> = match wanted.cameras.as_slice() {
         [(_, size, _)] => {
-            detector.require_frame_size(required(*size, bundle));
+            detector.require(required(*size, bundle));
             detector.warm_up().context("the engine for the card")?;
             vec![Box::new(detector)]
         }

@@ -19,6 +19,7 @@ use crate::field::Recorder;
 use crate::fit::{Augment, BankSize, FitOptions, Picture, Policy, fit};
 use crate::model::bundle::Bundle;
 use crate::model::detector::PatchEmbedder;
+use crate::model::{Colour, Learned};
 use crate::publish::Sink;
 use crate::publish::wire::Names;
 use crate::runtime::{Active, CameraSpec, EjectorLine, LaneSpec, Line, LineControl, LineSpec, Status};
@@ -225,6 +226,7 @@ impl Demo {
             threads: options.threads,
             created: None,
             engine: embedder.engine_name().to_owned(),
+            learned: Learned { any_size: false, colour: Colour::Colour },
         };
         let bar = output::progress_bar();
         let mut fitted = fit(pictures, false, &mut embedder, &backbone, &fit_options, &mut |stage, done, total| {

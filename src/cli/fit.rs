@@ -7,7 +7,10 @@ use super::exit::{Exit, Failure};
 use super::output;
 use super::recipe::{self, RecipeArgs};
 use super::setup::{self, EngineArgs};
-use crate::fit::{BankSize, FitOptions, Fitted, Policy, Stage, fit, images_for_claim, list_images, read_image};
+use crate::fit::{
+    BankSize, FitOptions, Fitted, Policy, Stage, Survey, Take, fit, images_for_claim, list_images, read_in_range,
+    survey,
+};
 use crate::model::bundle::{Claim, Manifest};
 use crate::model::detector::PatchEmbedder;
 use crate::model::{Backbone, Embed};
@@ -48,6 +51,15 @@ pub(super) struct FitCommand {
     /// Seed of the choice of patches; the same seed and pictures give the same model.
     #[arg(long, default_value_t = 0)]
     seed: u64,
+    /// Which pictures to take when there are several kinds: WIDTHxHEIGHT, 8-bit, 16-bit, grey or colour; may be given more than once.
+    #[arg(long, value_name = "KIND")]
+    take: Vec<Take>,
+    /// Learn pictures of every size, and judge frames of every size later: a camera in a wrong mode is then not noticed.
+    #[arg(long)]
+    any_size: bool,
+    /// Range of 16-bit values: the camera's bits (12), or black and white (200..3000); without it, the fewest bits that hold the pictures.
+    #[arg(long, value_name = "RANGE", value_parser = recipe::range)]
+    range: Option<[u16; 2]>,
     /// Leave out pictures that cannot be read instead of refusing all.
     #[arg(long)]
     skip_bad: bool,
@@ -66,12 +78,15 @@ pub(super) struct FitCommand {
 impl FitCommand {
     pub fn run(self, log: Option<&str>) -> Result<Exit, Failure> {
         let _log = setup::logging(log, "warn", false)?;
-        let files = self.files()?;
+        output::writable(&self.output)?;
+        let surveyed = self.survey(&self.files()?)?;
+        let files = &surveyed.pictures;
         let options = self.engine.options();
-        let backbone = self.recipe.backbone()?;
+        let mut backbone = self.recipe.backbone()?;
+        backbone.input.range = surveyed.range;
         let (mut embedder, degraded) = PatchEmbedder::open(&backbone, &options)?;
         setup::say_degraded(degraded.as_deref());
-        let mask = self.recipe.mask(&files, embedder.grid())?;
+        let mask = self.recipe.mask(files, embedder.grid())?;
         let stem = self.output.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
         let fit_options = FitOptions {
             name: self.name.clone().unwrap_or(stem),
@@ -86,6 +101,7 @@ impl FitCommand {
             threads: options.threads,
             created: self.created.clone(),
             engine: embedder.engine_name().to_owned(),
+            learned: surveyed.learned,
         };
         if !self.json {
             output::note(&estimate(files.len(), &mut embedder, &backbone, &fit_options));
@@ -103,12 +119,13 @@ impl FitCommand {
         };
         let pictures = files.iter().map(|path| {
             let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-            read_image(path).map(|picture| (name, picture))
+            read_in_range(path, surveyed.range).map(|picture| (name, picture))
         });
         let start = Instant::now();
         let mut fitted = fit(pictures, self.skip_bad, &mut embedder, &backbone, &fit_options, &mut progress)?;
         let seconds = start.elapsed().as_secs_f64();
         bar.finish_and_clear();
+        fitted.left_out.extend(surveyed.left_out);
         for line in &fitted.left_out {
             output::note(&format!("left out: {line}"));
         }
@@ -131,7 +148,11 @@ impl FitCommand {
     }
 
     fn files(&self) -> anyhow::Result<Vec<PathBuf>> {
-        let mut files = list_images(&self.good_dir)?;
+        let listing = list_images(&self.good_dir)?;
+        if let Some(note) = listing.note(&self.good_dir) {
+            output::note(&note);
+        }
+        let mut files = listing.pictures;
         for name in &self.exclude {
             let before = files.len();
             files.retain(|f| f.file_name().is_none_or(|n| n != name.as_str()));
@@ -143,6 +164,28 @@ impl FitCommand {
             anyhow::bail!("--exclude leaves no picture in {}", self.good_dir.display());
         }
         Ok(files)
+    }
+
+    /// What kind of pictures these are; says the range of 16-bit values.
+    fn survey(&self, files: &[PathBuf]) -> Result<Survey, Failure> {
+        let bar = output::progress_bar();
+        bar.set_message("looking at the pictures");
+        bar.set_length(files.len() as u64);
+        let surveyed = survey(files, &self.take, self.any_size, self.range, &mut |done| bar.set_position(done as u64));
+        bar.finish_and_clear();
+        let surveyed = surveyed?;
+        match surveyed.range {
+            Some([black, white]) => output::note(&format!(
+                "16-bit values up to {}: {black} is black and {white} white, in the model and for every frame; --range changes it",
+                surveyed.brightest
+            )),
+            None if self.range.is_some() => {
+                let why = anyhow::anyhow!("--range is about 16-bit pictures, and these have 8 bits");
+                return Err(Failure::new(Exit::Usage, why));
+            }
+            None => {}
+        }
+        Ok(surveyed)
     }
 
     fn report(&self, fitted: &Fitted, seconds: f64) -> std::io::Result<()> {

@@ -10,7 +10,7 @@ use super::output;
 use super::setup::{self, EngineArgs};
 use crate::config::FrameSize;
 use crate::decide::judge;
-use crate::fit::{Picture, list_images, read_image};
+use crate::fit::{Picture, list_images, read_raw};
 use crate::model::bundle::Bundle;
 use crate::model::heatmap;
 use crate::publish::wire::RegionRecord;
@@ -78,7 +78,7 @@ impl Inspect {
         let mut out = Detection::default();
         let (mut failed, mut rejected) = (0usize, 0usize);
         for file in &files {
-            let picture = read_image(file);
+            let picture = read_raw(file);
             let result = match &picture {
                 Ok(p) => {
                     p.view().ok_or(Fault::BadFrame).and_then(|v| detector.detect(&v, &mut out)).map(|()| out.score)
@@ -87,10 +87,6 @@ impl Inspect {
             };
             let judged = judge(result, threshold);
             let score = judged.score.map(|s| s.get());
-            let heatmap = match (&self.heatmaps, &picture, score) {
-                (Some(dir), Ok(picture), Some(_)) => Some(write_heatmap(dir, file, picture, &bundle, &out, threshold)?),
-                _ => None,
-            };
             let regions = match judged.outcome {
                 Outcome::Reject => detector.explain(&out, threshold.get()),
                 _ => Regions::default(),
@@ -103,6 +99,13 @@ impl Inspect {
             };
             failed += usize::from(matches!(judged.outcome, Outcome::Error));
             rejected += usize::from(!matches!(judged.outcome, Outcome::Pass(_)));
+            let heatmap = match (&self.heatmaps, picture, score) {
+                (Some(dir), Ok(picture), Some(_)) => {
+                    let picture = picture.into_8_bit(bundle.manifest.input.range);
+                    Some(write_heatmap(dir, file, &picture, &bundle, &out, threshold)?)
+                }
+                _ => None,
+            };
             let line = Line {
                 image: file,
                 result: judged.outcome.as_str(),
@@ -127,7 +130,13 @@ impl Inspect {
         let mut files = Vec::new();
         for path in &self.images {
             match path.is_dir() {
-                true => files.extend(list_images(path)?),
+                true => {
+                    let listing = list_images(path)?;
+                    if let Some(note) = listing.note(path) {
+                        output::note(&note);
+                    }
+                    files.extend(listing.pictures);
+                }
                 false => files.push(path.clone()),
             }
         }

@@ -1,6 +1,7 @@
 //! The only place that writes to standard output and error for people and pipes.
 
 use std::io::{self, IsTerminal, Write};
+use std::path::Path;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
@@ -35,13 +36,31 @@ fn write_out(bytes: &[u8]) -> io::Result<()> {
     }
 }
 
-/// A progress bar on standard error, silent where that is no terminal.
+/// Whether a file can be written here, asked before the work whose result it will hold: its folder is there and takes files. What is there
+/// stays as it is.
+///
+/// # Errors
+/// The file, the reason and the remedy.
+pub(super) fn writable(path: &Path) -> anyhow::Result<()> {
+    if path.is_dir() {
+        anyhow::bail!("cannot write {}: it is a folder; name a file in it", path.display());
+    }
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if !folder.is_dir() {
+        anyhow::bail!("cannot write {}: there is no folder {}; make it first", path.display(), folder.display());
+    }
+    atomic_write_file::AtomicWriteFile::open(path)
+        .and_then(atomic_write_file::AtomicWriteFile::discard)
+        .map_err(|e| anyhow::anyhow!("cannot write {}: {e}", path.display()))
+}
+
+/// A progress bar as wide as the terminal on standard error, silent where that is no terminal.
 pub(super) fn progress_bar() -> ProgressBar {
     if !io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }
     let bar = ProgressBar::new(0);
-    if let Ok(style) = ProgressStyle::with_template("{msg:>22} [{bar:40}] {pos}/{len}  {eta} left") {
+    if let Ok(style) = ProgressStyle::with_template("{msg:>22} [{wide_bar}] {percent:>3} %  {eta} left") {
         bar.set_style(style.progress_chars("=> "));
     }
     bar

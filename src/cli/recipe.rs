@@ -197,7 +197,7 @@ impl RecipeArgs {
         Ok(Backbone {
             name: path.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default(),
             onnx: Arc::from(onnx),
-            input: InputSpec { width: 0, height: 0, mean, scale },
+            input: InputSpec { width: 0, height: 0, mean, scale, range: None },
             outputs: Vec::new(),
             layers: Vec::new(),
             tiles: [1, 1],
@@ -227,6 +227,21 @@ impl RecipeArgs {
             bail!("--mask and --roi leave nothing to look at");
         }
         Ok(cells)
+    }
+}
+
+/// A range of 16-bit values: the camera's bits, or black and white.
+pub(super) fn range(text: &str) -> Result<[u16; 2], String> {
+    let wrong = || format!("`{text}` is neither 8 to 16 bits, such as 12, nor BLACK..WHITE, such as 0..4095");
+    match text.split_once("..") {
+        Some((black, white)) => match (black.parse(), white.trim_start_matches('=').parse()) {
+            (Ok(black), Ok(white)) if black < white => Ok([black, white]),
+            _ => Err(wrong()),
+        },
+        None => match text.trim_end_matches("bit").trim_end_matches('-').parse::<u32>() {
+            Ok(bits @ 8..=16) => Ok([0, ((1u32 << bits) - 1) as u16]),
+            _ => Err(wrong()),
+        },
     }
 }
 
@@ -262,6 +277,14 @@ mod tests {
         assert_eq!(image_score("top:5").unwrap(), ImageScore::Top(5));
         assert!(["top", "top:x", "mean", "max:1"].iter().all(|t| image_score(t).is_err()));
         assert!("0x5".parse::<Size>().is_err() && "5x".parse::<Size>().is_err());
+    }
+
+    #[test]
+    fn ranges_are_read() {
+        assert_eq!(range("12").unwrap(), [0, 4095]);
+        assert_eq!(range("16-bit").unwrap(), [0, 65535]);
+        assert_eq!(range("200..3000").unwrap(), [200, 3000]);
+        assert!(["7", "17", "5..5", "9..1", "..", "x", "0..65536"].iter().all(|t| range(t).is_err()));
     }
 
     #[test]

@@ -10,14 +10,14 @@ use clap::Args;
 use super::exit::Failure;
 use super::output;
 use crate::config::FrameSize;
-use crate::fit::{list_images, parity_check, parity_tolerance, read_image};
+use crate::fit::{list_images, parity_check, parity_tolerance, read_in_range};
 use crate::model::bundle::Bundle;
 use crate::model::detector::{PatchCore, PatchEmbedder};
 #[cfg(not(feature = "tensorrt"))]
 use crate::model::engine::EngineError;
 use crate::model::engine::{CardOptions, EngineChoice, EngineOptions};
 use crate::model::graph::{Calibrator, Precision, Ranges};
-use crate::model::{Backbone, Detector, heatmap};
+use crate::model::{Accept, Backbone, Detector, heatmap};
 use crate::publish::Render;
 use crate::runtime::{Made, MakeDetector};
 use crate::telemetry::{LogGuard, LogOptions, init_logging};
@@ -86,12 +86,9 @@ pub(super) struct Ready {
     pub parity: f32,
 }
 
-/// The size that frames must have (width, height); `None` for any.
-pub(super) fn required(size: FrameSize, bundle: &Bundle) -> Option<[u32; 2]> {
-    match size {
-        FrameSize::AsTrained => bundle.manifest.frame_size,
-        FrameSize::Any => None,
-    }
+/// The frames that are judged: those of the kind that was learned.
+pub(super) fn required(size: FrameSize, bundle: &Bundle) -> Accept {
+    Accept::learned(&bundle.manifest, size == FrameSize::Any)
 }
 
 /// Opens the bundle's network with an engine, compares its scores with the reference, warms it up.
@@ -102,7 +99,7 @@ pub(super) fn ready(bundle: &Arc<Bundle>, options: &EngineOptions, size: FrameSi
         match card::ready(bundle, options.choice, &options.card, 1)? {
             FromCard::Ready(on_card) => {
                 let card::OnCard { mut detector, parity } = *on_card;
-                detector.require_frame_size(required(size, bundle));
+                detector.require(required(size, bundle));
                 match detector.warm_up() {
                     Ok(()) => return Ok(Ready { detector: Box::new(detector), degraded: None, build: false, parity }),
                     // No memory for frames of this size, perhaps.
@@ -143,7 +140,7 @@ pub(super) fn on_cpu(
     let allowed = if changed { f32::INFINITY } else { parity_tolerance(bundle, Precision::Fp32) };
     let parity = parity_check(bundle, &mut detector, allowed)?;
     tracing::debug!("parity scores within {parity:e}");
-    detector.require_frame_size(required(size, bundle));
+    detector.require(required(size, bundle));
     detector.warm_up()?;
     Ok(Ready { detector: Box::new(detector), degraded, build: false, parity })
 }
@@ -158,12 +155,12 @@ pub(super) fn ranges(bundle: &Bundle, folder: Option<&Path>, options: &EngineOpt
     let mut calibrator = Calibrator::open(&network, &EngineOptions { choice: cpu, ..options.clone() })?;
     match folder {
         Some(folder) => {
-            let files = list_images(folder)?;
+            let files = list_images(folder)?.pictures;
             let bar = output::progress_bar();
             bar.set_message("ranges of values");
             bar.set_length(files.len() as u64);
             for file in files {
-                let picture = read_image(&file)?;
+                let picture = read_in_range(&file, bundle.manifest.input.range)?;
                 if let Some(view) = picture.view() {
                     calibrator.see(&view)?;
                 }

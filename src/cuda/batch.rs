@@ -5,7 +5,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::detector::{DevicePatchCore, check_size};
+use super::detector::DevicePatchCore;
+use crate::model::Accept;
 use crate::model::Detector;
 use crate::model::bundle::Bundle;
 use crate::model::detector::explain;
@@ -48,13 +49,12 @@ impl Batch {
         Ok(Arc::new(Batch { state: Mutex::new(state), changed: Condvar::new(), max_wait, bundle, name }))
     }
 
-    /// Another camera; `None` when the detector takes no more frames at a time. Frames of any other size than `frame_size` (width, height)
-    /// are a fault.
-    pub fn member(self: &Arc<Batch>, frame_size: Option<[u32; 2]>) -> Option<Member> {
+    /// Another camera; `None` when the detector takes no more frames at a time. Frames that are not accepted are a fault.
+    pub fn member(self: &Arc<Batch>, accept: impl Into<Accept>) -> Option<Member> {
         let mut state = self.lock();
         let room = state.members < state.detector.frames();
         state.members += usize::from(room);
-        room.then(|| Member { batch: self.clone(), frame_size, label: Vec::new() })
+        room.then(|| Member { batch: self.clone(), accept: accept.into(), label: Vec::new() })
     }
 
     /// How often the card was asked.
@@ -134,7 +134,7 @@ impl Batch {
 /// A camera's share of a [`Batch`].
 pub struct Member {
     batch: Arc<Batch>,
-    frame_size: Option<[u32; 2]>,
+    accept: Accept,
     label: Vec<u32>,
 }
 
@@ -153,7 +153,7 @@ impl Detector for Member {
     }
 
     fn detect(&mut self, frame: &FrameView<'_>, out: &mut Detection) -> Result<(), Fault> {
-        check_size(self.frame_size, frame)?;
+        self.accept.check(frame)?;
         self.batch.detect(frame, out)
     }
 

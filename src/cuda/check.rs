@@ -152,6 +152,7 @@ fn prepare(device: &Device, random: &mut Random) -> Result<f64, CudaError> {
         height: to_height as u32,
         mean: [123.675, 116.28, 103.53],
         scale: [0.017_124_75, 0.017_507, 0.017_429_2],
+        range: None,
     };
     let pieces = [random.whole(1, width.min(3)), random.whole(1, height.min(2))];
     let all = count * pieces[0] * pieces[1];

@@ -3,11 +3,11 @@ use std::sync::Arc;
 use super::stage::{Stage, StageSpec};
 use super::trunk::DeviceTrunk;
 use super::{CudaError, Device};
-use crate::model::Detector;
 use crate::model::bundle::Bundle;
 use crate::model::detector::explain;
 use crate::model::head::nearest::{Nearest, Searcher};
 use crate::model::head::score::Scorer;
+use crate::model::{Accept, Detector};
 use crate::types::{Detection, Fault, FrameView, PixelFormat, Regions};
 
 /// The detector of a PatchCore bundle on the card; the twin of [`crate::model::detector::PatchCore`].
@@ -17,7 +17,7 @@ pub struct DevicePatchCore {
     scorer: Scorer,
     /// For scores that look at the bank around the nearest row.
     searcher: Option<Searcher>,
-    frame_size: Option<[u32; 2]>,
+    accept: Accept,
     near: Vec<Nearest>,
     label: Vec<u32>,
 }
@@ -45,12 +45,20 @@ impl DevicePatchCore {
         };
         let stage = Stage::new(device, trunk, &spec)?;
         let searcher = scorer.looks_around().then(|| Searcher::new(bundle.bank.clone(), dim, 1));
-        Ok(DevicePatchCore { stage, scorer, searcher, bundle, frame_size: None, near: Vec::new(), label: Vec::new() })
+        Ok(DevicePatchCore {
+            stage,
+            scorer,
+            searcher,
+            bundle,
+            accept: Accept::default(),
+            near: Vec::new(),
+            label: Vec::new(),
+        })
     }
 
-    /// From now on, frames of any other size (width, height) are a fault; `None` takes all.
-    pub fn require_frame_size(&mut self, size: Option<[u32; 2]>) {
-        self.frame_size = size;
+    /// From now on, frames that are not accepted are a fault.
+    pub fn require(&mut self, accept: impl Into<Accept>) {
+        self.accept = accept.into();
     }
 
     /// Frames that are scored at a time, at most.
@@ -69,7 +77,7 @@ impl DevicePatchCore {
     /// As [`Detector::detect`]; then none of them has a score.
     pub fn detect_all(&mut self, frames: &[FrameView<'_>], out: &mut [Detection]) -> Result<(), Fault> {
         for frame in frames {
-            self.check_size(frame)?;
+            self.accept.check(frame)?;
         }
         self.stage.run(frames).map_err(|e| lost(&e))?;
         for (n, (frame, out)) in frames.iter().zip(out).enumerate() {
@@ -78,13 +86,9 @@ impl DevicePatchCore {
         Ok(())
     }
 
-    fn check_size(&self, frame: &FrameView<'_>) -> Result<(), Fault> {
-        check_size(self.frame_size, frame)
-    }
-
     /// As [`Detector::warm_up`], with so many frames at a time.
     pub(super) fn warm_up_with(&mut self, count: usize) -> Result<(), Fault> {
-        let size = self.frame_size.unwrap_or(self.bundle.network().picture_size());
+        let size = self.accept.size().unwrap_or(self.bundle.network().picture_size());
         let [width, height] = size.map(|v| v as usize);
         let grey = vec![127u8; width * height * 3];
         let frame = FrameView::new(PixelFormat::Rgb8, width, height, width * 3, &grey).ok_or(Fault::BadFrame)?;
@@ -137,16 +141,6 @@ impl DevicePatchCore {
         out.frame = (frame.width, frame.height);
         out.times = self.stage.times();
         Ok(())
-    }
-}
-
-pub(super) fn check_size(want: Option<[u32; 2]>, frame: &FrameView<'_>) -> Result<(), Fault> {
-    let (got_w, got_h) = (frame.width as u32, frame.height as u32);
-    match want {
-        Some([want_w, want_h]) if (got_w, got_h) != (want_w, want_h) => {
-            Err(Fault::WrongSize { got_w, got_h, want_w, want_h })
-        }
-        _ => Ok(()),
     }
 }
 

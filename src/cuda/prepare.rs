@@ -91,6 +91,9 @@ impl Preparer {
         if changed && n > 0 {
             return Err(CudaError::Shape("frames of different layouts cannot be prepared together".to_owned()));
         }
+        if frame.format.bits() != 8 {
+            return Err(CudaError::Shape("frames of 16 bits are prepared on the CPU only".to_owned()));
+        }
         let (width, height) = (frame.width, frame.height);
         if width < self.pieces[0] || height < self.pieces[1] {
             return Err(CudaError::Shape(format!("a frame of {width}x{height} is too small to be cut")));

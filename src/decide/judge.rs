@@ -30,6 +30,7 @@ fn reason_of(fault: Fault) -> Reason {
     match fault {
         Fault::BadFrame => Reason::BadFrame,
         Fault::WrongSize { .. } => Reason::WrongSize,
+        Fault::WrongKind { .. } | Fault::OutOfRange { .. } => Reason::WrongKind,
         Fault::Engine(_) => Reason::EngineFault,
         Fault::Panic => Reason::StagePanic,
     }

@@ -125,7 +125,7 @@ fn folders(root: &Path, truth: Option<&Path>) -> Result<Vec<Sample>, DatasetErro
             Some(dir) if dir.is_dir() => by_stem(&dir)?,
             _ => HashMap::new(),
         };
-        for path in list_images(&folder)? {
+        for path in list_images(&folder)?.pictures {
             let stem = path.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
             let mask = masks.get(&stem).cloned();
             samples.push(Sample { path, kind: if bad { kind.clone() } else { "good".into() }, bad, mask });
@@ -140,7 +140,7 @@ fn by_stem(folder: &Path) -> Result<HashMap<String, PathBuf>, DatasetError> {
         let stem = p.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
         stem.strip_suffix("_mask").map(str::to_owned).unwrap_or(stem)
     };
-    Ok(list_images(folder)?.into_iter().map(|p| (stem(&p), p)).collect())
+    Ok(list_images(folder)?.pictures.into_iter().map(|p| (stem(&p), p)).collect())
 }
 
 /// VisA's `1cls.csv`: object, split, label, image, mask. Paths are relative to the table's folder or the one above it.

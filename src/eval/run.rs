@@ -4,7 +4,7 @@ use super::dataset::Sample;
 use super::pixels::Pixels;
 use super::summary::{ImageResult, Summary};
 use crate::decide::judge;
-use crate::fit::{Picture, read_image};
+use crate::fit::{RawPicture, read_image, read_raw};
 use crate::model::bundle::Bundle;
 use crate::model::{Detector, heatmap};
 use crate::types::{Detection, Fault, Outcome, ScoreMap, Threshold};
@@ -39,7 +39,7 @@ pub fn evaluate(
     let (mut out, mut values) = (Detection::default(), Vec::new());
     for (done, sample) in samples.iter().enumerate() {
         progress(done);
-        let picture = read_image(&sample.path);
+        let picture = read_raw(&sample.path);
         let start = Instant::now();
         let result = match &picture {
             Ok(p) => p.view().ok_or(Fault::BadFrame).and_then(|v| detector.detect(&v, &mut out)).map(|()| out.score),
@@ -85,7 +85,7 @@ pub fn evaluate(
 
 /// Where the picture is defective, with the truth's size; `None` for a defective one without a mask or with an empty one.
 #[allow(clippy::type_complexity, reason = "used once")]
-fn truth(sample: &Sample, picture: &Picture) -> Result<Option<(Vec<bool>, usize, usize)>, crate::fit::ImageError> {
+fn truth(sample: &Sample, picture: &RawPicture) -> Result<Option<(Vec<bool>, usize, usize)>, crate::fit::ImageError> {
     let Some(mask) = sample.mask.as_ref().filter(|_| sample.bad) else {
         let (w, h) = (picture.width as usize, picture.height as usize);
         return Ok((!sample.bad).then(|| (vec![false; w * h], w, h)));

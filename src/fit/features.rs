@@ -20,7 +20,7 @@ pub(super) struct Set {
     pub values: Vec<f32>,
     /// Picture of each block, ascending, and whether it is the picture itself.
     pub blocks: Vec<(u32, bool)>,
-    /// The one size of all pictures.
+    /// The one size of all pictures; `None` if several are learned on purpose.
     pub size: Option<[u32; 2]>,
     /// The first few pictures at input size.
     pub parity: Vec<Picture>,
@@ -39,6 +39,8 @@ pub(super) struct Reader<'a> {
     pub scorer: &'a Scorer,
     pub augment: Augment,
     pub skip_bad: bool,
+    /// Pictures of several sizes are learned on purpose.
+    pub any_size: bool,
 }
 
 impl Reader<'_> {
@@ -51,7 +53,6 @@ impl Reader<'_> {
         let total = pictures.len();
         let (mut bad, mut left_out) = (Vec::new(), Vec::new());
         let mut seen = HashMap::new();
-        let mut sizes = Vec::new();
         let (names, values, blocks) = (Vec::new(), Vec::new(), Vec::new());
         let mut set = Set { names, values, blocks, size: None, parity: Vec::new() };
         for (i, picture) in pictures.enumerate() {
@@ -68,6 +69,12 @@ impl Reader<'_> {
                 left_out.push(format!("{name} is a copy of {first}"));
                 continue;
             }
+            let size = [picture.width, picture.height];
+            let [want_w, want_h] = *set.size.get_or_insert(size);
+            if size != [want_w, want_h] && !self.any_size {
+                let (first, [got_w, got_h]) = (set.names.first().cloned().unwrap_or_default(), size);
+                return Err(FitError::Sizes { name, got_w, got_h, first, want_w, want_h });
+            }
             let image = set.names.len() as u32;
             for (n, variant) in self.augment.variants(&picture).enumerate() {
                 self.add(&name, &variant, total, &mut set)?;
@@ -78,7 +85,6 @@ impl Reader<'_> {
                 set.parity.push(parity::at_input_size(&view, self.backbone));
             }
             set.names.push(name);
-            sizes.push([picture.width, picture.height]);
         }
         progress(Stage::Features, total, total);
         if !bad.is_empty() && !self.skip_bad {
@@ -88,7 +94,7 @@ impl Reader<'_> {
         if set.names.len() < MIN_IMAGES {
             return Err(FitError::TooFew { got: set.names.len() });
         }
-        set.size = sizes.iter().all(|s| *s == sizes[0]).then(|| sizes[0]);
+        set.size = set.size.filter(|_| !self.any_size);
         left_out.extend(bad);
         Ok((set, left_out))
     }

@@ -3,9 +3,12 @@
 use std::io::{Cursor, Read};
 use std::path::{Path, PathBuf};
 
+use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
 use thiserror::Error;
 
+use super::jpeg;
+use crate::preprocess::{InputSpec, Preprocessor};
 use crate::types::{FrameView, PixelFormat};
 
 /// Longest side that is decoded.
@@ -15,8 +18,10 @@ const MAX_ALLOC: u64 = 1 << 30;
 /// Files above this are refused unread.
 const MAX_FILE: u64 = 1 << 30;
 
-/// A decoded picture: 8-bit RGB, rows without padding. 16-bit pictures are scaled down, grey is copied to the three
-/// channels, transparency is dropped, and an EXIF orientation is ignored: the camera sees what the sensor sees.
+/// Endings of files that are read as pictures; what they hold is told by their content.
+const ENDINGS: [&str; 9] = ["png", "jpg", "jpeg", "jpe", "jfif", "jif", "bmp", "tif", "tiff"];
+
+/// A picture in 8-bit RGB, rows without padding; grey is copied to the three channels.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Picture {
     /// Columns.
@@ -33,6 +38,49 @@ impl Picture {
         let (w, h) = (self.width as usize, self.height as usize);
         FrameView::new(PixelFormat::Rgb8, w, h, w * 3, &self.rgb)
     }
+}
+
+/// A decoded picture as its file has it, turned as its EXIF orientation says: 8-bit RGB, or 16-bit grey or RGB. Transparency is dropped.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RawPicture {
+    /// Columns.
+    pub width: u32,
+    /// Rows.
+    pub height: u32,
+    /// `Rgb8`, `Gray16Le` or `Rgb16Le`.
+    pub format: PixelFormat,
+    /// `width * height` pixels.
+    pub data: Vec<u8>,
+    /// The file has one channel (and perhaps transparency).
+    pub grey: bool,
+}
+
+impl RawPicture {
+    /// The picture as a frame's pixels; `None` if it is empty.
+    pub fn view(&self) -> Option<FrameView<'_>> {
+        let (w, h) = (self.width as usize, self.height as usize);
+        FrameView::new(self.format, w, h, w * self.format.bytes_per_pixel(), &self.data)
+    }
+
+    /// In 8 bits: of a 16-bit picture, `range` becomes 0 to 255, as a detector with this range sees it. Without a range, that of the
+    /// fewest bits (see [`bits_range`]) that hold the picture.
+    pub fn into_8_bit(self, range: Option<[u16; 2]>) -> Picture {
+        let (width, height) = (self.width, self.height);
+        let Some(view) = self.view().filter(|_| self.format != PixelFormat::Rgb8) else {
+            return Picture { width, height, rgb: self.data };
+        };
+        let range = Some(range.unwrap_or_else(|| bits_range(view.brightest())));
+        let spec = InputSpec { width, height, mean: [0.0; 3], scale: [1.0; 3], range };
+        let mut rgb = vec![0; spec.len()];
+        Preprocessor::new(spec).resize_rgb_into(&view, &mut rgb);
+        Picture { width, height, rgb }
+    }
+}
+
+/// The range of the fewest bits of camera data (10, 12, 14 or 16) that hold this value.
+pub fn bits_range(brightest: u16) -> [u16; 2] {
+    let top = [10u32, 12, 14].map(|bits| (1u16 << bits) - 1).into_iter().find(|top| brightest <= *top);
+    [0, top.unwrap_or(u16::MAX)]
 }
 
 /// Why a picture, or a folder of them, is refused.
@@ -84,44 +132,113 @@ pub enum ImageError {
         /// The decoder's words.
         why: String,
     },
+    /// A kind of picture inside a known format that cannot be decoded.
+    #[error(
+        "{path} is of a kind that is not read ({why}); save it as 8- or 16-bit grey or RGB, without compression or with a common one"
+    )]
+    Unsupported {
+        /// File.
+        path: PathBuf,
+        /// The decoder's words.
+        why: String,
+    },
+    /// Values that the model's range does not hold.
+    #[error("{path}: {why}")]
+    OutOfRange {
+        /// File.
+        path: PathBuf,
+        /// Which value, and the range.
+        why: String,
+    },
     /// A folder without pictures.
-    #[error("no pictures (png, jpg, jpeg, bmp, tif, tiff) in {path}; subfolders are not searched")]
+    #[error("no pictures ({}) in {path}{}; subfolders are not searched", ENDINGS.join(", "), there_is(.left_out))]
     NoImages {
         /// Folder.
         path: PathBuf,
+        /// What is there instead.
+        left_out: Vec<String>,
     },
 }
 
-/// The pictures of a folder, sorted by name; hidden files and subfolders are left out.
+fn there_is(left_out: &[String]) -> String {
+    if left_out.is_empty() { String::new() } else { format!(", only {}", some(left_out)) }
+}
+
+/// The first few of many names, and how many more there are.
+fn some(names: &[String]) -> String {
+    let first = names.iter().take(5).map(String::as_str).collect::<Vec<_>>().join(", ");
+    if names.len() > 5 { format!("{first} and {} more", names.len() - 5) } else { first }
+}
+
+/// What a folder holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Listing {
+    /// The pictures, sorted by name.
+    pub pictures: Vec<PathBuf>,
+    /// What is neither a picture that is read nor hidden, sorted: files of other kinds, folders, links to nothing.
+    pub left_out: Vec<String>,
+}
+
+impl Listing {
+    /// One line about what was left out of `folder`; `None` if nothing was.
+    pub fn note(&self, folder: &Path) -> Option<String> {
+        let (n, names) = (self.left_out.len(), some(&self.left_out));
+        (n > 0).then(|| {
+            format!(
+                "left out of {}: {n} that are no pictures ({}) or no files: {names}",
+                folder.display(),
+                ENDINGS.join(", ")
+            )
+        })
+    }
+}
+
+/// The pictures of a folder, sorted by name, and what else is in it. Hidden files are not mentioned; subfolders are not searched.
 ///
 /// # Errors
 /// [`ImageError::Read`] when it is no readable folder, [`ImageError::NoImages`] when it holds none.
-pub fn list_images(folder: &Path) -> Result<Vec<PathBuf>, ImageError> {
+pub fn list_images(folder: &Path) -> Result<Listing, ImageError> {
     let read = |source| ImageError::Read { path: folder.to_owned(), source };
-    let mut found = Vec::new();
+    let mut found = Listing::default();
     for entry in std::fs::read_dir(folder).map_err(read)? {
         let path = entry.map_err(read)?.path();
-        let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_lowercase();
-        let hidden = path.file_name().and_then(|n| n.to_str()).is_none_or(|n| n.starts_with('.'));
-        if !hidden && ["png", "jpg", "jpeg", "bmp", "tif", "tiff"].contains(&extension.as_str()) && !path.is_dir() {
-            found.push(path);
+        let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+        let ending = path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
+        if name.starts_with('.') {
+            continue;
+        }
+        match path.is_file() && ENDINGS.contains(&ending.as_str()) {
+            true => found.pictures.push(path),
+            false => found.left_out.push(name),
         }
     }
-    if found.is_empty() {
-        return Err(ImageError::NoImages { path: folder.to_owned() });
+    found.pictures.sort();
+    found.left_out.sort();
+    if found.pictures.is_empty() {
+        return Err(ImageError::NoImages { path: folder.to_owned(), left_out: found.left_out });
     }
-    found.sort();
     Ok(found)
+}
+
+/// Decodes one picture and brings it to 8 bits by the fewest bits that hold it: for people to look at, and for masks.
+///
+/// # Errors
+/// See [`ImageError`].
+pub fn read_image(path: &Path) -> Result<Picture, ImageError> {
+    read_raw(path).map(|picture| picture.into_8_bit(None))
 }
 
 /// Decodes one picture by its content, whatever its name says. Its size is checked before any pixel is decoded.
 ///
 /// # Errors
 /// See [`ImageError`].
-pub fn read_image(path: &Path) -> Result<Picture, ImageError> {
+pub fn read_raw(path: &Path) -> Result<RawPicture, ImageError> {
     let path = path.to_owned();
     let read = |source| ImageError::Read { path: path.clone(), source };
-    let damaged = |e: image::ImageError| ImageError::Damaged { path: path.clone(), why: one_line(&e) };
+    let refused = |e: image::ImageError| match e {
+        image::ImageError::Unsupported(_) => ImageError::Unsupported { path: path.clone(), why: one_line(&e) },
+        e => ImageError::Damaged { path: path.clone(), why: one_line(&e) },
+    };
     let file = std::fs::File::open(&path).map_err(read)?;
     let about = file.metadata().map_err(read)?;
     if about.len() > MAX_FILE {
@@ -136,12 +253,15 @@ pub fn read_image(path: &Path) -> Result<Picture, ImageError> {
     if !matches!(format, ImageFormat::Png | ImageFormat::Jpeg | ImageFormat::Bmp | ImageFormat::Tiff) {
         return Err(ImageError::WrongKind { path });
     }
-    let decoder = ImageReader::with_format(Cursor::new(&bytes), format).into_decoder().map_err(damaged)?;
+    let decoder = ImageReader::with_format(Cursor::new(&bytes), format).into_decoder().map_err(refused)?;
     let (width, height) = decoder.dimensions();
     if width > MAX_SIDE || height > MAX_SIDE {
         return Err(ImageError::TooLarge { path, width, height });
     }
-    if format == ImageFormat::Jpeg && !jpeg_is_whole(&bytes) {
+    if width == 0 || height == 0 {
+        return Err(ImageError::Damaged { path, why: "it has no pixels".into() });
+    }
+    if format == ImageFormat::Jpeg && !jpeg::is_whole(&bytes) {
         return Err(ImageError::Damaged { path, why: "the file ends before the picture does".into() });
     }
     let mut reader = ImageReader::with_format(Cursor::new(&bytes), format);
@@ -149,21 +269,28 @@ pub fn read_image(path: &Path) -> Result<Picture, ImageError> {
     (limits.max_image_width, limits.max_image_height) = (Some(MAX_SIDE), Some(MAX_SIDE));
     limits.max_alloc = Some(MAX_ALLOC);
     reader.limits(limits);
-    let rgb = match reader.decode().map_err(damaged)? {
-        DynamicImage::ImageRgb8(rgb) => rgb,
-        other => other.to_rgb8(),
+    let mut decoder = reader.into_decoder().map_err(refused)?;
+    let turned = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    let mut decoded = DynamicImage::from_decoder(decoder).map_err(refused)?;
+    decoded.apply_orientation(turned);
+    let (width, height) = (decoded.width(), decoded.height());
+    let grey = !decoded.color().has_color();
+    let little = |values: Vec<u16>| values.into_iter().flat_map(u16::to_le_bytes).collect();
+    let (format, data) = match decoded {
+        DynamicImage::ImageRgb8(rgb) => (PixelFormat::Rgb8, rgb.into_raw()),
+        other @ (DynamicImage::ImageLuma16(_) | DynamicImage::ImageLumaA16(_)) => {
+            (PixelFormat::Gray16Le, little(other.to_luma16().into_raw()))
+        }
+        other @ (DynamicImage::ImageRgb16(_) | DynamicImage::ImageRgba16(_)) => {
+            (PixelFormat::Rgb16Le, little(other.to_rgb16().into_raw()))
+        }
+        DynamicImage::ImageRgb32F(_) | DynamicImage::ImageRgba32F(_) => {
+            let why = "values with a decimal point, whose range nobody knows".to_owned();
+            return Err(ImageError::Unsupported { path, why });
+        }
+        other => (PixelFormat::Rgb8, other.to_rgb8().into_raw()),
     };
-    if width == 0 || height == 0 {
-        return Err(ImageError::Damaged { path, why: "it has no pixels".into() });
-    }
-    Ok(Picture { width, height, rgb: rgb.into_raw() })
-}
-
-/// JPEG decoders fill what is missing with grey and say nothing, so the end marker is looked for: it must come after the
-/// last start of scan. (Inside a scan, the byte 0xFF is always followed by 0 or a restart marker.)
-fn jpeg_is_whole(bytes: &[u8]) -> bool {
-    let last = |marker: u8| bytes.windows(2).rposition(|w| w == [0xff, marker]);
-    matches!((last(0xda), last(0xd9)), (Some(scan), Some(end)) if end > scan)
+    Ok(RawPicture { width, height, format, data, grey })
 }
 
 fn one_line(error: &dyn std::fmt::Display) -> String {

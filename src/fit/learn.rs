@@ -32,7 +32,14 @@ pub fn fit(
         return Err(FitError::Option("the mask or region hides the whole picture"));
     }
     let (dim, cells) = (embedder.dim(), scorer.cells().len());
-    let mut reader = Reader { embedder: &mut *embedder, backbone, scorer: &scorer, augment: options.augment, skip_bad };
+    let mut reader = Reader {
+        embedder: &mut *embedder,
+        backbone,
+        scorer: &scorer,
+        augment: options.augment,
+        skip_bad,
+        any_size: options.learned.any_size,
+    };
     let (set, left_out) = reader.read(pictures, progress)?;
     let n = set.names.len();
 
@@ -66,6 +73,7 @@ pub fn fit(
         input: backbone.input.clone(),
         tiles: backbone.tiles,
         frame_size: set.size,
+        learned: Some(options.learned),
         grid: [grid_w as u32, grid_h as u32],
         dim: dim as u32,
         threshold: limit,

@@ -6,6 +6,7 @@ use thiserror::Error;
 
 use super::augment::Augment;
 use super::claim::Policy;
+use crate::model::Learned;
 use crate::model::bundle::Bundle;
 use crate::model::head::score::Scoring;
 use crate::types::Fault;
@@ -47,6 +48,8 @@ pub struct FitOptions {
     pub created: Option<String>,
     /// Engine that makes the features, for the manifest.
     pub engine: String,
+    /// What kind of pictures they are; several sizes are refused unless it says so.
+    pub learned: Learned,
 }
 
 /// Fewer good pictures than this say nothing about what is normal.
@@ -92,6 +95,24 @@ pub enum FitError {
         of: usize,
         /// The first ten, one line each.
         shown: String,
+    },
+    /// Pictures of several sizes, of which nobody said that they belong together.
+    #[error(
+        "{name} has {got_w}x{got_h} pixels, {first} has {want_w}x{want_h}; a model judges one size unless any size is learned on purpose"
+    )]
+    Sizes {
+        /// A picture.
+        name: String,
+        /// Its columns.
+        got_w: u32,
+        /// Its rows.
+        got_h: u32,
+        /// The first picture.
+        first: String,
+        /// Its columns.
+        want_w: u32,
+        /// Its rows.
+        want_h: u32,
     },
     /// Too little to learn from.
     #[error(

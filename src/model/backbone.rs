@@ -28,7 +28,7 @@ impl Backbone {
         Backbone {
             name: "efficientnet_lite0".to_owned(),
             onnx: Arc::from(&include_bytes!("../../models/efficientnet_lite0_features.onnx")[..]),
-            input: InputSpec { width: 256, height: 256, mean: [127.0; 3], scale: [1.0 / 128.0; 3] },
+            input: InputSpec { width: 256, height: 256, mean: [127.0; 3], scale: [1.0 / 128.0; 3], range: None },
             outputs: vec!["stride8".to_owned(), "stride16".to_owned()],
             layers: vec![Layer { pool: 3, weight: 1.0 }; 2],
             tiles: [1, 1],

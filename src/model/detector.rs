@@ -9,7 +9,7 @@ use super::head::aggregate::Aggregator;
 use super::head::nearest::{Nearest, Searcher};
 use super::head::regions::regions;
 use super::head::score::Scorer;
-use super::{Backbone, Detector, Embed};
+use super::{Accept, Backbone, Detector, Embed};
 use crate::preprocess::{InputSpec, Preprocessor};
 use crate::types::{Detection, Fault, FrameView, Mono, PixelFormat, Regions, StageTimes};
 
@@ -145,7 +145,7 @@ pub struct PatchCore {
     searcher: Searcher,
     scorer: Scorer,
     bundle: Arc<Bundle>,
-    frame_size: Option<[u32; 2]>,
+    accept: Accept,
     features: Vec<f32>,
     nearest: Vec<Nearest>,
     label: Vec<u32>,
@@ -173,35 +173,44 @@ impl PatchCore {
             scorer: Scorer::new(m.scoring, grid.0, grid.1, &mask),
             embedder,
             bundle,
-            frame_size: None,
+            accept: Accept::default(),
             features: Vec::new(),
             nearest: Vec::new(),
             label: Vec::new(),
         })
     }
 
-    /// From now on, frames of any other size (width, height) are a fault; `None` takes all.
-    pub fn require_frame_size(&mut self, size: Option<[u32; 2]>) {
-        self.frame_size = size;
+    /// From now on, frames that are not accepted are a fault.
+    pub fn require(&mut self, accept: impl Into<Accept>) {
+        self.accept = accept.into();
     }
 }
 
 impl Detector for PatchCore {
     fn warm_up(&mut self) -> Result<(), Fault> {
-        let size = self.frame_size.unwrap_or([self.embedder.input().width, self.embedder.input().height]);
+        let size = self.accept.size().unwrap_or([self.embedder.input().width, self.embedder.input().height]);
         let [width, height] = size.map(|v| v as usize);
         let grey = vec![127u8; width * height];
         let frame = FrameView::new(PixelFormat::Gray8, width, height, width, &grey).ok_or(Fault::BadFrame)?;
-        self.detect(&frame, &mut Detection::default())
+        self.score(&frame, &mut Detection::default())
     }
 
     fn detect(&mut self, frame: &FrameView<'_>, out: &mut Detection) -> Result<(), Fault> {
-        if let Some([want_w, want_h]) = self.frame_size {
-            let (got_w, got_h) = (frame.width as u32, frame.height as u32);
-            if (got_w, got_h) != (want_w, want_h) {
-                return Err(Fault::WrongSize { got_w, got_h, want_w, want_h });
-            }
-        }
+        self.accept.check(frame)?;
+        self.score(frame, out)
+    }
+
+    fn explain(&mut self, out: &Detection, threshold: f32) -> Regions {
+        explain(&self.bundle, out, threshold, &mut self.label)
+    }
+
+    fn engine_name(&self) -> &'static str {
+        self.embedder.engine_name()
+    }
+}
+
+impl PatchCore {
+    fn score(&mut self, frame: &FrameView<'_>, out: &mut Detection) -> Result<(), Fault> {
         self.embedder.embed(frame, &mut self.features)?;
         let start = Mono::now();
         let dim = self.bundle.manifest.dim as usize;
@@ -219,14 +228,6 @@ impl Detector for PatchCore {
         out.frame = (frame.width, frame.height);
         out.times = StageTimes { score_ns: Mono::now().0 - start.0, ..self.embedder.times() };
         Ok(())
-    }
-
-    fn explain(&mut self, out: &Detection, threshold: f32) -> Regions {
-        explain(&self.bundle, out, threshold, &mut self.label)
-    }
-
-    fn engine_name(&self) -> &'static str {
-        self.embedder.engine_name()
     }
 }
 

@@ -1,5 +1,6 @@
 //! From a frame to a score: bundle, engine, head. Knows no thread of the line and no threshold policy.
 
+mod accept;
 mod backbone;
 pub mod bundle;
 pub mod detector;
@@ -8,6 +9,7 @@ pub mod graph;
 pub mod head;
 pub mod heatmap;
 
+pub use accept::{Accept, Colour, Learned};
 pub use backbone::Backbone;
 
 use crate::types::{Detection, Fault, FrameView, Regions};

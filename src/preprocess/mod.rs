@@ -1,12 +1,14 @@
 //! From a frame to the network's input: squash to size, normalise. The CPU definition that every other implementation is
 //! compared with. Owned by one inspector; allocates only when a frame of a new size comes.
 
+mod levels;
 mod resize;
 mod yuv;
 
 use serde::{Deserialize, Serialize};
 
 use crate::types::{FrameView, PixelFormat};
+use levels::Levels;
 use resize::Resizer;
 #[cfg(feature = "cuda")]
 pub(crate) use resize::axis_tables;
@@ -25,6 +27,9 @@ pub struct InputSpec {
     pub mean: [f32; 3],
     /// Per channel.
     pub scale: [f32; 3],
+    /// Of 16-bit values: which becomes 0 and which 255. `None` for 8-bit frames.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub range: Option<[u16; 2]>,
 }
 
 impl InputSpec {
@@ -49,8 +54,9 @@ pub struct Preprocessor {
     spec: InputSpec,
     resizer: Resizer,
     rgb: Vec<u8>,
-    /// A row of NV12 as RGB.
+    /// A row of NV12 as RGB, or of a 16-bit frame in 8 bits.
     line: Vec<u8>,
+    levels: Levels,
     /// The normalised value of each byte, for each channel.
     table: [[f32; 256]; 3],
 }
@@ -62,6 +68,7 @@ impl Preprocessor {
         let rgb = vec![0; spec.len()];
         Preprocessor {
             resizer: Resizer::new(spec.width as usize, spec.height as usize),
+            levels: Levels::new(spec.range),
             spec,
             rgb,
             line: Vec::new(),
@@ -79,13 +86,16 @@ impl Preprocessor {
         let (width, height) = (self.spec.width as usize, self.spec.height as usize);
         if (frame.width, frame.height) == (width, height) {
             for (y, line) in out.chunks_exact_mut(width * 3).enumerate() {
-                match yuv::row_into(frame, y, &mut self.line) {
-                    true => line.copy_from_slice(&self.line),
-                    false => copy_rgb(frame.row(y), frame.format, line),
+                if let Some(format) = self.levels.row_into(frame, y, &mut self.line) {
+                    copy_rgb(&self.line, format, line);
+                } else if yuv::row_into(frame, y, &mut self.line) {
+                    line.copy_from_slice(&self.line);
+                } else {
+                    copy_rgb(frame.row(y), frame.format, line);
                 }
             }
         } else {
-            self.resizer.resize_into(frame, out);
+            self.resizer.resize_into(frame, &self.levels, out);
         }
     }
 
@@ -111,11 +121,11 @@ fn copy_rgb(row: &[u8], format: PixelFormat, out: &mut [u8]) {
     }
 }
 
-/// Bytes of a pixel and where red, green and blue are in it; of NV12, the luma alone.
+/// Bytes of a pixel and where red, green and blue are in it; of NV12, the luma alone. 16-bit rows are brought to 8 bits before.
 pub(crate) fn channels(format: PixelFormat) -> (usize, [usize; 3]) {
     let order = match format {
-        PixelFormat::Gray8 | PixelFormat::Nv12(_) => [0, 0, 0],
-        PixelFormat::Rgb8 | PixelFormat::Rgba8 => [0, 1, 2],
+        PixelFormat::Gray8 | PixelFormat::Gray16Le | PixelFormat::Gray16Be | PixelFormat::Nv12(_) => [0, 0, 0],
+        PixelFormat::Rgb8 | PixelFormat::Rgba8 | PixelFormat::Rgb16Le => [0, 1, 2],
         PixelFormat::Bgr8 | PixelFormat::Bgra8 => [2, 1, 0],
     };
     (format.bytes_per_pixel(), order)

@@ -4,6 +4,7 @@
 
 use crate::types::FrameView;
 
+use super::levels::{self, Levels};
 use super::{channels, yuv};
 
 /// 32 bits less 8 of the pixel and 2 of headroom.
@@ -77,7 +78,7 @@ pub(super) struct Resizer {
     between: Vec<u8>,
     /// One row of the result before rounding.
     sums: Vec<i32>,
-    /// A row of NV12 as RGB.
+    /// A row of NV12 as RGB, or of a 16-bit frame in 8 bits.
     line: Vec<u8>,
 }
 
@@ -88,20 +89,21 @@ impl Resizer {
     }
 
     /// `out` holds `width * height * 3` bytes.
-    pub fn resize_into(&mut self, frame: &FrameView<'_>, out: &mut [u8]) {
+    pub fn resize_into(&mut self, frame: &FrameView<'_>, levels: &Levels, out: &mut [u8]) {
         self.columns.prepare(frame.width, self.width);
         self.rows.prepare(frame.height, self.height);
-        let (bytes, order) = channels(frame.format);
+        let (bytes, order) = channels(levels::as_8_bit(frame.format));
         // Grey is resized once and copied to the three channels at the end.
         let planes = if bytes == 1 && frame.chroma.is_none() { 1 } else { 3 };
         let line = self.width * planes;
         self.between.resize(frame.height * line, 0);
         for (y, to) in self.between.chunks_exact_mut(line).enumerate() {
-            let row = frame.row(y);
             if yuv::row_into(frame, y, &mut self.line) {
                 columns::<3, 3>(&self.line, [0, 1, 2], &self.columns, to);
                 continue;
             }
+            let deep = levels.row_into(frame, y, &mut self.line).is_some();
+            let row = if deep { self.line.as_slice() } else { frame.row(y) };
             match bytes {
                 1 => columns::<1, 1>(row, [0], &self.columns, to),
                 3 => columns::<3, 3>(row, order, &self.columns, to),

@@ -2,7 +2,7 @@ use super::*;
 use crate::types::{Chroma, Yuv, YuvMatrix};
 
 fn spec(width: u32, height: u32) -> InputSpec {
-    InputSpec { width, height, mean: [127.0; 3], scale: [1.0 / 128.0; 3] }
+    InputSpec { width, height, mean: [127.0; 3], scale: [1.0 / 128.0; 3], range: None }
 }
 
 #[test]

@@ -119,9 +119,12 @@ fn outcome_of(reason: Reason) -> &'static str {
         Reason::UnderThreshold => "PASS",
         Reason::OverThreshold => Outcome::Reject.as_str(),
         Reason::Overflow | Reason::Late | Reason::FrameMissing | Reason::Stopped => Outcome::Uninspected.as_str(),
-        Reason::BadFrame | Reason::WrongSize | Reason::NonFiniteScore | Reason::EngineFault | Reason::StagePanic => {
-            Outcome::Error.as_str()
-        }
+        Reason::BadFrame
+        | Reason::WrongSize
+        | Reason::WrongKind
+        | Reason::NonFiniteScore
+        | Reason::EngineFault
+        | Reason::StagePanic => Outcome::Error.as_str(),
     }
 }
 

@@ -68,6 +68,24 @@ pub enum Fault {
         /// Height of the training images.
         want_h: u32,
     },
+    /// The frame is of a kind that the model was not learned for.
+    #[error("a frame with {got}; the model was learned from {want}")]
+    WrongKind {
+        /// What came.
+        got: &'static str,
+        /// What was learned.
+        want: &'static str,
+    },
+    /// A 16-bit value above the range that the model was learned for.
+    #[error(
+        "a value of {got} where the model's range ends at {white}; learn with a wider --range if such values are right"
+    )]
+    OutOfRange {
+        /// The largest value of the frame.
+        got: u16,
+        /// The end of the range.
+        white: u16,
+    },
     /// The engine failed.
     #[error("the inference engine failed: {0}")]
     Engine(&'static str),

@@ -8,6 +8,12 @@ use super::{FrameNo, Mono, Pooled};
 pub enum PixelFormat {
     /// One byte of luminance.
     Gray8,
+    /// Two bytes of luminance, the low one first. Cameras of 10, 12 or 14 bits use the lower values only.
+    Gray16Le,
+    /// Two bytes of luminance, the high one first.
+    Gray16Be,
+    /// Red, green, blue, two bytes each, the low one first: picture files only.
+    Rgb16Le,
     /// Red, green, blue.
     Rgb8,
     /// Blue, green, red.
@@ -45,8 +51,26 @@ impl PixelFormat {
     pub fn bytes_per_pixel(self) -> usize {
         match self {
             PixelFormat::Gray8 | PixelFormat::Nv12(_) => 1,
+            PixelFormat::Gray16Le | PixelFormat::Gray16Be => 2,
+            PixelFormat::Rgb16Le => 6,
             PixelFormat::Rgb8 | PixelFormat::Bgr8 => 3,
             PixelFormat::Rgba8 | PixelFormat::Bgra8 => 4,
+        }
+    }
+
+    /// Bits of one value: 8 or 16.
+    pub fn bits(self) -> u32 {
+        match self {
+            PixelFormat::Gray16Le | PixelFormat::Gray16Be | PixelFormat::Rgb16Le => 16,
+            _ => 8,
+        }
+    }
+
+    /// A 16-bit value of this layout from its two bytes.
+    pub fn value(self, bytes: [u8; 2]) -> u16 {
+        match self {
+            PixelFormat::Gray16Be => u16::from_be_bytes(bytes),
+            _ => u16::from_le_bytes(bytes),
         }
     }
 }
@@ -131,6 +155,37 @@ impl<'a> FrameView<'a> {
     pub fn row(&self, y: usize) -> &'a [u8] {
         let start = y * self.stride;
         &self.data[start..start + self.width * self.format.bytes_per_pixel()]
+    }
+}
+
+impl FrameView<'_> {
+    /// The largest value of a 16-bit frame; of any other, 0.
+    pub fn brightest(&self) -> u16 {
+        if self.format.bits() != 16 {
+            return 0;
+        }
+        let of_row = |y| self.row(y).as_chunks::<2>().0.iter().map(|b| self.format.value(*b)).max();
+        (0..self.height).filter_map(of_row).max().unwrap_or(0)
+    }
+
+    /// Whether any pixel is not grey. A difference of one between colour differences and their middle is rounding.
+    pub fn has_colour(&self) -> bool {
+        let differs = |y: usize| match self.format {
+            PixelFormat::Gray8 | PixelFormat::Gray16Le | PixelFormat::Gray16Be | PixelFormat::Nv12(_) => false,
+            PixelFormat::Rgb8 | PixelFormat::Bgr8 => {
+                self.row(y).as_chunks::<3>().0.iter().any(|p| p[0] != p[1] || p[1] != p[2])
+            }
+            PixelFormat::Rgba8 | PixelFormat::Bgra8 => {
+                self.row(y).as_chunks::<4>().0.iter().any(|p| p[0] != p[1] || p[1] != p[2])
+            }
+            PixelFormat::Rgb16Le => {
+                self.row(y).as_chunks::<6>().0.iter().any(|p| p[..2] != p[2..4] || p[2..4] != p[4..])
+            }
+        };
+        let Some(chroma) = self.chroma else { return (0..self.height).any(differs) };
+        let [columns, rows] = chroma.size(self.width, self.height);
+        let pairs = |y: usize| &chroma.data[y * chroma.stride..y * chroma.stride + 2 * columns];
+        (0..rows).any(|y| pairs(y).iter().any(|c| !(127..=129).contains(c)))
     }
 }
 

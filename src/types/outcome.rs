@@ -50,11 +50,13 @@ pub enum Reason {
     EngineFault,
     /// ERROR: the inspecting code panicked on this frame; it was caught and restarted.
     StagePanic,
+    /// ERROR: the frame's bit depth, range or colour is not what the model was learned on.
+    WrongKind,
 }
 
 impl Reason {
     /// Every reason, for tables and metrics.
-    pub const ALL: [Reason; 11] = [
+    pub const ALL: [Reason; 12] = [
         Reason::UnderThreshold,
         Reason::OverThreshold,
         Reason::Overflow,
@@ -66,6 +68,7 @@ impl Reason {
         Reason::NonFiniteScore,
         Reason::EngineFault,
         Reason::StagePanic,
+        Reason::WrongKind,
     ];
 
     /// The code on the wire and in metrics.
@@ -82,6 +85,7 @@ impl Reason {
             Reason::NonFiniteScore => "non_finite_score",
             Reason::EngineFault => "engine_fault",
             Reason::StagePanic => "stage_panic",
+            Reason::WrongKind => "wrong_kind",
         }
     }
 }

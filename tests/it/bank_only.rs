@@ -22,6 +22,7 @@ pub fn bundle(backbone: &Backbone, grid: (usize, usize), dim: usize, bank: Vec<f
             input: backbone.input.clone(),
             tiles: backbone.tiles,
             frame_size: None,
+            learned: None,
             grid: [grid.0 as u32, grid.1 as u32],
             dim: dim as u32,
             threshold: 1.0,

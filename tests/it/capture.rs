@@ -123,7 +123,7 @@ fn nv12_has_the_colours_that_its_caps_say() {
                 }
             };
             let view = frame.view().unwrap();
-            let spec = InputSpec { width: 322, height: 240, mean: [0.0; 3], scale: [1.0; 3] };
+            let spec = InputSpec { width: 322, height: 240, mean: [0.0; 3], scale: [1.0; 3], range: None };
             let mut rgb = vec![0; 322 * 240 * 3];
             Preprocessor::new(spec).resize_rgb_into(&view, &mut rgb);
             (view.format, rgb)

@@ -456,7 +456,15 @@ mod streams {
             std::fs::copy(f, good.join(format!("{i:03}.jpg"))).unwrap();
         }
         let model = dir.path().join("tile.andon");
-        let said = common::said(&["fit", good.to_str().unwrap(), "-o", model.to_str().unwrap(), "--bank", "1000"]);
+        let said = common::said(&[
+            "fit",
+            "--any-size",
+            good.to_str().unwrap(),
+            "-o",
+            model.to_str().unwrap(),
+            "--bank",
+            "1000",
+        ]);
         assert_eq!(said.code, 0, "{}", said.err);
         let stream: Vec<_> = list("test/break", 15).into_iter().chain(list("test/good", 15)).collect();
         for (i, f) in stream.iter().enumerate() {

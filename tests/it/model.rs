@@ -80,7 +80,8 @@ fn resizing_is_pillows_bilinear_bit_for_bit() {
         return;
     }
     for (name, data, bytes, (w, h, out_w, out_h)) in &cases {
-        let spec = InputSpec { width: *out_w as u32, height: *out_h as u32, mean: [0.0; 3], scale: [1.0; 3] };
+        let spec =
+            InputSpec { width: *out_w as u32, height: *out_h as u32, mean: [0.0; 3], scale: [1.0; 3], range: None };
         let format = if *bytes == 3 { PixelFormat::Rgb8 } else { PixelFormat::Gray8 };
         let mut got = vec![0; spec.len()];
         let view = FrameView::new(format, *w, *h, w * bytes, data).unwrap();
@@ -235,7 +236,7 @@ fn small() -> Backbone {
     Backbone {
         name: "small".into(),
         onnx: vec![0u8].into(),
-        input: InputSpec { width: 8, height: 8, mean: [0.0; 3], scale: [1.0; 3] },
+        input: InputSpec { width: 8, height: 8, mean: [0.0; 3], scale: [1.0; 3], range: None },
         outputs: vec!["a".into()],
         layers: vec![Layer { pool: 1, weight: 1.0 }],
         tiles: [1, 1],
@@ -305,7 +306,7 @@ fn a_nan_from_the_network_makes_the_score_nan_and_a_wrong_size_is_a_fault() {
     assert!(out.score.is_finite());
     detector.detect(&FrameView::new(PixelFormat::Gray8, 8, 8, 8, &bright).unwrap(), &mut out).unwrap();
     assert!(out.score.is_nan());
-    detector.require_frame_size(Some([8, 4]));
+    detector.require(Some([8, 4]));
     let fault = detector.detect(&FrameView::new(PixelFormat::Gray8, 8, 8, 8, &dark).unwrap(), &mut out);
     assert_eq!(fault, Err(Fault::WrongSize { got_w: 8, got_h: 8, want_w: 8, want_h: 4 }));
 }

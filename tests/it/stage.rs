@@ -101,7 +101,13 @@ impl Reference {
         let (width, height) = (6, 5);
         let cells = width * height * tiles[0] * tiles[1];
         Reference {
-            input: InputSpec { width: width as u32, height: height as u32, mean: [127.0; 3], scale: [1.0 / 64.0; 3] },
+            input: InputSpec {
+                width: width as u32,
+                height: height as u32,
+                mean: [127.0; 3],
+                scale: [1.0 / 64.0; 3],
+                range: None,
+            },
             tiles,
             layers: vec![Layer { pool: 3, weight: 0.5 }],
             bank: noise(9, 40 * 3).iter().map(|b| f32::from(*b) / 64.0 - 2.0).collect(),
@@ -384,9 +390,9 @@ fn a_model_has_the_same_scores_on_both_sides() {
     }
     assert!(found[1].score > 1.5 * found[0].score, "{} {}", found[0].score, found[1].score);
 
-    ours.require_frame_size(Some([9, 9]));
+    ours.require(Some([9, 9]));
     assert!(matches!(ours.detect(&views[0], &mut found[0]), Err(Fault::WrongSize { want_w: 9, .. })));
-    ours.require_frame_size(None);
+    ours.require(None);
     assert!(parity_check(&bundle, &mut ours, 1e-4).is_ok());
 }
 
@@ -398,7 +404,7 @@ fn times_are_taken_of_what_was_asked_for() {
     assert!(t.ms > 0.0 && (t.tflops - 2.0 * 70.0 * 130.0 * 5.0 / (t.ms * 1e9)).abs() < 1e-12, "{t:?}");
     let backbone = Backbone {
         name: "copy".into(),
-        input: InputSpec { width: 6, height: 5, mean: [127.0; 3], scale: [1.0 / 64.0; 3] },
+        input: InputSpec { width: 6, height: 5, mean: [127.0; 3], scale: [1.0 / 64.0; 3], range: None },
         layers: vec![Layer { pool: 3, weight: 1.0 }],
         ..Backbone::embedded()
     };

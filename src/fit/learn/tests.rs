@@ -3,6 +3,7 @@ use super::super::claim::Policy;
 use super::*;
 use crate::model::head::aggregate::Layer;
 use crate::model::head::score::{ImageScore, Scoring};
+use crate::model::{Colour, Learned};
 use crate::preprocess::InputSpec;
 use crate::types::{Fault, FrameView};
 
@@ -35,7 +36,7 @@ fn backbone() -> Backbone {
     Backbone {
         name: "blocks".into(),
         onnx: vec![1u8].into(),
-        input: InputSpec { width: 16, height: 16, mean: [0.0; 3], scale: [1.0; 3] },
+        input: InputSpec { width: 16, height: 16, mean: [0.0; 3], scale: [1.0; 3], range: None },
         outputs: vec!["a".into()],
         layers: vec![Layer { pool: 1, weight: 1.0 }],
         tiles: [1, 1],
@@ -56,6 +57,7 @@ fn options() -> FitOptions {
         threads: 2,
         created: Some("2026-01-01T00:00:00Z".into()),
         engine: "none".into(),
+        learned: Learned { any_size: false, colour: Colour::Colour },
     }
 }
 
@@ -228,11 +230,20 @@ fn copies_are_left_out_and_are_no_evidence() {
 }
 
 #[test]
-fn different_sizes_leave_the_frame_size_open() {
-    let mut all = good(6);
-    let rgb = picture(9).rgb.iter().chain(&picture(8).rgb).copied().collect();
-    all.push(Ok(("wide.png".into(), Picture { width: 32, height: 16, rgb })));
-    assert_eq!(learn(all, false).unwrap().0.manifest.frame_size, None);
+fn different_sizes_are_refused_by_name_and_leave_the_frame_size_open_only_on_purpose() {
+    let all = || {
+        let mut all = good(6);
+        let rgb = picture(9).rgb.iter().chain(&picture(8).rgb).copied().collect();
+        all.push(Ok(("wide.png".into(), Picture { width: 32, height: 16, rgb })));
+        all
+    };
+    let refused = learn(all(), false).unwrap_err().to_string();
+    assert!(refused.contains("wide.png has 32x16") && refused.contains("0.png has 16x16"), "{refused}");
+    let learned = Learned { any_size: true, colour: Colour::Colour };
+    let manifest = learn_with(all(), false, &FitOptions { learned, ..options() }).unwrap().bundle.manifest;
+    assert_eq!((manifest.frame_size, manifest.learned), (None, Some(learned)));
+    let one_size = learn_with(good(6), false, &FitOptions { learned, ..options() }).unwrap().bundle.manifest;
+    assert_eq!(one_size.frame_size, None, "any size was asked for");
 }
 
 /// Re-weighting searches one row after every picture's patches.

@@ -1,5 +1,6 @@
 use serde::{Deserialize, Serialize};
 
+use crate::model::accept::Learned;
 use crate::model::head::aggregate::Layer;
 use crate::model::head::score::Scoring;
 use crate::preprocess::InputSpec;
@@ -22,6 +23,9 @@ pub struct Manifest {
     pub tiles: [u32; 2],
     /// Width and height of the training images, if they all had one size.
     pub frame_size: Option<[u32; 2]>,
+    /// What else was learned; `None` in models that were made before this was recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub learned: Option<Learned>,
     /// Patches in a row and rows of patches.
     pub grid: [u32; 2],
     /// Length of a patch feature.

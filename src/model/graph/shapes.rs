@@ -171,7 +171,7 @@ impl Net {
         Backbone {
             name: name.to_owned(),
             onnx: Arc::from(model.encode_to_vec()),
-            input: InputSpec { width: 256, height: 256, mean: [127.0; 3], scale: [1.0 / 64.0; 3] },
+            input: InputSpec { width: 256, height: 256, mean: [127.0; 3], scale: [1.0 / 64.0; 3], range: None },
             layers: vec![Layer { pool, weight: 1.0 }; outputs.len()],
             outputs,
             tiles: [1, 1],
