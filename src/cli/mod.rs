@@ -19,6 +19,7 @@ mod exit;
 mod fit;
 mod guard;
 mod inspect;
+mod limits;
 mod output;
 mod plan;
 mod plant;

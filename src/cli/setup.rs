@@ -8,14 +8,14 @@ use std::time::Duration;
 use clap::Args;
 
 use super::exit::Failure;
-use super::output;
+use super::{limits, output};
 use crate::config::FrameSize;
 use crate::fit::{list_images, parity_check, parity_tolerance, read_in_range};
 use crate::model::bundle::Bundle;
 use crate::model::detector::{PatchCore, PatchEmbedder};
 #[cfg(not(feature = "tensorrt"))]
 use crate::model::engine::EngineError;
-use crate::model::engine::{CardOptions, EngineChoice, EngineOptions};
+use crate::model::engine::{CardOptions, EngineChoice, EngineOptions, processors};
 use crate::model::graph::{Calibrator, Precision, Ranges};
 use crate::model::{Accept, Backbone, Detector, heatmap};
 use crate::publish::Render;
@@ -30,8 +30,8 @@ pub(super) struct EngineArgs {
     /// else the compiled-in rten.
     #[arg(long, value_enum, default_value_t = EngineChoice::Auto)]
     engine: EngineChoice,
-    /// Threads; 0 takes every processor.
-    #[arg(long, default_value_t = 0)]
+    /// Threads, four a processor at most; 0 takes every processor.
+    #[arg(long, default_value_t = 0, value_parser = limits::threads_arg)]
     threads: usize,
     /// Where libonnxruntime.so is, when it is in an unusual place.
     #[arg(long, value_name = "FILE", env = "ANDON__ENGINE__ORT_LIBRARY")]
@@ -63,8 +63,7 @@ impl CardArgs {
 
 impl EngineArgs {
     pub fn options(&self) -> EngineOptions {
-        let processors = std::thread::available_parallelism().map_or(1, usize::from);
-        let threads = if self.threads == 0 { processors } else { self.threads };
+        let threads = if self.threads == 0 { processors() } else { self.threads };
         EngineOptions { choice: self.engine, threads, ort_library: self.ort_library.clone(), card: self.card.options() }
     }
 }

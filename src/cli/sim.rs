@@ -3,14 +3,14 @@ use std::time::Duration;
 use clap::Args;
 
 use super::exit::{Exit, Failure};
-use super::{output, units};
+use super::{limits, output, units};
 use crate::sim::{SimLine, SimReport};
 
 /// `andon sim`.
 #[derive(Debug, Args)]
 pub(super) struct SimCommand {
     /// Parts on the belt.
-    #[arg(long, default_value_t = 10_000)]
+    #[arg(long, default_value_t = 10_000, value_parser = limits::whole(1..=10_000_000u64))]
     parts: u64,
     /// The same seed gives the same run.
     #[arg(long, default_value_t = 1)]

@@ -7,7 +7,7 @@ use super::parts::{self, Parts};
 use super::plant::{self, Plant};
 use super::raw::{FrameSize, OnEos, Raw, RawCamera};
 use crate::capture::Presence;
-use crate::model::engine::{CardOptions, EngineOptions};
+use crate::model::engine::{CardOptions, EngineOptions, processors, threads_fit};
 use crate::publish::ZenohOptions;
 use crate::types::{CameraId, Threshold};
 
@@ -83,8 +83,8 @@ impl Config {
                 None
             }
         };
-        if raw.engine.threads > 256 {
-            wrong.push(format!("engine.threads: {} is not in 0..=256 (0 = automatic)", raw.engine.threads));
+        if let Err(why) = threads_fit(raw.engine.threads) {
+            wrong.push(format!("engine.threads: {why}"));
         }
         if !(0.0..=1000.0).contains(&raw.engine.max_wait_ms) {
             wrong.push(format!("engine.max_wait_ms: {} is not in 0..=1000", raw.engine.max_wait_ms));
@@ -94,10 +94,9 @@ impl Config {
         if !wrong.is_empty() {
             return Err(wrong);
         }
-        let processors = std::thread::available_parallelism().map_or(1, usize::from);
         let max_wait = Duration::try_from_secs_f64(raw.engine.max_wait_ms / 1000.0).unwrap_or_default();
         let threads = match raw.engine.threads {
-            0 => (processors / raw.cameras.len().max(1)).max(1),
+            0 => (processors() / raw.cameras.len().max(1)).max(1),
             n => n,
         };
         Ok(Config {
