@@ -81,11 +81,12 @@ impl Demo {
         if !(0.0..=1.0).contains(&self.defects) {
             return Err(usage("--defects is a share between 0 and 1"));
         }
-        let settings = config::load(None, std::env::vars(), &[]).map_err(Failure::config)?;
-        let stop = setup::stop_flag()?;
+        let settings = config::load(None, super::precheck::environment(), &[]).map_err(Failure::config)?;
         let conveyor = Conveyor::new(SimSpec { seed: self.seed, defect_rate: self.defects, ..SimSpec::default() });
         let bundle = Arc::new(self.learn(&conveyor)?);
         let ready = setup::ready(&bundle, &self.engine.options(), FrameSize::AsTrained)?;
+        // Until here a signal ends the program at once: learning has nothing to tidy up.
+        let stop = setup::stop_flag()?;
         setup::say_degraded(ready.degraded.as_deref());
 
         let engine = ready.detector.engine_name();
@@ -110,8 +111,9 @@ impl Demo {
         let server = settings.config.metrics.and_then(|a| Server::start(a, metrics.clone(), health).ok());
         let control = Arc::new(LineControl {
             status: status.clone(),
+            threshold_unsafe: Vec::new(),
             takes_triggers: false,
-            config_json: serde_json::to_string(&settings.raw)?,
+            config_json: config::masked(&settings.raw)?.to_string(),
         });
         let zenoh = sinks::zenoh(&settings.config.zenoh, &names, control, vec![bundle.clone()])?;
 

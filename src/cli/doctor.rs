@@ -19,11 +19,9 @@ pub(super) struct Doctor {
     config: Option<PathBuf>,
     /// Check the NVIDIA card instead: every kernel beside its reference on the CPU, over random shapes; then how long searches and
     /// whole frames take, beside PyTorch where python3 has it.
-    #[cfg(feature = "cuda")]
     #[arg(long)]
     gpu: bool,
     /// With --gpu: only the comparisons, no times.
-    #[cfg(feature = "cuda")]
     #[arg(long, requires = "gpu")]
     quick: bool,
     /// The findings as JSON.
@@ -51,12 +49,18 @@ enum State {
 impl Doctor {
     pub fn run(self, log: Option<&str>) -> Result<Exit, Failure> {
         let _log = setup::logging(log, "error", false)?;
+        #[cfg(not(feature = "cuda"))]
+        if self.gpu || self.quick {
+            return Err(Failure::absent("doctor --gpu", "cuda"));
+        }
         #[cfg(feature = "cuda")]
         if self.gpu {
-            let loaded = config::load(self.config.as_deref(), std::env::vars(), &[]).map_err(Failure::config)?;
+            let loaded =
+                config::load(self.config.as_deref(), super::precheck::environment(), &[]).map_err(Failure::config)?;
             return super::card_check::run(&loaded.config.engine.card, self.quick, self.json);
         }
-        let loaded = config::load(self.config.as_deref(), std::env::vars(), &[]).map_err(Failure::config)?;
+        let loaded =
+            config::load(self.config.as_deref(), super::precheck::environment(), &[]).map_err(Failure::config)?;
         let c = &loaded.config;
         let mut findings = vec![finding("version", State::Ok, env!("CARGO_PKG_VERSION").to_owned())];
         findings.extend(gstreamer());
@@ -156,7 +160,7 @@ fn tensorrt(options: &CardOptions) -> Vec<Finding> {
 
 #[cfg(all(feature = "cuda", not(feature = "tensorrt")))]
 fn tensorrt(_: &CardOptions) -> Vec<Finding> {
-    vec![finding("tensorrt", State::Missing, "not in this build; build with `--features tensorrt`".to_owned())]
+    vec![finding("tensorrt", State::Missing, "not in this build: needs --features tensorrt".to_owned())]
 }
 
 /// How hot processor and card are, and whether they are held back; nothing where the machine does not say.
@@ -256,5 +260,5 @@ fn zenoh(options: &crate::publish::ZenohOptions) -> Finding {
 
 #[cfg(not(feature = "zenoh"))]
 fn zenoh(_: &crate::publish::ZenohOptions) -> Finding {
-    finding("zenoh", State::Missing, "not in this build; build with `--features zenoh`".to_owned())
+    finding("zenoh", State::Missing, "not in this build: needs --features zenoh".to_owned())
 }

@@ -57,7 +57,8 @@ enum Action {
 impl PlcCheck {
     pub fn run(self, log: Option<&str>) -> Result<Exit, Failure> {
         let _log = setup::logging(log, "warn", false)?;
-        let load = |path: &PathBuf| config::load(Some(path), std::env::vars(), &[]).map_err(Failure::config);
+        let load =
+            |path: &PathBuf| config::load(Some(path), super::precheck::environment(), &[]).map_err(Failure::config);
         match self.action {
             Action::Map { config, csv, structured_text } => {
                 let cameras: Vec<String> = load(&config)?.config.cameras.iter().map(|c| c.name.clone()).collect();

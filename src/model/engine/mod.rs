@@ -121,7 +121,7 @@ pub struct Opened {
 #[derive(Debug, Error)]
 pub enum EngineError {
     /// Not compiled in.
-    #[error("the engine `{name}` is not in this build; build with `--features {name}`")]
+    #[error("the engine `{name}` is not in this build: needs --features {name}")]
     NotBuilt {
         /// Engine and feature.
         name: &'static str,
