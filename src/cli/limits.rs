@@ -3,7 +3,9 @@
 
 use std::ops::RangeInclusive;
 use std::str::FromStr;
+use std::time::Duration;
 
+use super::units;
 use crate::model::engine::threads_fit;
 
 /// What a day has; nothing that is measured or shown takes longer than a few of them.
@@ -22,6 +24,14 @@ pub(super) fn threads_arg(text: &str) -> Result<usize, String> {
 /// Seconds that a command runs: 0 to 31 days.
 pub(super) fn seconds(text: &str) -> Result<u64, String> {
     whole(0..=31 * DAY)(text)
+}
+
+/// A time with its unit, at most so long.
+pub(super) fn time_up_to(most: Duration) -> impl Fn(&str) -> Result<Duration, String> + Clone + Send + Sync + 'static {
+    move |text| {
+        let time = units::time(text)?;
+        if time <= most { Ok(time) } else { Err(format!("{} s is more than {} s", time.as_secs_f64(), most.as_secs())) }
+    }
 }
 
 /// Whole numbers in a range.
@@ -106,6 +116,7 @@ mod tests {
             (real(0.1..=1000.0)("inf").unwrap_err(), "inf is not in 0.1..=1000"),
             (real(0.1..=1000.0)("nan").unwrap_err(), "NaN is not in"),
             (seconds("9999999999").unwrap_err(), "0..=2678400"),
+            (time_up_to(Duration::from_secs(10))("1000s").unwrap_err(), "1000 s is more than 10 s"),
         ] {
             assert!(refused.contains(words), "{refused}");
         }

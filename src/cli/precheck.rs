@@ -14,7 +14,7 @@ use crate::model::bundle::Bundle;
 use crate::model::engine::{EngineChoice, find_ort_library};
 use crate::types::Threshold;
 
-pub(super) use summary::{camera_line, count, summary};
+pub(super) use summary::{camera_line, count, model_line, summary};
 
 /// A configuration that `run` can begin with.
 pub(super) struct Checked {
@@ -129,7 +129,7 @@ fn not_built(c: &Config) -> Vec<String> {
 }
 
 /// Every wire that is used.
-fn wires(c: &Config) -> impl Iterator<Item = &Wire> {
+pub(super) fn wires(c: &Config) -> impl Iterator<Item = &Wire> {
     let p = &c.parts;
     let ejectors = p.ejectors.iter().flat_map(|e| [Some(&e.output), e.confirm.as_ref()]);
     let others = [p.sensor.as_ref(), p.line_stop.as_ref(), p.heartbeat.as_ref(), p.encoder.as_ref().map(|e| &e.wire)];

@@ -80,6 +80,13 @@ impl SimCommand {
         if self.speed <= 0.0 || self.part <= 0.0 || self.pitch <= self.part {
             return Err(usage("--speed and --part have to be above zero and --pitch larger than --part"));
         }
+        let days = self.parts as f64 * self.pitch / self.speed / 86_400.0;
+        if days > 31.0 {
+            return Err(usage(&format!(
+                "{} parts every {} mm at {} mm/s are {days:.0} days on the belt, and at most 31 are simulated; fewer --parts",
+                self.parts, self.pitch, self.speed
+            )));
+        }
         if self.reject_at < 40.0 {
             return Err(usage("--reject-at has to be 40mm at least: the camera stands at 20mm"));
         }

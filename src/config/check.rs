@@ -10,7 +10,7 @@ use super::raw::{FrameSize, OnEos, Raw, RawCamera};
 use super::twice;
 use crate::capture::Presence;
 use crate::model::engine::{CardOptions, EngineOptions, processors, threads_fit};
-use crate::publish::ZenohOptions;
+use crate::publish::{TlsOptions, ZenohOptions};
 use crate::types::{CameraId, Threshold};
 
 /// A configuration that was checked: nothing in it has to be asked again.
@@ -125,7 +125,12 @@ impl Config {
             parts,
             plant,
             allow_elements: raw.capture.allow_elements.clone(),
-            zenoh: raw.zenoh.clone(),
+            zenoh: {
+                let file = |p: &Option<PathBuf>| p.as_ref().map(|p| base.join(p));
+                let (z, tls) = (&raw.zenoh, &raw.zenoh.tls);
+                let tls = TlsOptions { ca: file(&tls.ca), certificate: file(&tls.certificate), key: file(&tls.key) };
+                ZenohOptions { tls, config_file: file(&z.config_file), ..z.clone() }
+            },
             metrics,
             log_level: raw.log.level.clone(),
             log_json: raw.log.json,

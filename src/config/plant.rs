@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::endpoint::{host_fault, url_fault, zenoh_fault};
 use super::raw::Raw;
 use super::raw_plant::{RawMqtt, RawWebhook, RecordKind};
+use crate::publish::ZenohMode;
 
 /// The ways out, checked; `None` where one is off.
 #[derive(Clone, Debug)]
@@ -111,6 +112,11 @@ fn zenoh(raw: &Raw, wrong: &mut Vec<String>) {
                 wrong.push(format!("{key}: `{endpoint}`: {why}"));
             }
         }
+    }
+    if z.mode == ZenohMode::Client && z.connect.is_empty() && z.config_file.is_none() {
+        wrong.push(
+            "zenoh.connect: empty; a client needs a router to connect to, such as tcp/192.168.1.10:7447".to_owned(),
+        );
     }
     if z.tls.certificate.is_some() != z.tls.key.is_some() {
         wrong.push("zenoh.tls.certificate, zenoh.tls.key: one needs the other".to_owned());

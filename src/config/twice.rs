@@ -12,6 +12,26 @@ pub(super) fn check(raw: &Raw, base: &Path, wrong: &mut Vec<String>) {
     ports(raw, wrong);
     wires(raw, base, wrong);
     inputs(raw, wrong);
+    cameras(raw, wrong);
+}
+
+/// Cameras that only one pipeline can open.
+fn cameras(raw: &Raw, wrong: &mut Vec<String>) {
+    let mut used: BTreeMap<(&str, String), &str> = BTreeMap::new();
+    for (name, camera) in &raw.cameras {
+        let (variable, usual) = match camera.pipeline.as_str() {
+            "v4l2" => ("device", Some("/dev/video0")),
+            "gige" => ("camera", None),
+            _ => continue,
+        };
+        let given = camera.vars.iter().find(|(k, _)| k.eq_ignore_ascii_case(variable)).map(|(_, v)| v.as_str());
+        let Some(device) = given.or(usual).map(str::to_owned) else { continue };
+        if let Some(other) = used.insert((variable, device.clone()), name) {
+            wrong.push(format!(
+                "cameras.{name}.vars.{variable}: {device} is that of cameras.{other} already; give each camera its own"
+            ));
+        }
+    }
 }
 
 fn ports(raw: &Raw, wrong: &mut Vec<String>) {

@@ -142,12 +142,14 @@ fn flags_have_limits_that_fit_the_machine_and_are_named() {
         (&["demo", "--threads", "99999"][..], ["--threads", "this machine has"]),
         (&["bench", model, "--threads", "2000"], ["--threads", "this machine has"]),
         (&["fit", ".", "-o", "x.andon", "--threads", "2000"], ["--threads", "this machine has"]),
-        (&["fit", ".", "-o", "x.andon", "--bank", "99999999999"], ["--bank", "1..=1000000"]),
+        (&["fit", ".", "-o", "x.andon", "--bank", "99999999999"], ["--bank", "0..=1000000"]),
         (&["demo", "--rate", "1e9"], ["--rate", "0.1..=1000"]),
         (&["demo", "--rate", "nan"], ["--rate", "0.1..=1000"]),
         (&["demo", "--learn", "100000000"], ["--learn", "1..=10000"]),
         (&["demo", "--seconds", "99999999999"], ["--seconds", "0..="]),
         (&["bench", model, "--seconds", "99999999999"], ["--seconds", "0..="]),
+        (&["sim", "--speed", "0.001mm/s"], ["--parts", "days on the belt"]),
+        (&["plc-check", "walk", "--pulse", "1000s"], ["--pulse", "more than 10 s"]),
         (&["sim", "--parts", "1000000000000"], ["--parts", "1..=10000000"]),
     ] {
         let told = said(args);

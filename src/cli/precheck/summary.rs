@@ -43,6 +43,11 @@ pub(in super::super) fn camera_line(camera: &Camera, bundle: &Bundle, engine: &s
     (format!("{}: {}, engine {engine}, {size}", camera.name, model_words(camera, bundle)), overridden(camera, bundle))
 }
 
+/// A camera with its model.
+pub(in super::super) fn model_line(camera: &Camera, bundle: &Bundle) -> String {
+    format!("{}: {}", camera.name, model_words(camera, bundle))
+}
+
 fn overridden(camera: &Camera, bundle: &Bundle) -> bool {
     camera.threshold.is_some_and(|t| t.get() != bundle.manifest.threshold)
 }

@@ -209,6 +209,7 @@ fn addresses_are_looked_at_and_the_distance_that_needs_the_speed_is_named() {
         (format!("{CAMERA}[store]\nenabled = true\n[webhook]\nenabled = true\nurl = \"http://\"\n"), "webhook.url"),
         (format!("{CAMERA}[zenoh]\nconnect = [\"tcp/192.168.1.10\"]\n"), "zenoh.connect: `tcp/192.168.1.10`: the port"),
         (format!("{CAMERA}[zenoh]\nlisten = [\"tls/0.0.0.0:7447\"]\n"), "zenoh.tls.certificate"),
+        (format!("{CAMERA}[zenoh]\nmode = \"client\"\n"), "zenoh.connect: empty"),
         (line("").replace("speed_m_s = 0.8\n", ""), "ejectors.jet.distance_mm and parts.min_pitch_mm (here 1 mm)"),
         (
             format!("{CAMERA}[parts]\ntrigger = \"message\"\nframe_ms = [0, 40]\n"),
@@ -218,4 +219,25 @@ fn addresses_are_looked_at_and_the_distance_that_needs_the_speed_is_named() {
         let told = refusal(&text);
         assert!(told.contains(words), "`{words}` is not in {told}");
     }
+}
+
+#[test]
+fn a_camera_is_opened_once() {
+    let two = |a: &str, b: &str| {
+        format!(
+            "[cameras.a]\npipeline = \"v4l2\"\nmodel = \"m\"\n{a}\n[cameras.b]\npipeline = \"v4l2\"\nmodel = \"m\"\n{b}\n"
+        )
+    };
+    let text = refusal(&two("", "vars = { DEVICE = \"/dev/video0\" }"));
+    assert!(text.contains("cameras.b.vars.device: /dev/video0 is that of cameras.a already"), "{text}");
+    let (_dir, path) = write(&two("", "vars = { device = \"/dev/video1\" }"));
+    load(Some(&path), env(&[]), &[]).unwrap();
+}
+
+#[test]
+fn paths_of_zenoh_are_taken_from_the_folder_of_the_file_too() {
+    let (_dir, path) = write(&format!("{CAMERA}[zenoh]\nconfig_file = \"z.json5\"\n[zenoh.tls]\nca = \"ca.pem\"\n"));
+    let zenoh = load(Some(&path), env(&[]), &[]).unwrap().config.zenoh;
+    let folder = path.parent().unwrap();
+    assert_eq!((zenoh.config_file, zenoh.tls.ca), (Some(folder.join("z.json5")), Some(folder.join("ca.pem"))));
 }
