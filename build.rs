@@ -1,10 +1,37 @@
-//! Compiles the TensorRT shim for every generation of TensorRT whose headers there are. Only with the feature `tensorrt`; no library is
-//! linked, no CUDA is needed.
+//! Lists the modules, so that a log filter that names none of them can be refused. With the feature `tensorrt`, compiles the TensorRT shim
+//! for every generation of TensorRT whose headers there are; no library is linked, no CUDA is needed.
+
+use std::path::Path;
 
 fn main() -> std::io::Result<()> {
     println!("cargo:rerun-if-changed=build.rs");
+    // The shim takes longer to compile than a stale list of modules is a nuisance.
+    #[cfg(not(feature = "tensorrt"))]
+    println!("cargo:rerun-if-changed=src");
+    let mut modules = Vec::new();
+    list_modules(Path::new("src"), "andon", &mut modules)?;
+    modules.sort();
+    let list = format!("/// Every module of this program.\nconst MODULES: &[&str] = &{modules:?};\n");
+    let out = std::env::var_os("OUT_DIR").unwrap_or_default();
+    std::fs::write(Path::new(&out).join("modules.rs"), list)?;
     #[cfg(feature = "tensorrt")]
     tensorrt::compile()?;
+    Ok(())
+}
+
+/// The paths of all modules below a folder, as Rust names them.
+fn list_modules(folder: &Path, path: &str, found: &mut Vec<String>) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let file = entry?.path();
+        let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        if file.is_dir() {
+            list_modules(&file, &format!("{path}::{name}"), found)?;
+        } else if name == "mod" {
+            found.push(path.to_owned());
+        } else if !["lib", "main", "tests"].contains(&name.as_str()) && file.extension().is_some_and(|e| e == "rs") {
+            found.push(format!("{path}::{name}"));
+        }
+    }
     Ok(())
 }
 

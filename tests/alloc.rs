@@ -188,8 +188,13 @@ fn a_steady_frame_allocates_nothing_on_the_hot_lane() {
         detector.warm_up().unwrap();
         Box::new(detector) as Box<dyn Detector>
     };
-    let tag =
-        Arc::new(ModelTag { name: "m".into(), blake3: String::new(), engine: "quiet".into(), sources: Vec::new() });
+    let tag = Arc::new(ModelTag {
+        name: "m".into(),
+        blake3: String::new(),
+        engine: "quiet".into(),
+        threshold: 1e9,
+        sources: Vec::new(),
+    });
     let active = Active { threshold: Threshold::new(1e9).unwrap(), model: tag, degraded: false };
     let status = Line::status_of([("cam".to_owned(), active.clone())]);
     let seen = Arc::new(AtomicU64::new(0));

@@ -27,6 +27,9 @@ mod line;
 #[path = "it/cli.rs"]
 mod cli;
 #[cfg(feature = "rten")]
+#[path = "it/config.rs"]
+mod config;
+#[cfg(feature = "rten")]
 #[path = "it/eval.rs"]
 mod eval;
 #[cfg(feature = "web")]

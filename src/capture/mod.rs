@@ -130,6 +130,6 @@ pub enum CaptureError {
     #[error("GStreamer cannot be used: {0}; `andon doctor` says what is missing")]
     Init(String),
     /// Not compiled in.
-    #[error("cameras need GStreamer, which is not in this build; build with `--features gst`")]
+    #[error("cameras need GStreamer, which is not in this build: needs --features gst")]
     NotBuilt,
 }

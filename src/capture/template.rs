@@ -18,7 +18,10 @@ pub struct PipelineSpec {
 #[derive(Debug, Error)]
 pub enum TemplateError {
     /// Neither a built-in name nor a readable file.
-    #[error("no pipeline `{name}`: it is none of the built-in ones ({known}) and cannot be read as a file: {source}")]
+    #[error(
+        "no pipeline `{name}`{}: it is none of the built-in ones ({known}) and cannot be read as a file: {source}",
+        meant(&[name], .known.split(", "))
+    )]
     NotFound {
         /// What was asked for.
         name: String,
@@ -36,7 +39,9 @@ pub enum TemplateError {
         names: Vec<String>,
     },
     /// A value for a variable that the file does not have.
-    #[error("{origin}: has no variable {}; it knows {}", list(.names), list(.known))]
+    #[error(
+        "{origin}: has no variable {}{}; it knows {}", list(.names), meant(.names, .known.iter().map(String::as_str)), list(.known)
+    )]
     Unused {
         /// Pipeline.
         origin: String,
@@ -69,6 +74,17 @@ fn list(names: &[String]) -> String {
     names.iter().map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", ")
 }
 
+/// `, did you mean ...?` if one of the known words is near to one of these.
+fn meant<'a>(names: &[impl AsRef<str>], known: impl Iterator<Item = &'a str> + Clone) -> String {
+    let near = |name: &str| {
+        let alike = |k: &str| strsim::jaro_winkler(&k.to_lowercase(), &name.to_lowercase());
+        let best = known.clone().map(|k| (k, alike(k))).max_by(|a, b| a.1.total_cmp(&b.1))?;
+        (best.1 > 0.7).then(|| format!("`{}`", best.0))
+    };
+    let near: Vec<String> = names.iter().filter_map(|name| near(name.as_ref())).collect();
+    if near.is_empty() { String::new() } else { format!(", did you mean {}?", near.join(", ")) }
+}
+
 const BUILT_IN: [(&str, &str); 7] = [
     ("v4l2", include_str!("../../pipelines/v4l2.gst")),
     ("rtsp", include_str!("../../pipelines/rtsp.gst")),
@@ -90,15 +106,23 @@ impl PipelineSpec {
     /// # Errors
     /// See [`TemplateError`].
     pub fn load(name: &str, vars: &BTreeMap<String, String>) -> Result<PipelineSpec, TemplateError> {
+        PipelineSpec::load_all(name, vars).map_err(first)
+    }
+
+    /// Like [`PipelineSpec::load`], with all that is wrong.
+    ///
+    /// # Errors
+    /// At least one [`TemplateError`].
+    pub fn load_all(name: &str, vars: &BTreeMap<String, String>) -> Result<PipelineSpec, Vec<TemplateError>> {
         if let Some((_, text)) = BUILT_IN.iter().find(|(known, _)| *known == name) {
-            return PipelineSpec::from_text(&format!("pipeline `{name}`"), text, vars);
+            return PipelineSpec::from_text_all(&format!("pipeline `{name}`"), text, vars);
         }
         let path = PathBuf::from(name);
         let text = std::fs::read_to_string(&path).map_err(|source| {
             let known = BUILT_IN.map(|(name, _)| name).join(", ");
-            TemplateError::NotFound { name: name.to_owned(), known, source }
+            vec![TemplateError::NotFound { name: name.to_owned(), known, source }]
         })?;
-        PipelineSpec::from_text(&path_name(&path), &text, vars)
+        PipelineSpec::from_text_all(&path_name(&path), &text, vars)
     }
 
     /// Fills the variables of a pipeline text in. Values may hold only characters that cannot start another element or
@@ -107,20 +131,34 @@ impl PipelineSpec {
     /// # Errors
     /// See [`TemplateError`].
     pub fn from_text(origin: &str, text: &str, vars: &BTreeMap<String, String>) -> Result<PipelineSpec, TemplateError> {
+        PipelineSpec::from_text_all(origin, text, vars).map_err(first)
+    }
+
+    fn from_text_all(
+        origin: &str,
+        text: &str,
+        vars: &BTreeMap<String, String>,
+    ) -> Result<PipelineSpec, Vec<TemplateError>> {
         let lines =
             text.lines().map(|l| l.split('#').next().unwrap_or_default().trim().trim_end_matches('\\').trim_end());
         let joined = lines.filter(|l| !l.is_empty()).collect::<Vec<_>>().join(" ");
-        let mut filler = Filler { origin, vars, known: Vec::new(), unset: Vec::new() };
-        let text = filler.fill(&joined)?;
+        let mut filler = Filler { origin, vars, known: Vec::new(), unset: Vec::new(), refused: Vec::new() };
+        let text = filler.fill(&joined).map_err(|e| vec![e])?;
+        let mut faults = filler.refused;
         if !filler.unset.is_empty() {
-            return Err(TemplateError::Unset { origin: origin.to_owned(), names: filler.unset });
+            faults.push(TemplateError::Unset { origin: origin.to_owned(), names: filler.unset });
         }
         let unused: Vec<String> = vars.keys().filter(|k| !filler.known.contains(k)).cloned().collect();
         if !unused.is_empty() {
-            return Err(TemplateError::Unused { origin: origin.to_owned(), names: unused, known: filler.known });
+            faults.push(TemplateError::Unused { origin: origin.to_owned(), names: unused, known: filler.known });
         }
-        Ok(PipelineSpec { origin: origin.to_owned(), text })
+        if faults.is_empty() { Ok(PipelineSpec { origin: origin.to_owned(), text }) } else { Err(faults) }
     }
+}
+
+/// Of a list that is never empty.
+fn first(mut faults: Vec<TemplateError>) -> TemplateError {
+    faults.swap_remove(0)
 }
 
 fn path_name(path: &Path) -> String {
@@ -132,6 +170,7 @@ struct Filler<'a> {
     vars: &'a BTreeMap<String, String>,
     known: Vec<String>,
     unset: Vec<String>,
+    refused: Vec<TemplateError>,
 }
 
 impl Filler<'_> {
@@ -158,7 +197,7 @@ impl Filler<'_> {
             }
             match self.vars.get(name) {
                 Some(value) => {
-                    self.check(name, value)?;
+                    self.refused.extend(self.check(name, value).err());
                     out.push_str(value);
                 }
                 None => match default {

@@ -5,8 +5,8 @@ use clap::Args;
 use serde::Serialize;
 
 use super::exit::{Exit, Failure};
-use super::output;
 use super::setup::{self, EngineArgs};
+use super::{limits, output};
 use crate::config::FrameSize;
 use crate::telemetry::LatencyHistogram;
 use crate::types::{Detection, Fault, FrameView, LatencySummary, Mono, PixelFormat};
@@ -17,7 +17,7 @@ pub(super) struct Bench {
     /// The model file.
     model: PathBuf,
     /// How long to measure, after two seconds of warm-up.
-    #[arg(long, default_value_t = 10)]
+    #[arg(long, default_value_t = 10, value_parser = limits::seconds)]
     seconds: u64,
     /// The figures as JSON.
     #[arg(long)]

@@ -1,9 +1,9 @@
 //! Cameras by configuration, and the simulated one.
 
 #[cfg(feature = "gst")]
-pub(super) use with_gst::{configured, simulated};
+pub(super) use with_gst::{configured, faults, simulated};
 #[cfg(not(feature = "gst"))]
-pub(super) use without_gst::{configured, simulated};
+pub(super) use without_gst::{configured, faults, simulated};
 
 #[cfg(feature = "gst")]
 mod with_gst {
@@ -24,6 +24,14 @@ mod with_gst {
         Ok(Box::new(GstSource::new(spec, options)?))
     }
 
+    /// All that is wrong with a camera's pipeline and its variables. It is parsed, and nothing of it starts.
+    pub fn faults(camera: &Camera, allow_elements: &[String]) -> Vec<String> {
+        match PipelineSpec::load_all(&camera.pipeline, &camera.vars) {
+            Err(faults) => faults.iter().map(ToString::to_string).collect(),
+            Ok(_) => configured(camera, allow_elements).err().map(|e| e.to_string()).into_iter().collect(),
+        }
+    }
+
     /// The conveyor's camera: real GStreamer, pictures from the program.
     pub fn simulated(conveyor: Conveyor, belt: LiveBelt, limit: Option<u64>) -> Result<Box<dyn Source>, CaptureError> {
         let spec = PipelineSpec::load("simulator", &BTreeMap::new())?;
@@ -35,12 +43,18 @@ mod with_gst {
 
 #[cfg(not(feature = "gst"))]
 mod without_gst {
-    use crate::capture::{CaptureError, Source};
+    use crate::capture::{CaptureError, PipelineSpec, Source};
     use crate::config::Camera;
     use crate::sim::{Conveyor, LiveBelt};
 
     pub fn configured(_: &Camera, _: &[String]) -> Result<Box<dyn Source>, CaptureError> {
         Err(CaptureError::NotBuilt)
+    }
+
+    /// Without GStreamer only the text and its variables can be looked at.
+    pub fn faults(camera: &Camera, _: &[String]) -> Vec<String> {
+        let read = PipelineSpec::load_all(&camera.pipeline, &camera.vars);
+        read.err().unwrap_or_default().iter().map(ToString::to_string).collect()
     }
 
     pub fn simulated(_: Conveyor, _: LiveBelt, _: Option<u64>) -> Result<Box<dyn Source>, CaptureError> {

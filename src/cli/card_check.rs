@@ -132,7 +132,7 @@ fn frames(options: &CardOptions) -> anyhow::Result<Vec<FrameTime>> {
 
 #[cfg(not(feature = "tensorrt"))]
 fn frames(_: &CardOptions) -> anyhow::Result<Vec<FrameTime>> {
-    Err(anyhow::anyhow!("TensorRT is not in this build; build with `--features tensorrt`"))
+    Err(anyhow::anyhow!("TensorRT is not in this build: needs --features tensorrt"))
 }
 
 fn print(r: &Report) -> std::io::Result<()> {

@@ -13,13 +13,13 @@ use super::setup::{self, EngineArgs};
 use super::show::Show;
 use super::sinks::{self, ToView};
 use super::view::{Live, Screen, Summary};
-use super::{camera, output, run};
+use super::{camera, limits, output, run};
 use crate::config::{self, FrameSize};
 use crate::field::Recorder;
 use crate::fit::{Augment, BankSize, FitOptions, Picture, Policy, fit};
 use crate::model::bundle::Bundle;
 use crate::model::detector::PatchEmbedder;
-use crate::model::{Colour, Learned};
+use crate::model::{Colour, Embed, Learned};
 use crate::publish::Sink;
 use crate::publish::wire::Names;
 use crate::runtime::{Active, CameraSpec, EjectorLine, LaneSpec, Line, LineControl, LineSpec, Status};
@@ -32,16 +32,16 @@ use crate::web::Server;
 #[derive(Debug, Args)]
 pub(super) struct Demo {
     /// How long the belt runs; 0 until you stop it.
-    #[arg(long, default_value_t = 30)]
+    #[arg(long, default_value_t = 30, value_parser = limits::seconds)]
     seconds: u64,
     /// Parts a second.
-    #[arg(long, default_value_t = 10.0)]
+    #[arg(long, default_value_t = 10.0, value_parser = limits::real(0.1..=1000.0))]
     rate: f64,
     /// Other parts, other defects.
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Number of good parts to learn from.
-    #[arg(long, default_value_t = 60)]
+    #[arg(long, default_value_t = 60, value_parser = limits::whole(1..=10_000u64))]
     learn: u64,
     /// Share of defective parts on the belt.
     #[arg(long, default_value_t = 0.15)]
@@ -78,17 +78,15 @@ impl Demo {
         // A log would tear the picture apart; what matters is shown in it.
         let _log = setup::logging(log, "error", false)?;
         let usage = |why: &str| Failure::new(Exit::Usage, anyhow::anyhow!("{why}"));
-        if !(0.1..=1000.0).contains(&self.rate) {
-            return Err(usage("--rate must be between 0.1 and 1000 parts a second"));
-        }
         if !(0.0..=1.0).contains(&self.defects) {
             return Err(usage("--defects is a share between 0 and 1"));
         }
-        let settings = config::load(None, std::env::vars(), &[]).map_err(Failure::config)?;
-        let stop = setup::stop_flag()?;
+        let settings = config::load(None, super::precheck::environment(), &[]).map_err(Failure::config)?;
         let conveyor = Conveyor::new(SimSpec { seed: self.seed, defect_rate: self.defects, ..SimSpec::default() });
         let bundle = Arc::new(self.learn(&conveyor)?);
         let ready = setup::ready(&bundle, &self.engine.options(), FrameSize::AsTrained)?;
+        // Until here a signal ends the program at once: learning has nothing to tidy up.
+        let stop = setup::stop_flag()?;
         setup::say_degraded(ready.degraded.as_deref());
 
         let engine = ready.detector.engine_name();
@@ -113,8 +111,9 @@ impl Demo {
         let server = settings.config.metrics.and_then(|a| Server::start(a, metrics.clone(), health).ok());
         let control = Arc::new(LineControl {
             status: status.clone(),
+            threshold_unsafe: Vec::new(),
             takes_triggers: false,
-            config_json: serde_json::to_string(&settings.raw)?,
+            config_json: config::masked(&settings.raw)?.to_string(),
         });
         let zenoh = sinks::zenoh(&settings.config.zenoh, &names, control, vec![bundle.clone()])?;
 
@@ -208,6 +207,10 @@ impl Demo {
         let options = self.engine.options();
         let (mut embedder, _) = PatchEmbedder::open(&backbone, &options)?;
         let side = conveyor.spec().side;
+        // Features, and the coreset's distances, of every patch; the bank and its copies are small beside them.
+        let (cells, dim) = (embedder.grid().0 * embedder.grid().1, embedder.dim());
+        limits::memory(self.learn * (cells * (4 * dim + 24)) as u64, &format!("--learn {}", self.learn))
+            .map_err(|why| Failure::new(Exit::Usage, anyhow::anyhow!(why)))?;
         let pictures = (0..self.learn as usize).map(|k| {
             let mut rgb = Vec::new();
             conveyor.paint_good(k as u64, &mut rgb);

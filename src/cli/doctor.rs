@@ -1,29 +1,34 @@
+//! What is here, what is missing, and how to get it.
+
+mod machine;
+mod needs;
+
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::Args;
 use serde::Serialize;
 
 use super::exit::{Exit, Failure};
 use super::output;
-use super::setup;
+use super::{precheck, setup};
 use crate::config;
 use crate::model::Backbone;
+use crate::model::bundle::Bundle;
 use crate::model::detector::PatchEmbedder;
 use crate::model::engine::{CardOptions, EngineChoice, EngineOptions, find_ort_library};
 
 /// `andon doctor`.
 #[derive(Debug, Args)]
 pub(super) struct Doctor {
-    /// The configuration whose settings to check; without it, the defaults and the environment.
+    /// The configuration whose needs to check too: models, pipelines, ports, devices. Without it, the defaults and the environment.
     #[arg(short, long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Check the NVIDIA card instead: every kernel beside its reference on the CPU, over random shapes; then how long searches and
     /// whole frames take, beside PyTorch where python3 has it.
-    #[cfg(feature = "cuda")]
     #[arg(long)]
     gpu: bool,
     /// With --gpu: only the comparisons, no times.
-    #[cfg(feature = "cuda")]
     #[arg(long, requires = "gpu")]
     quick: bool,
     /// The findings as JSON.
@@ -51,14 +56,28 @@ enum State {
 impl Doctor {
     pub fn run(self, log: Option<&str>) -> Result<Exit, Failure> {
         let _log = setup::logging(log, "error", false)?;
+        #[cfg(not(feature = "cuda"))]
+        if self.gpu || self.quick {
+            return Err(Failure::absent("doctor --gpu", "cuda"));
+        }
         #[cfg(feature = "cuda")]
         if self.gpu {
-            let loaded = config::load(self.config.as_deref(), std::env::vars(), &[]).map_err(Failure::config)?;
+            let loaded =
+                config::load(self.config.as_deref(), super::precheck::environment(), &[]).map_err(Failure::config)?;
             return super::card_check::run(&loaded.config.engine.card, self.quick, self.json);
         }
-        let loaded = config::load(self.config.as_deref(), std::env::vars(), &[]).map_err(Failure::config)?;
+        let (loaded, models, refused) = self.load()?;
         let c = &loaded.config;
         let mut findings = vec![finding("version", State::Ok, env!("CARGO_PKG_VERSION").to_owned())];
+        if let Some(file) = &self.config {
+            let file = file.display();
+            findings.push(match &refused {
+                None => finding("configuration", State::Ok, file.to_string()),
+                Some(why) if self.json => finding("configuration", State::Broken, why.to_string()),
+                Some(_) => finding("configuration", State::Broken, format!("{file} is refused, see below")),
+            });
+        }
+        findings.extend(machine::look(c));
         findings.extend(gstreamer());
         let ort = find_ort_library(c.engine.ort_library.as_deref());
         findings.push(match &ort {
@@ -84,16 +103,7 @@ impl Doctor {
         findings.push(real_time());
         findings.extend(gpio());
         findings.push(zenoh(&c.zenoh));
-        if let Some(address) = c.metrics {
-            findings.push(match std::net::TcpListener::bind(address) {
-                Ok(_) => finding("metrics", State::Ok, format!("{address} is free")),
-                Err(e) => finding(
-                    "metrics",
-                    State::Missing,
-                    format!("{address}: {e}; andon may be running, or choose another metrics.listen"),
-                ),
-            });
-        }
+        findings.extend(needs::look(c, &models));
         if self.json {
             output::json(&findings)?;
         } else {
@@ -106,8 +116,26 @@ impl Doctor {
                 output::line(&format!("{mark:<8} {:<13} {}", f.what, f.about))?;
             }
         }
+        if let Some(refused) = refused {
+            return Err(refused);
+        }
         let broken = findings.iter().any(|f| f.state == State::Broken);
         Ok(if broken { Exit::Failed } else { Exit::Ok })
+    }
+}
+
+impl Doctor {
+    /// The configuration with its models. A refused one is looked at as far as it can be read, and the refusal is told at the end.
+    fn load(&self) -> Result<(config::Loaded, Vec<Arc<Bundle>>, Option<Failure>), Failure> {
+        let simple = |file| config::load(file, precheck::environment(), &[]).map_err(Failure::config);
+        let Some(file) = &self.config else { return Ok((simple(None)?, Vec::new(), None)) };
+        match precheck::load(Some(file), &[], false) {
+            Ok(precheck::Checked { loaded, models }) => Ok((loaded, models, None)),
+            Err(refused) => {
+                let readable = simple(Some(file)).or_else(|_| simple(None));
+                Ok((readable?, Vec::new(), Some(refused)))
+            }
+        }
     }
 }
 
@@ -156,7 +184,7 @@ fn tensorrt(options: &CardOptions) -> Vec<Finding> {
 
 #[cfg(all(feature = "cuda", not(feature = "tensorrt")))]
 fn tensorrt(_: &CardOptions) -> Vec<Finding> {
-    vec![finding("tensorrt", State::Missing, "not in this build; build with `--features tensorrt`".to_owned())]
+    vec![finding("tensorrt", State::Missing, "not in this build: needs --features tensorrt".to_owned())]
 }
 
 /// How hot processor and card are, and whether they are held back; nothing where the machine does not say.
@@ -209,9 +237,11 @@ fn gstreamer() -> Vec<Finding> {
             packages.dedup();
             for package in packages {
                 let names: Vec<&str> = missing.iter().filter(|(_, p)| *p == package).map(|(name, _)| *name).collect();
-                let jetson = package.starts_with("nvidia");
-                let how = if jetson { "only on a Jetson".to_owned() } else { format!("apt-get install {package}") };
-                findings.push(finding("elements", State::Missing, format!("{}: {how}", names.join(", "))));
+                if package.starts_with("nvidia") && !machine::is_jetson() {
+                    continue;
+                }
+                let how = format!("{}: apt-get install {package}", names.join(", "));
+                findings.push(finding("elements", State::Missing, how));
             }
             findings
         }
@@ -256,5 +286,5 @@ fn zenoh(options: &crate::publish::ZenohOptions) -> Finding {
 
 #[cfg(not(feature = "zenoh"))]
 fn zenoh(_: &crate::publish::ZenohOptions) -> Finding {
-    finding("zenoh", State::Missing, "not in this build; build with `--features zenoh`".to_owned())
+    finding("zenoh", State::Missing, "not in this build: needs --features zenoh".to_owned())
 }

@@ -34,9 +34,20 @@ impl Failure {
         Failure { exit, error: error.into() }
     }
 
+    /// A command or an option that was not compiled in.
+    #[cfg_attr(feature = "tensorrt", allow(dead_code, reason = "builds with everything lack nothing"))]
+    pub fn absent(what: &str, feature: &str) -> Failure {
+        Failure::new(Exit::Usage, anyhow::anyhow!(super::units::not_built(what, feature)))
+    }
+
     /// A refused configuration.
     pub fn config(error: impl Into<anyhow::Error>) -> Failure {
         Failure::new(Exit::Config, error)
+    }
+
+    /// The same failure with a word about what it speaks of.
+    pub fn about(self, what: &str) -> Failure {
+        Failure { exit: self.exit, error: anyhow::anyhow!("{what}: {}", self.message()) }
     }
 
     /// The whole chain in one line, without repeating what a cause already said.

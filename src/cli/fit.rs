@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 use clap::Args;
 
 use super::exit::{Exit, Failure};
-use super::output;
 use super::recipe::{self, RecipeArgs};
 use super::setup::{self, EngineArgs};
+use super::{limits, output};
 use crate::fit::{
     BankSize, FitOptions, Fitted, Policy, Stage, Survey, Take, fit, images_for_claim, list_images, read_in_range,
     survey,
@@ -28,7 +28,7 @@ pub(super) struct FitCommand {
     #[arg(long)]
     name: Option<String>,
     /// Patches in the memory bank: more are slower and finer.
-    #[arg(long, default_value_t = 4000, value_name = "N")]
+    #[arg(long, default_value_t = 4000, value_name = "N", value_parser = limits::whole(0..=1_000_000usize))]
     bank: usize,
     /// The largest memory bank that a picture is compared with in this time on this machine, as 8ms, in place of --bank.
     #[arg(long, value_name = "TIME", value_parser = recipe::duration, conflicts_with = "bank")]

@@ -19,10 +19,12 @@ mod exit;
 mod fit;
 mod guard;
 mod inspect;
+mod limits;
 mod output;
 mod plan;
 mod plant;
 mod plc_check;
+mod precheck;
 mod recipe;
 mod run;
 mod setup;
@@ -38,16 +40,18 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use self::exit::Exit;
+use crate::config::check_filter;
 
 /// Watches a conveyor and stops bad parts: learns from good images, gives every part exactly one verdict.
 ///
 /// Exit codes: 0 fine; 1 failed; 2 wrong usage; 3 rejected parts were found (inspect --fail-on-reject);
-/// 78 configuration refused.
+/// 78 configuration refused; 130, 143, 129 ended by SIGINT, SIGTERM, SIGHUP, with nothing half-written
+/// (`run` and `demo` end their line in order and return 0).
 #[derive(Debug, Parser)]
 #[command(name = "andon", version, max_term_width = 110)]
 struct Cli {
-    /// Log level on standard error: error, warn, info, debug, trace, or a filter (info,andon::capture=debug).
-    #[arg(long, global = true, value_name = "LEVEL", env = "ANDON_LOG")]
+    /// Log level on standard error: error, warn, info, debug, trace, off, or a filter (info,andon::capture=debug).
+    #[arg(long, global = true, value_name = "LEVEL", env = "ANDON_LOG", value_parser = log_filter)]
     log: Option<String>,
     #[command(subcommand)]
     command: Command,
@@ -78,12 +82,28 @@ enum Command {
     /// Engines for this machine's NVIDIA card.
     #[cfg(feature = "tensorrt")]
     Engine(engine::EngineCommand),
+    /// Engines for this machine's NVIDIA card (not in this build: needs --features tensorrt).
+    #[cfg(not(feature = "tensorrt"))]
+    Engine(Absent),
     /// Check, show or describe the configuration.
     Config(config::ConfigCommand),
     /// What is here, what is missing, and how to get it.
     Doctor(doctor::Doctor),
     #[command(hide = true)]
     Guard(guard::GuardCommand),
+}
+
+/// A command that was not compiled in; it takes any arguments to say so.
+#[cfg(not(feature = "tensorrt"))]
+#[derive(Debug, clap::Args)]
+struct Absent {
+    #[arg(hide = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    _rest: Vec<std::ffi::OsString>,
+}
+
+/// A log filter that names something, from `--log` or `ANDON_LOG`.
+fn log_filter(text: &str) -> Result<String, String> {
+    check_filter(text).map(|()| text.to_owned())
 }
 
 /// Parses the command line and runs it.
@@ -111,6 +131,8 @@ pub fn main() -> ExitCode {
         Command::PlcCheck(c) => c.run(log),
         #[cfg(feature = "tensorrt")]
         Command::Engine(c) => c.run(log),
+        #[cfg(not(feature = "tensorrt"))]
+        Command::Engine(_) => Err(exit::Failure::absent("andon engine", "tensorrt")),
         Command::Config(c) => c.run(),
         Command::Doctor(c) => c.run(log),
         Command::Guard(c) => c.run(),

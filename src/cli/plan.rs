@@ -6,7 +6,7 @@ use clap::Args;
 use super::bench;
 use super::exit::{Exit, Failure};
 use super::setup::{self, EngineArgs};
-use super::{output, units};
+use super::{limits, output, units};
 use crate::act::{Plan, PlanSpec};
 use crate::types::LatencySummary;
 
@@ -44,7 +44,7 @@ pub(super) struct PlanCommand {
     #[arg(long, value_parser = units::time, conflicts_with = "model")]
     latency: Option<Duration>,
     /// How long to measure.
-    #[arg(long, default_value_t = 10)]
+    #[arg(long, default_value_t = 10, value_parser = limits::seconds)]
     seconds: u64,
     /// The figures as JSON.
     #[arg(long)]

@@ -67,7 +67,7 @@ fn opcua(c: &Config, _: &Names, _: &mut Vec<Box<dyn Sink>>) -> Result<(), Failur
 
 #[cfg(not(all(feature = "store", feature = "mqtt", feature = "webhook", feature = "modbus", feature = "opcua")))]
 fn not_built(table: &str, feature: &str) -> Failure {
-    Failure::config(anyhow::anyhow!("{table}: not in this build; build with `--features {feature}`"))
+    Failure::config(anyhow::anyhow!(super::units::not_built(table, feature)))
 }
 
 #[cfg(not(feature = "store"))]

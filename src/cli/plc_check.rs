@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 
 use super::exit::{Exit, Failure};
-use super::{output, setup, units, wires};
+use super::{limits, output, setup, wires};
 use crate::config::{self, Config, Place, Wire};
 use crate::field::{Input, Output};
 use crate::publish::plant::kit;
@@ -46,10 +46,10 @@ enum Action {
         #[arg(long, conflicts_with = "dry_run")]
         yes: bool,
         /// How long each output is on.
-        #[arg(long, value_parser = units::time, default_value = "200ms")]
+        #[arg(long, value_parser = limits::time_up_to(Duration::from_secs(10)), default_value = "200ms")]
         pulse: Duration,
         /// How long to wait for each input, and to watch the encoder.
-        #[arg(long, value_parser = units::time, default_value = "10s")]
+        #[arg(long, value_parser = limits::time_up_to(Duration::from_secs(600)), default_value = "10s")]
         wait: Duration,
     },
 }
@@ -57,7 +57,8 @@ enum Action {
 impl PlcCheck {
     pub fn run(self, log: Option<&str>) -> Result<Exit, Failure> {
         let _log = setup::logging(log, "warn", false)?;
-        let load = |path: &PathBuf| config::load(Some(path), std::env::vars(), &[]).map_err(Failure::config);
+        let load =
+            |path: &PathBuf| config::load(Some(path), super::precheck::environment(), &[]).map_err(Failure::config);
         match self.action {
             Action::Map { config, csv, structured_text } => {
                 let cameras: Vec<String> = load(&config)?.config.cameras.iter().map(|c| c.name.clone()).collect();

@@ -9,7 +9,7 @@ use ulid::Ulid;
 
 use super::exit::{Exit, Failure};
 use super::sinks::{JsonLines, LogStats};
-use super::{camera, guard, output, plant, setup, sinks, wires};
+use super::{camera, guard, output, plant, precheck, setup, sinks, wires};
 use crate::capture::CameraState;
 use crate::config::{self, Config, TriggerKind};
 use crate::model::bundle::Bundle;
@@ -46,15 +46,14 @@ impl Run {
         let flags = flags.collect::<Option<Vec<_>>>().ok_or_else(|| {
             Failure::new(Exit::Usage, anyhow::anyhow!("--set takes KEY=VALUE, such as engine.threads=2"))
         })?;
-        let loaded = config::load(Some(&self.config), std::env::vars(), &flags).map_err(Failure::config)?;
+        let precheck::Checked { loaded, models } = precheck::load(Some(&self.config), &flags, false)?;
         let c = &loaded.config;
         let _log = setup::logging(log, &c.log_level, c.log_json)?;
-        if c.cameras.is_empty() {
-            let why = format!("{}: no cameras; add a table [cameras.NAME]", self.config.display());
-            return Err(Failure::config(anyhow::anyhow!(why)));
+        for note in &c.unused {
+            tracing::warn!("{note}");
         }
         let stop = setup::stop_flag()?;
-        let cameras = prepare(c)?;
+        let cameras = prepare(c, models)?;
         let (lane_names, ejector_names) = wires::names(c);
         let mut names = Names {
             lanes: lane_names,
@@ -80,7 +79,8 @@ impl Run {
         let control: Arc<dyn Control> = Arc::new(LineControl {
             status: status.clone(),
             takes_triggers: c.parts.trigger == TriggerKind::Message,
-            config_json: serde_json::to_string(&loaded.raw)?,
+            threshold_unsafe: c.cameras.iter().map(|c| c.threshold_unsafe).collect(),
+            config_json: config::masked(&loaded.raw)?.to_string(),
         });
         let builder = build_engines(c, &cameras, &stop)?;
         let bundles = cameras.iter().map(|p| p.bundle.clone()).collect();
@@ -130,11 +130,9 @@ struct Prepared {
     active: Active,
 }
 
-fn prepare(c: &Config) -> Result<Vec<Prepared>, Failure> {
+fn prepare(c: &Config, bundles: Vec<Arc<Bundle>>) -> Result<Vec<Prepared>, Failure> {
     let options = &c.engine;
     let named = |camera: &str, e| Failure::from(anyhow::anyhow!("camera `{camera}`: {e}"));
-    let open = |camera: &config::Camera| setup::bundle(&camera.model).map_err(|e| named(&camera.name, e));
-    let bundles = c.cameras.iter().map(open).collect::<Result<Vec<_>, _>>()?;
     let mut shared = shared(c, &bundles)?;
     let mut prepared = Vec::new();
     for (n, (camera, bundle)) in c.cameras.iter().zip(bundles).enumerate() {
@@ -150,6 +148,10 @@ fn prepare(c: &Config) -> Result<Vec<Prepared>, Failure> {
             .threshold
             .or(Threshold::new(bundle.manifest.threshold))
             .ok_or_else(|| named(anyhow::anyhow!("the model has no usable threshold")))?;
+        match precheck::camera_line(camera, &bundle, ready.detector.engine_name()) {
+            (line, true) => tracing::warn!("{line}"),
+            (line, false) => tracing::info!("{line}"),
+        }
         let model = setup::tag(&bundle, ready.detector.engine_name());
         prepared.push(Prepared {
             name: camera.name.clone(),

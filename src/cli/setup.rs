@@ -6,16 +6,17 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use clap::Args;
+use clap::builder::{EnumValueParser, TypedValueParser};
 
 use super::exit::Failure;
-use super::output;
+use super::{limits, output, units};
 use crate::config::FrameSize;
 use crate::fit::{list_images, parity_check, parity_tolerance, read_in_range};
 use crate::model::bundle::Bundle;
 use crate::model::detector::{PatchCore, PatchEmbedder};
 #[cfg(not(feature = "tensorrt"))]
 use crate::model::engine::EngineError;
-use crate::model::engine::{CardOptions, EngineChoice, EngineOptions};
+use crate::model::engine::{CardOptions, EngineChoice, EngineOptions, processors};
 use crate::model::graph::{Calibrator, Precision, Ranges};
 use crate::model::{Accept, Backbone, Detector, heatmap};
 use crate::publish::Render;
@@ -28,16 +29,29 @@ use crate::types::{FrameView, ModelTag, PixelFormat};
 pub(super) struct EngineArgs {
     /// Engine: auto takes an engine that was built for this machine's NVIDIA card, else ONNX Runtime when its library is found,
     /// else the compiled-in rten.
-    #[arg(long, value_enum, default_value_t = EngineChoice::Auto)]
+    #[arg(long, default_value = "auto", value_parser = built_in())]
     engine: EngineChoice,
-    /// Threads; 0 takes every processor.
-    #[arg(long, default_value_t = 0)]
+    /// Threads, four a processor at most; 0 takes every processor.
+    #[arg(long, default_value_t = 0, value_parser = limits::threads_arg)]
     threads: usize,
     /// Where libonnxruntime.so is, when it is in an unusual place.
     #[arg(long, value_name = "FILE", env = "ANDON__ENGINE__ORT_LIBRARY")]
     ort_library: Option<PathBuf>,
     #[command(flatten)]
     card: CardArgs,
+}
+
+/// The engines by name; one that was not compiled in is a usage error.
+fn built_in() -> impl TypedValueParser<Value = EngineChoice> {
+    EnumValueParser::<EngineChoice>::new().try_map(|choice| {
+        let lacking = match choice {
+            EngineChoice::TensorRt if !cfg!(feature = "tensorrt") => "tensorrt",
+            EngineChoice::Ort if !cfg!(feature = "ort") => "ort",
+            EngineChoice::Rten if !cfg!(feature = "rten") => "rten",
+            _ => return Ok(choice),
+        };
+        Err(units::not_built(lacking, lacking))
+    })
 }
 
 /// How an NVIDIA card is used, from the command line.
@@ -63,8 +77,7 @@ impl CardArgs {
 
 impl EngineArgs {
     pub fn options(&self) -> EngineOptions {
-        let processors = std::thread::available_parallelism().map_or(1, usize::from);
-        let threads = if self.threads == 0 { processors } else { self.threads };
+        let threads = if self.threads == 0 { processors() } else { self.threads };
         EngineOptions { choice: self.engine, threads, ort_library: self.ort_library.clone(), card: self.card.options() }
     }
 }
@@ -213,8 +226,14 @@ fn again(bundle: &Arc<Bundle>, options: &EngineOptions, size: FrameSize) -> anyh
 
 /// Provenance for verdicts.
 pub(super) fn tag(bundle: &Bundle, engine: &str) -> Arc<ModelTag> {
-    let (name, blake3) = (bundle.manifest.name.clone(), bundle.blake3.clone());
-    Arc::new(ModelTag { name, blake3, engine: engine.to_owned(), sources: bundle.manifest.training.sources.clone() })
+    let m = &bundle.manifest;
+    Arc::new(ModelTag {
+        name: m.name.clone(),
+        blake3: bundle.blake3.clone(),
+        engine: engine.to_owned(),
+        threshold: m.threshold,
+        sources: m.training.sources.clone(),
+    })
 }
 
 /// Draws maps of these bundles, by camera id, at the size of the network's input.
@@ -242,12 +261,23 @@ pub(super) fn say_degraded(degraded: Option<&str>) {
     }
 }
 
-/// Set by SIGINT and SIGTERM; a second signal ends the program at once.
+/// Set by SIGINT, SIGTERM and SIGHUP; a second signal ends the program at once. Commands call this when they have something to end in
+/// order; until then a signal ends them at once, and leaves nothing half-written.
 pub(super) fn stop_flag() -> std::io::Result<Arc<AtomicBool>> {
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
     let stop = Arc::new(AtomicBool::new(false));
-    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+    // `nohup` wants the line to outlive its terminal.
+    let hangup = (!is_ignored(SIGHUP)).then_some(SIGHUP);
+    for signal in [SIGINT, SIGTERM].into_iter().chain(hangup) {
         signal_hook::flag::register_conditional_shutdown(signal, 1, stop.clone())?;
         signal_hook::flag::register(signal, stop.clone())?;
     }
     Ok(stop)
+}
+
+/// Whether this process was started with a signal ignored.
+fn is_ignored(signal: i32) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|l| u64::from_str_radix(l.strip_prefix("SigIgn:")?.trim(), 16).ok());
+    mask.is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
 }

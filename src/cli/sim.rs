@@ -3,14 +3,14 @@ use std::time::Duration;
 use clap::Args;
 
 use super::exit::{Exit, Failure};
-use super::{output, units};
+use super::{limits, output, units};
 use crate::sim::{SimLine, SimReport};
 
 /// `andon sim`.
 #[derive(Debug, Args)]
 pub(super) struct SimCommand {
     /// Parts on the belt.
-    #[arg(long, default_value_t = 10_000)]
+    #[arg(long, default_value_t = 10_000, value_parser = limits::whole(1..=10_000_000u64))]
     parts: u64,
     /// The same seed gives the same run.
     #[arg(long, default_value_t = 1)]
@@ -79,6 +79,13 @@ impl SimCommand {
         let usage = |why: &str| Failure::new(Exit::Usage, anyhow::anyhow!("{why}"));
         if self.speed <= 0.0 || self.part <= 0.0 || self.pitch <= self.part {
             return Err(usage("--speed and --part have to be above zero and --pitch larger than --part"));
+        }
+        let days = self.parts as f64 * self.pitch / self.speed / 86_400.0;
+        if days > 31.0 {
+            return Err(usage(&format!(
+                "{} parts every {} mm at {} mm/s are {days:.0} days on the belt, and at most 31 are simulated; fewer --parts",
+                self.parts, self.pitch, self.speed
+            )));
         }
         if self.reject_at < 40.0 {
             return Err(usage("--reject-at has to be 40mm at least: the camera stands at 20mm"));

@@ -3,12 +3,14 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::filter::check_filter;
 use super::parts::{self, Parts};
 use super::plant::{self, Plant};
 use super::raw::{FrameSize, OnEos, Raw, RawCamera};
+use super::twice;
 use crate::capture::Presence;
-use crate::model::engine::{CardOptions, EngineOptions};
-use crate::publish::ZenohOptions;
+use crate::model::engine::{CardOptions, EngineOptions, processors, threads_fit};
+use crate::publish::{TlsOptions, ZenohOptions};
 use crate::types::{CameraId, Threshold};
 
 /// A configuration that was checked: nothing in it has to be asked again.
@@ -38,6 +40,8 @@ pub struct Config {
     pub log_level: String,
     /// Log as JSON.
     pub log_json: bool,
+    /// Tables that nothing uses, each with a word about it.
+    pub unused: Vec<String>,
 }
 
 /// One checked camera.
@@ -55,6 +59,8 @@ pub struct Camera {
     pub deadline: Duration,
     /// Replaces the model's.
     pub threshold: Option<Threshold>,
+    /// It may lie far above the model's.
+    pub threshold_unsafe: bool,
     /// Accepted frame sizes.
     pub frame_size: FrameSize,
     /// Meaning of the end of the stream.
@@ -64,9 +70,9 @@ pub struct Camera {
 }
 
 impl Config {
-    /// Checks the whole and lists everything that is wrong, each line naming its key and the remedy. Relative paths are
-    /// taken from `base`.
-    pub(super) fn check(raw: &Raw, base: &Path) -> Result<Config, Vec<String>> {
+    /// Checks the whole and lists everything that is wrong, each line naming its key and the remedy; only without such lines may the
+    /// configuration be relied on. Relative paths are taken from `base`.
+    pub(super) fn check(raw: &Raw, base: &Path) -> (Config, Vec<String>) {
         let mut wrong = Vec::new();
         for (key, name) in [("site", &raw.site), ("line", &raw.line), ("station", &raw.station)] {
             check_name(key, name, &mut wrong);
@@ -74,7 +80,7 @@ impl Config {
         if raw.cameras.len() > CameraId::MAX {
             wrong.push(format!("cameras: {} given; one box takes at most {}", raw.cameras.len(), CameraId::MAX));
         }
-        let cameras = raw.cameras.iter().filter_map(|(name, c)| check_camera(name, c, base, &mut wrong)).collect();
+        let cameras = raw.cameras.iter().map(|(name, c)| check_camera(name, c, base, &mut wrong)).collect();
         let metrics = match raw.metrics.listen.parse::<SocketAddr>() {
             Ok(address) => raw.metrics.enabled.then_some(address),
             Err(_) => {
@@ -83,24 +89,24 @@ impl Config {
                 None
             }
         };
-        if raw.engine.threads > 256 {
-            wrong.push(format!("engine.threads: {} is not in 0..=256 (0 = automatic)", raw.engine.threads));
+        if let Err(why) = threads_fit(raw.engine.threads) {
+            wrong.push(format!("engine.threads: {why}"));
         }
         if !(0.0..=1000.0).contains(&raw.engine.max_wait_ms) {
             wrong.push(format!("engine.max_wait_ms: {} is not in 0..=1000", raw.engine.max_wait_ms));
         }
+        if let Err(why) = check_filter(&raw.log.level) {
+            wrong.push(format!("log.level: {why}"));
+        }
         let parts = parts::check(raw, base, &mut wrong);
         let plant = plant::check(raw, base, &mut wrong);
-        if !wrong.is_empty() {
-            return Err(wrong);
-        }
-        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        twice::check(raw, base, &mut wrong);
         let max_wait = Duration::try_from_secs_f64(raw.engine.max_wait_ms / 1000.0).unwrap_or_default();
         let threads = match raw.engine.threads {
-            0 => (processors / raw.cameras.len().max(1)).max(1),
+            0 => (processors() / raw.cameras.len().max(1)).max(1),
             n => n,
         };
-        Ok(Config {
+        let config = Config {
             site: raw.site.clone(),
             line: raw.line.clone(),
             station: raw.station.clone(),
@@ -119,16 +125,22 @@ impl Config {
             parts,
             plant,
             allow_elements: raw.capture.allow_elements.clone(),
-            zenoh: raw.zenoh.clone(),
+            zenoh: {
+                let file = |p: &Option<PathBuf>| p.as_ref().map(|p| base.join(p));
+                let (z, tls) = (&raw.zenoh, &raw.zenoh.tls);
+                let tls = TlsOptions { ca: file(&tls.ca), certificate: file(&tls.certificate), key: file(&tls.key) };
+                ZenohOptions { tls, config_file: file(&z.config_file), ..z.clone() }
+            },
             metrics,
             log_level: raw.log.level.clone(),
             log_json: raw.log.json,
-        })
+            unused: twice::unused(raw),
+        };
+        (config, wrong)
     }
 }
 
-fn check_camera(name: &str, raw: &RawCamera, base: &Path, wrong: &mut Vec<String>) -> Option<Camera> {
-    let before = wrong.len();
+fn check_camera(name: &str, raw: &RawCamera, base: &Path, wrong: &mut Vec<String>) -> Camera {
     check_name(&format!("cameras.{name}"), name, wrong);
     if raw.pipeline.is_empty() {
         wrong.push(format!("cameras.{name}.pipeline: empty; give a built-in name such as `v4l2`, or a file"));
@@ -158,17 +170,18 @@ fn check_camera(name: &str, raw: &RawCamera, base: &Path, wrong: &mut Vec<String
     }
     let is_file = raw.pipeline.contains(['/', '.']);
     let pipeline = if is_file { base.join(&raw.pipeline).display().to_string() } else { raw.pipeline.clone() };
-    (wrong.len() == before).then(|| Camera {
+    Camera {
         name: name.to_owned(),
         pipeline,
         vars: raw.vars.iter().map(|(k, v)| (k.to_uppercase(), v.clone())).collect(),
         model: base.join(&raw.model),
         deadline: Duration::from_millis(raw.deadline_ms),
         threshold: threshold.flatten(),
+        threshold_unsafe: raw.threshold_unsafe,
         frame_size: raw.frame_size,
         on_eos: raw.on_eos,
         presence,
-    })
+    }
 }
 
 /// Names become parts of Zenoh keys and labels of metrics.

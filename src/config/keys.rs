@@ -86,9 +86,28 @@ fn resolve<'a>(root: &'a Value, schema: &'a Value) -> &'a Value {
 
 fn nearest(schema: &Value, key: &str, prefix: &str) -> Option<String> {
     let known = schema.get("properties")?.as_object()?;
-    let (name, similarity) =
-        known.keys().map(|k| (k, strsim::jaro_winkler(k, key))).max_by(|a, b| a.1.total_cmp(&b.1))?;
-    (similarity > 0.7).then(|| join(prefix, name))
+    nearest_of(key, known.keys().map(String::as_str)).map(|name| join(prefix, name))
+}
+
+/// The word that was probably meant, if one is near.
+pub fn nearest_of<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let alike = |k: &str| strsim::jaro_winkler(&k.to_lowercase(), &word.to_lowercase());
+    let (name, similarity) = known.into_iter().map(|k| (k, alike(k))).max_by(|a, b| a.1.total_cmp(&b.1))?;
+    (similarity > 0.7).then_some(name)
+}
+
+/// What the schema says about one dotted path.
+pub fn at_path<'a>(parts: &[String], root: &'a Value) -> Option<&'a Value> {
+    parts.iter().try_fold(root, |schema, part| child(root, schema, part))
+}
+
+/// Whether a value there is a list.
+pub fn is_list(schema: &Value) -> bool {
+    match schema.get("type") {
+        Some(Value::String(kind)) => kind == "array",
+        Some(Value::Array(kinds)) => kinds.iter().any(|k| k == "array"),
+        _ => false,
+    }
 }
 
 fn join(prefix: &str, key: &str) -> String {

@@ -4,8 +4,10 @@ use serde_json::Value;
 use thiserror::Error;
 
 use super::check::Config;
+use super::file::check_file;
 use super::keys::{self, UnknownKey};
 use super::raw::Raw;
+use super::secrets::without_secrets;
 
 /// Why a configuration is refused. Every message names the key and the remedy.
 #[derive(Debug, Error)]
@@ -19,12 +21,12 @@ pub enum ConfigError {
         source: std::io::Error,
     },
     /// Not TOML, or a value of the wrong kind.
-    #[error("{path}: {message}")]
+    #[error("{}", .lines.iter().map(|l| format!("{}: {l}", .path.display())).collect::<Vec<_>>().join("\n"))]
     Parse {
         /// File.
         path: PathBuf,
-        /// Line, column and reason.
-        message: String,
+        /// Line, column and reason of each.
+        lines: Vec<String>,
     },
     /// Keys that do not exist.
     #[error("{}", unknown_text(.origin, .keys))]
@@ -38,8 +40,16 @@ pub enum ConfigError {
     #[error("configuration: {0}")]
     Value(String),
     /// Values that are out of range or contradict each other.
-    #[error("configuration refused:\n  {}", .0.join("\n  "))]
+    #[error("configuration refused:{}", listed(.0))]
     Invalid(Vec<String>),
+}
+
+/// One in the same line, several below each other.
+fn listed(lines: &[String]) -> String {
+    match lines {
+        [one] => format!(" {one}"),
+        several => several.iter().map(|line| format!("\n  {line}")).collect(),
+    }
 }
 
 fn unknown_text(origin: &str, keys: &[UnknownKey]) -> String {
@@ -78,6 +88,20 @@ pub fn load(
     environment: impl IntoIterator<Item = (String, String)>,
     flags: &[(&str, String)],
 ) -> Result<Loaded, ConfigError> {
+    load_and(file, environment, flags, |_| Vec::new())
+}
+
+/// Like [`load`]; `further` looks at the checked values and names what else is wrong, so that all is listed at once. It also sees
+/// configurations that are refused anyway.
+///
+/// # Errors
+/// See [`ConfigError`].
+pub fn load_and(
+    file: Option<&Path>,
+    environment: impl IntoIterator<Item = (String, String)>,
+    flags: &[(&str, String)],
+    further: impl FnOnce(&Config) -> Vec<String>,
+) -> Result<Loaded, ConfigError> {
     let schema = schema();
     let defaults = ::config::Config::try_from(&Raw::default()).map_err(|e| ConfigError::Value(e.to_string()))?;
     let mut layers = ::config::Config::builder().add_source(defaults);
@@ -87,55 +111,55 @@ pub fn load(
         check_file(path, &text, &schema)?;
         layers = layers.add_source(::config::File::from_str(&text, ::config::FileFormat::Toml));
     }
-    let environment: Vec<(String, String)> =
-        environment.into_iter().filter(|(name, _)| name.starts_with(PREFIX)).collect();
-    check_environment(&environment, &schema)?;
-    let environment = ::config::Environment::with_prefix("ANDON")
-        .prefix_separator("__")
-        .separator("__")
-        .try_parsing(true)
-        .list_separator(",")
-        .with_list_parse_key("capture.allow_elements")
-        .with_list_parse_key("zenoh.listen")
-        .with_list_parse_key("zenoh.connect")
-        .source(Some(environment.into_iter().collect()));
-    layers = layers.add_source(environment);
-    for (key, value) in flags {
-        layers = layers.set_override(*key, value.as_str()).map_err(|e| ConfigError::Value(e.to_string()))?;
+    let environment = environment.into_iter().filter(|(name, _)| name.starts_with(PREFIX)).map(|(name, text)| {
+        let parts = name[PREFIX.len()..].split("__").map(str::to_lowercase).collect();
+        (name, parts, text)
+    });
+    let flags = flags.iter().map(|(key, text)| {
+        let parts = key.split('.').map(str::to_owned).collect();
+        (format!("--set {key}"), parts, text.clone())
+    });
+    let environment: Vec<Given> = environment.collect();
+    let flags: Vec<Given> = flags.collect();
+    refuse_unknown("environment ANDON__", &environment, &schema)?;
+    refuse_unknown("--set", &flags, &schema)?;
+    let refused = |e: ::config::ConfigError| ConfigError::Value(without_secrets(&e.to_string()));
+    for (origin, parts, text) in environment.into_iter().chain(flags) {
+        let value = ::config::Value::new(Some(&origin), as_written(&parts, text, &schema));
+        layers = layers.set_override(parts.join("."), value).map_err(refused)?;
     }
-    let raw: Raw =
-        layers.build().and_then(::config::Config::try_deserialize).map_err(|e| ConfigError::Value(e.to_string()))?;
+    let raw: Raw = layers.build().and_then(::config::Config::try_deserialize).map_err(refused)?;
     let base = file.and_then(Path::parent).unwrap_or(Path::new(""));
-    let config = Config::check(&raw, base).map_err(ConfigError::Invalid)?;
-    Ok(Loaded { raw, config })
+    let (config, mut wrong) = Config::check(&raw, base);
+    wrong.extend(further(&config));
+    if wrong.is_empty() {
+        return Ok(Loaded { raw, config });
+    }
+    wrong.iter_mut().for_each(|line| *line = without_secrets(line));
+    Err(ConfigError::Invalid(wrong))
 }
 
 const PREFIX: &str = "ANDON__";
 
-/// Refuses the file alone first, because only its own parser knows lines.
-fn check_file(path: &Path, text: &str, schema: &Value) -> Result<(), ConfigError> {
-    let parse = |e: toml::de::Error| ConfigError::Parse { path: path.to_owned(), message: e.to_string() };
-    let table = toml::de::DeTable::parse(text).map_err(parse)?;
-    let keys = keys::unknown_in_toml(text, table.get_ref(), schema);
-    if !keys.is_empty() {
-        return Err(ConfigError::Unknown { origin: path.display().to_string(), keys });
+/// A value from outside the file: where it comes from, the parts of its key, its text.
+type Given = (String, Vec<String>, String);
+
+/// The text stays as it is written (`007` and `1.10` are no numbers here); what reads it knows what it wants. Only lists are taken apart
+/// at their commas, where the schema has a list.
+fn as_written(parts: &[String], text: String, schema: &Value) -> ::config::ValueKind {
+    if !keys::at_path(parts, schema).is_some_and(keys::is_list) {
+        return ::config::ValueKind::String(text);
     }
-    toml::from_str::<Raw>(text).map_err(parse)?;
-    Ok(())
+    let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
+    ::config::ValueKind::from(items.map(str::to_owned).collect::<Vec<_>>())
 }
 
-fn check_environment(variables: &[(String, String)], schema: &Value) -> Result<(), ConfigError> {
-    let unknown: Vec<UnknownKey> = variables
-        .iter()
-        .filter_map(|(name, _)| {
-            let parts: Vec<String> = name[PREFIX.len()..].split("__").map(str::to_lowercase).collect();
-            keys::unknown_path(&parts, schema)
-        })
-        .collect();
-    if unknown.is_empty() {
+fn refuse_unknown(origin: &str, given: &[Given], schema: &Value) -> Result<(), ConfigError> {
+    let keys: Vec<UnknownKey> = given.iter().filter_map(|(_, parts, _)| keys::unknown_path(parts, schema)).collect();
+    if keys.is_empty() {
         return Ok(());
     }
-    Err(ConfigError::Unknown { origin: "environment ANDON__".to_owned(), keys: unknown })
+    Err(ConfigError::Unknown { origin: origin.to_owned(), keys })
 }
 
 #[cfg(test)]

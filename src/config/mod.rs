@@ -4,6 +4,9 @@
 //! `config/andon.toml` in the repository is the manual: every key with its default and its reason.
 
 mod check;
+mod endpoint;
+mod file;
+mod filter;
 mod keys;
 mod load;
 mod parts;
@@ -11,9 +14,14 @@ mod plant;
 mod raw;
 mod raw_line;
 mod raw_plant;
+mod secrets;
+mod twice;
+mod window;
 
 pub use check::{Camera, Config};
-pub use load::{ConfigError, Loaded, load, schema};
+pub use filter::check_filter;
+pub use keys::nearest_of;
+pub use load::{ConfigError, Loaded, load, load_and, schema};
 pub use parts::{Ejector, Encoder, Parts, Place, Wire};
 pub use plant::Plant;
 pub use raw::{FrameSize, OnEos, Raw, RawCamera, RawCapture, RawEngine, RawLog, RawMetrics, RawPresence};
@@ -22,3 +30,4 @@ pub use raw_line::{
     TriggerKind, Wires,
 };
 pub use raw_plant::{RawModbusServer, RawMqtt, RawOpcUa, RawStore, RawWebhook, RecordKind};
+pub use secrets::{masked, without_secrets};

@@ -6,8 +6,11 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::endpoint::host_and_port_fault;
 use super::raw::Raw;
 use super::raw_line::{Cause, Driver, EncoderKind, Level, RawEjector, RawWire, SafeAction, Switch, TriggerKind};
+use super::twice;
+use super::window::matching;
 use crate::act::{AlarmSpec, Causes, EjectorSpec, Shape};
 use crate::decide::Matching;
 use crate::types::{NoticeKind, Outcome};
@@ -114,8 +117,8 @@ pub struct Encoder {
 }
 
 /// Numbers that have to be finite and in a range, each with its key.
-struct Check<'a> {
-    wrong: &'a mut Vec<String>,
+pub(super) struct Check<'a> {
+    pub wrong: &'a mut Vec<String>,
 }
 
 impl Check<'_> {
@@ -135,6 +138,14 @@ impl Check<'_> {
             self.wrong.push(format!("{key}: missing; {why}"));
         }
         value.unwrap_or_default()
+    }
+
+    fn address(&mut self, key: &str, value: Option<String>) -> String {
+        let address = self.need(key, value, "HOST:PORT of the device");
+        if let Some(why) = host_and_port_fault(&address).filter(|_| !address.is_empty()) {
+            self.wrong.push(format!("{key}: `{address}`: {why}"));
+        }
+        address
     }
 }
 
@@ -179,6 +190,12 @@ pub(super) fn check(raw: &Raw, base: &Path, wrong: &mut Vec<String>) -> Parts {
             c.wrong.push(format!("{key}: the output `{output}` is {other} already"));
         }
     }
+    // Those that nothing uses have to be right too: they will be.
+    for line in twice::unused(raw) {
+        let Some((table, name)) = line.split(':').next().and_then(|key| key.split_once('.')) else { continue };
+        let of = if table == "inputs" { &raw.inputs } else { &raw.outputs };
+        wire(of.get(name), name, &line, table, base, &mut c);
+    }
     let share = raw.alarms.share.unwrap_or([0, 0]);
     if raw.alarms.share.is_some_and(|[n, of]| n == 0 || n > of || of > 10_000) {
         c.wrong.push(format!("alarms.share: {share:?} is not [N, M] with 1 <= N <= M <= 10000"));
@@ -222,7 +239,10 @@ fn ticks_per_mm(raw: &Raw, c: &mut Check<'_>) -> Option<f64> {
     match belt.encoder {
         EncoderKind::None => {
             if needed && speed.is_none() {
-                c.wrong.push("belt.speed_m_s: missing; without an encoder, distances need the belt's speed".to_owned());
+                c.wrong.push(format!(
+                    "belt.speed_m_s: missing; without an encoder, the belt's speed turns {} into a time",
+                    distances(raw)
+                ));
             }
             speed.map(|v| 1000.0 / v)
         }
@@ -239,6 +259,16 @@ fn ticks_per_mm(raw: &Raw, c: &mut Check<'_>) -> Option<f64> {
     }
 }
 
+/// The keys whose distances are needed.
+fn distances(raw: &Raw) -> String {
+    let mut keys: Vec<String> = raw.ejectors.keys().map(|name| format!("ejectors.{name}.distance_mm")).collect();
+    if raw.parts.trigger != TriggerKind::FreeRun {
+        keys.extend(raw.parts.frame_mm.map(|_| "parts.frame_mm".to_owned()));
+        keys.push(format!("parts.min_pitch_mm (here {} mm)", raw.parts.min_pitch_mm));
+    }
+    keys.join(" and ")
+}
+
 fn encoder(raw: &Raw, scale: f64, base: &Path, c: &mut Check<'_>) -> Option<Encoder> {
     let belt = &raw.belt;
     let max_rate = belt.speed_m_s.unwrap_or(1.0) * 1000.0 * scale;
@@ -250,7 +280,7 @@ fn encoder(raw: &Raw, scale: f64, base: &Path, c: &mut Check<'_>) -> Option<Enco
             debounce: Duration::ZERO,
         },
         EncoderKind::Modbus => Place::Modbus {
-            address: c.need("belt.address", belt.address.clone(), "HOST:PORT of the device"),
+            address: c.address("belt.address", belt.address.clone()),
             unit: belt.unit.unwrap_or(1),
             point: c.need("belt.register", belt.register, "the holding register of the count, from 0"),
             poll: Duration::from_millis(c.range("belt.poll_ms", belt.poll_ms.unwrap_or(10) as f64, 1.0, 1000.0) as u64),
@@ -263,36 +293,6 @@ fn encoder(raw: &Raw, scale: f64, base: &Path, c: &mut Check<'_>) -> Option<Enco
     }
     let wire = Wire { name: "belt".to_owned(), active_low: false, safe: false, place };
     Some(Encoder { wire, line_b: belt.line_b, modulus: 1 << bits, max_rate })
-}
-
-fn matching(raw: &Raw, scale: f64, c: &mut Check<'_>) -> Matching {
-    let parts = &raw.parts;
-    let given = [parts.frame_ms.is_some(), parts.frame_mm.is_some(), parts.frame_id_offset.is_some()];
-    let free = parts.trigger == TriggerKind::FreeRun;
-    match (free, given.iter().filter(|g| **g).count()) {
-        (true, 0) => return Matching::Free,
-        (true, _) => {
-            c.wrong.push("parts.frame_ms, frame_mm, frame_id_offset: in free run every frame is a part".to_owned())
-        }
-        (false, 1) => {}
-        (false, n) => c.wrong.push(format!(
-            "parts: {n} of frame_ms, frame_mm and frame_id_offset given; exactly one says how a frame finds its part"
-        )),
-    }
-    let pair = |key: &str, [from, to]: [f64; 2], c: &mut Check<'_>| {
-        if !(from.is_finite() && to.is_finite() && from <= to) {
-            c.wrong.push(format!("{key}: [{from}, {to}] is not [from, to]"));
-        }
-    };
-    if let Some([from, to]) = parts.frame_ms {
-        pair("parts.frame_ms", [from, to], c);
-        return Matching::Window { from_ns: (from * 1e6) as i64, to_ns: (to * 1e6) as i64 };
-    }
-    if let Some([from, to]) = parts.frame_mm {
-        pair("parts.frame_mm", [from, to], c);
-        return Matching::Range { from: (from * scale) as i64, to: (to * scale).ceil() as i64 };
-    }
-    Matching::Id { offset: parts.frame_id_offset.unwrap_or(0) }
 }
 
 fn ejector(
@@ -368,7 +368,7 @@ fn wire(raw: Option<&RawWire>, name: &str, key: &str, table: &str, base: &Path, 
             debounce: c.ms(&at("debounce_ms"), w.debounce_ms),
         },
         Driver::Modbus => Place::Modbus {
-            address: c.need(&at("address"), w.address.clone(), "HOST:PORT of the device"),
+            address: c.address(&at("address"), w.address.clone()),
             unit: w.unit,
             point: c.need(&at("point"), w.point, "the coil or input, from 0"),
             poll: Duration::from_millis(c.range(&at("poll_ms"), w.poll_ms as f64, 1.0, 1000.0) as u64),

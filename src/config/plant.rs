@@ -3,8 +3,10 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use super::endpoint::{host_fault, url_fault, zenoh_fault};
 use super::raw::Raw;
 use super::raw_plant::{RawMqtt, RawWebhook, RecordKind};
+use crate::publish::ZenohMode;
 
 /// The ways out, checked; `None` where one is off.
 #[derive(Clone, Debug)]
@@ -50,8 +52,14 @@ pub(super) fn check(raw: &Raw, base: &Path, wrong: &mut Vec<String>) -> Plant {
     };
     let mqtt = raw.mqtt.enabled.then(|| {
         let m = &raw.mqtt;
-        if m.host.is_empty() || m.port == 0 {
-            wrong.push(format!("mqtt: `{}:{}` is no host and port", m.host, m.port));
+        if let Some(why) = host_fault(&m.host) {
+            wrong.push(format!(
+                "mqtt.host: `{}`: {why}; give the name or the address alone, the port is mqtt.port",
+                m.host
+            ));
+        }
+        if m.port == 0 {
+            wrong.push("mqtt.port: 0 is not a port from 1 to 65535".to_owned());
         }
         if m.certificate.is_some() != m.key.is_some() {
             wrong.push("mqtt.certificate, mqtt.key: one needs the other".to_owned());
@@ -76,12 +84,13 @@ pub(super) fn check(raw: &Raw, base: &Path, wrong: &mut Vec<String>) -> Plant {
     });
     let webhook = raw.webhook.enabled.then(|| {
         let w = &raw.webhook;
-        if !w.url.starts_with("http://") && !w.url.starts_with("https://") {
-            wrong.push(format!("webhook.url: `{}` begins with neither http:// nor https://", w.url));
+        if let Some(why) = url_fault(&w.url) {
+            wrong.push(format!("webhook.url: `{}`: {why}; write http://HOST:PORT/PATH or https://HOST/PATH", w.url));
         }
         empty(&w.records, "webhook", wrong);
         RawWebhook { token_file: file(&w.token_file), ..w.clone() }
     });
+    zenoh(raw, wrong);
     let bytes = store.max_mb.saturating_mul(1 << 20);
     Plant {
         store: store.enabled.then(|| (base.join(&store.path), store.max_rows, bytes)),
@@ -89,5 +98,33 @@ pub(super) fn check(raw: &Raw, base: &Path, wrong: &mut Vec<String>) -> Plant {
         opcua,
         mqtt,
         webhook,
+    }
+}
+
+fn zenoh(raw: &Raw, wrong: &mut Vec<String>) {
+    let z = &raw.zenoh;
+    if !z.enabled {
+        return;
+    }
+    for (key, endpoints) in [("zenoh.listen", &z.listen), ("zenoh.connect", &z.connect)] {
+        for endpoint in endpoints {
+            if let Some(why) = zenoh_fault(endpoint) {
+                wrong.push(format!("{key}: `{endpoint}`: {why}"));
+            }
+        }
+    }
+    if z.mode == ZenohMode::Client && z.connect.is_empty() && z.config_file.is_none() {
+        wrong.push(
+            "zenoh.connect: empty; a client needs a router to connect to, such as tcp/192.168.1.10:7447".to_owned(),
+        );
+    }
+    if z.tls.certificate.is_some() != z.tls.key.is_some() {
+        wrong.push("zenoh.tls.certificate, zenoh.tls.key: one needs the other".to_owned());
+    }
+    // A file of Zenoh's own may bring the certificate.
+    let secured = z.tls.certificate.is_some() || z.config_file.is_some();
+    if !secured && z.listen.iter().any(|endpoint| endpoint.starts_with("tls/")) {
+        wrong
+            .push("zenoh.tls.certificate: missing; an endpoint that listens on tls/ needs one, and its key".to_owned());
     }
 }

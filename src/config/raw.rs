@@ -100,6 +100,9 @@ pub struct RawCamera {
     /// Replaces the model's threshold (same units as the score).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub threshold: Option<f32>,
+    /// Allows a threshold of more than 1.5 times the model's own, here and over Zenoh. It lets defects through that the model sees.
+    #[serde(default)]
+    pub threshold_unsafe: bool,
     /// Which frame sizes are accepted.
     #[serde(default)]
     pub frame_size: FrameSize,

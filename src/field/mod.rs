@@ -105,7 +105,7 @@ pub enum FieldError {
         why: String,
     },
     /// Not compiled in.
-    #[error("{name}: the driver `{driver}` is not in this build; build with `--features {driver}`")]
+    #[error("{name}: the driver `{driver}` is not in this build: needs --features {driver}")]
     NotBuilt {
         /// Name in the configuration.
         name: String,

@@ -140,6 +140,8 @@ pub struct VerdictRecord<'a> {
     pub score: Option<f32>,
     /// `score < threshold` passes.
     pub threshold: f32,
+    /// The threshold is not the model's own, but the configuration's, or one that was set since.
+    pub threshold_overridden: bool,
     /// `score / threshold`.
     pub margin: Option<f32>,
     /// Where the picture is at or above the threshold, worst first; at most eight, empty unless rejected for the score.
@@ -264,6 +266,7 @@ pub fn verdict<'a>(names: &'a Names, wall: &WallClock, v: &'a Verdict) -> Verdic
         reason: v.reason.as_str(),
         score,
         threshold: v.threshold,
+        threshold_overridden: v.threshold != v.model.threshold,
         margin: score.map(|s| s / v.threshold),
         regions: v.regions.as_slice().iter().map(|r| RegionRecord::new(r, &v.model.sources)).collect(),
         regions_total: v.regions.total,

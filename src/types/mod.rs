@@ -30,6 +30,7 @@ mod part;
 mod pool;
 mod region;
 mod score;
+mod secret;
 mod time;
 mod verdict;
 
@@ -41,6 +42,7 @@ pub use outcome::{Outcome, Reason};
 pub use part::{Belt, Fired, FrameNo, Notice, NoticeKind, Part, PartEnd, Ticks};
 pub use pool::{Pool, Pooled};
 pub use region::{MAX_REGIONS, Region, Regions};
-pub use score::{PassToken, Score, Threshold};
+pub use score::{MAX_OVER_OWN, PassToken, Score, Threshold};
+pub use secret::mask_secrets;
 pub use time::{Mono, WallClock};
 pub use verdict::{Counts, LatencySummary, MarginSummary, ModelTag, Stats, Verdict};

@@ -28,7 +28,28 @@ impl Threshold {
     pub fn get(self) -> f32 {
         self.0
     }
+
+    /// Refuses a threshold that lies so far above the model's own that it lets defects through which the model sees.
+    ///
+    /// # Errors
+    /// More than [`MAX_OVER_OWN`] times `own`; the words say how much that is.
+    pub fn near(self, own: Threshold) -> Result<(), String> {
+        let share = self.0 / own.0;
+        if share <= MAX_OVER_OWN {
+            return Ok(());
+        }
+        Err(format!(
+            "{} is {:.0} % of the model's own threshold {:.4}; above {:.0} % defects pass that the model sees",
+            self.0,
+            share * 100.0,
+            own.0,
+            MAX_OVER_OWN * 100.0
+        ))
+    }
 }
+
+/// A threshold above so many times the model's own needs a word of its own in the configuration.
+pub const MAX_OVER_OWN: f32 = 1.5;
 
 /// Proof that a finite score lay under the threshold. There is no other way to make one, so a PASS without it cannot be
 /// written down; who calls [`PassToken::grant`] is `decide::judge` alone (a test scans for it).
@@ -58,6 +79,15 @@ impl PassToken {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_threshold_far_above_the_models_own_is_refused_with_its_share() {
+        let t = |raw| Threshold::new(raw).unwrap();
+        assert_eq!((t(15.0).near(t(10.0)), t(1.0).near(t(10.0))), (Ok(()), Ok(())));
+        let why = t(1e9).near(t(40.0)).unwrap_err();
+        assert!(why.contains("2500000000 %") && why.contains("40.0000"), "{why}");
+        assert!(t(15.1).near(t(10.0)).is_err());
+    }
 
     #[test]
     fn only_a_finite_score_below_the_threshold_passes() {

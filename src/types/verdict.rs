@@ -3,7 +3,7 @@ use std::sync::Arc;
 use super::{CameraId, Mono, Outcome, Reason, Regions, Score, Seq, StageTimes};
 
 /// Which model and engine judged: the provenance in every verdict.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ModelTag {
     /// Name in the bundle's manifest.
     pub name: String,
@@ -11,6 +11,8 @@ pub struct ModelTag {
     pub blake3: String,
     /// `ort`, `rten`, …
     pub engine: String,
+    /// Its own threshold, in the units of the score; the active one may be another.
+    pub threshold: f32,
     /// The good pictures that it learned from; regions name them.
     pub sources: Vec<String>,
 }

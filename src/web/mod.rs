@@ -28,9 +28,7 @@ pub enum WebError {
     #[error("cannot start the HTTP threads: {0}")]
     Runtime(std::io::Error),
     /// Not compiled in.
-    #[error(
-        "metrics need HTTP, which is not in this build; build with `--features web`, or set metrics.enabled = false"
-    )]
+    #[error("metrics need HTTP, which is not in this build: needs --features web; or set metrics.enabled = false")]
     NotBuilt,
 }
 

@@ -272,7 +272,7 @@ fn a_full_disk_leaves_the_old_model_and_nothing_else() {
 #[test]
 fn configurations_are_checked_shown_and_described() {
     let manual = common::root().join("config/andon.toml");
-    let s = said(&["config", "check", "-c", text(&manual)]);
+    let s = said(&["config", "check", "--elsewhere", "-c", text(&manual)]);
     assert_eq!((s.code, s.out.contains("fine, 1 camera")), (0, true), "{}", s.err);
     let s = said(&["config", "show", "-c", text(&manual)]);
     assert!(
@@ -282,20 +282,16 @@ fn configurations_are_checked_shown_and_described() {
     );
     let schema: Value = serde_json::from_str(&said(&["config", "schema"]).out).unwrap();
     assert!(schema["properties"]["cameras"].is_object());
-    for example in std::fs::read_dir(common::root().join("config/examples")).unwrap() {
-        let s = said(&["config", "check", "-c", text(&example.unwrap().path())]);
-        assert_eq!(s.code, 0, "{}", s.err);
-    }
     let dir = tempfile::tempdir().unwrap();
     let bad = dir.path().join("bad.toml");
     std::fs::write(&bad, "sitee = \"x\"\n").unwrap();
     refused(&said(&["config", "check", "-c", text(&bad)]), 78, &["bad.toml:1", "`sitee`", "`site`"]);
     refused(&said(&["run", "-c", text(&bad)]), 78, &["`sitee`"]);
     std::fs::write(&bad, "site = \"x\"\n").unwrap();
-    refused(&said(&["run", "-c", text(&bad)]), 78, &["no cameras"]);
+    refused(&said(&["run", "-c", text(&bad)]), 78, &["cameras: none"]);
     refused(&said(&["run", "-c", "/nonexistent.toml"]), 78, &["/nonexistent.toml"]);
     refused(&said(&["run", "-c", text(&bad), "--set", "nonsense"]), 2, &["KEY=VALUE"]);
-    refused(&said(&["run", "-c", text(&bad), "--log", "a=b=c"]), 78, &["log level"]);
+    assert_eq!(said(&["run", "-c", text(&bad), "--log", "a=b=c"]).code, 2);
 }
 
 #[cfg(feature = "gst")]

@@ -111,8 +111,13 @@ impl Sink for Kept {
 }
 
 fn active() -> Active {
-    let model =
-        Arc::new(ModelTag { name: "m".into(), blake3: String::new(), engine: "obedient".into(), sources: Vec::new() });
+    let model = Arc::new(ModelTag {
+        name: "m".into(),
+        blake3: String::new(),
+        engine: "obedient".into(),
+        threshold: 100.0,
+        sources: Vec::new(),
+    });
     Active { threshold: Threshold::new(100.0).unwrap(), model, degraded: false }
 }
 

@@ -110,7 +110,13 @@ fn verdict(seq: u64) -> Record {
         deadline: now + Duration::from_millis(100),
         queue_ns: 100_000,
         times: StageTimes { preprocess_ns: 1, infer_ns: 2_000_000, aggregate_ns: 3, score_ns: 4 },
-        model: Arc::new(ModelTag { name: "m".into(), blake3: "ab".into(), engine: "rten".into(), sources: Vec::new() }),
+        model: Arc::new(ModelTag {
+            name: "m".into(),
+            blake3: "ab".into(),
+            engine: "rten".into(),
+            threshold: 10.0,
+            sources: Vec::new(),
+        }),
         degraded: false,
     })
 }

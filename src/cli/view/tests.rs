@@ -35,6 +35,7 @@ fn verdict(seq: u64, score: Option<f32>) -> Verdict {
             name: "m".into(),
             blake3: String::new(),
             engine: "rten".into(),
+            threshold: 10.0,
             sources: Vec::new(),
         }),
         degraded: false,

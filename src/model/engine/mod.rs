@@ -6,6 +6,7 @@ mod ort;
 mod ort_library;
 #[cfg(feature = "rten")]
 mod rten;
+mod threads;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -14,6 +15,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+pub use self::threads::{processors, threads_fit};
 use super::graph::Precision;
 use crate::preprocess::InputSpec;
 
@@ -119,7 +121,7 @@ pub struct Opened {
 #[derive(Debug, Error)]
 pub enum EngineError {
     /// Not compiled in.
-    #[error("the engine `{name}` is not in this build; build with `--features {name}`")]
+    #[error("the engine `{name}` is not in this build: needs --features {name}")]
     NotBuilt {
         /// Engine and feature.
         name: &'static str,

@@ -1,0 +1,69 @@
+/// A text for people and the network without the secrets in it: `***` in place of the user and password of a URL and of values that are
+/// named as a password, token or key (`?token=…`, `password=…`).
+pub fn mask_secrets(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find("://") {
+        let (head, tail) = rest.split_at(at + 3);
+        out.push_str(head);
+        let end = tail.find(|c: char| c.is_whitespace() || "/?#\"'`".contains(c)).unwrap_or(tail.len());
+        match tail[..end].rfind('@') {
+            Some(n) => {
+                out.push_str("***");
+                rest = &tail[n..];
+            }
+            None => rest = tail,
+        }
+    }
+    out.push_str(rest);
+    named_values(&out)
+}
+
+/// What ends a value.
+const ENDS: &str = "&;,#\"'`)} \t\r\n";
+
+fn named_values(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('=') {
+        let (head, tail) = rest.split_at(at + 1);
+        out.push_str(head);
+        let name = head[..at].rsplit(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != '-').next().unwrap_or("");
+        let end = tail.find(|c: char| ENDS.contains(c)).unwrap_or(tail.len());
+        let secret = end > 0 && is_secret(name);
+        out.push_str(if secret { "***" } else { &tail[..end] });
+        rest = &tail[end..];
+    }
+    out + rest
+}
+
+fn is_secret(name: &str) -> bool {
+    let name = name.to_lowercase();
+    let words =
+        ["password", "passwd", "passphrase", "pwd", "secret", "token", "credential", "apikey", "api_key", "api-key"];
+    let file = name.ends_with("file") || name.ends_with("path");
+    !file
+        && (words.iter().any(|w| name.contains(w))
+            || matches!(name.as_str(), "pw" | "pass" | "pin" | "sig" | "signature"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passwords_in_urls_and_named_values_are_masked_and_the_rest_stays() {
+        for (text, shown) in [
+            ("rtsp://adm:geheim@10.0.0.5:554/a", "rtsp://***@10.0.0.5:554/a"),
+            ("two http://u:p@a/ and https://b@c", "two http://***@a/ and https://***@c"),
+            ("https://mes/in?line=7&token=geheim&x=1", "https://mes/in?line=7&token=***&x=1"),
+            ("\"rtsp://u:p@ss@h/\"", "\"rtsp://***@h/\""),
+            ("password=geheim, password_file=/etc/pw", "password=***, password_file=/etc/pw"),
+            ("tcp/127.0.0.1:7447", "tcp/127.0.0.1:7447"),
+            ("a=b", "a=b"),
+            ("http://host/", "http://host/"),
+        ] {
+            assert_eq!(mask_secrets(text), shown);
+        }
+    }
+}
