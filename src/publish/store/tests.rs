@@ -13,6 +13,7 @@ fn names() -> Names {
         boot: ulid::Ulid::generate(),
         clock: Default::default(),
         machine: Default::default(),
+        delivery: Default::default(),
     }
 }
 
@@ -39,7 +40,7 @@ fn rows_wait_for_each_way_out_by_itself_and_over_a_restart() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("h.db");
     let mut store = StoreSink::start(options(&path), names()).unwrap();
-    let first = Outbox::open(&path, "mqtt", &kinds(&["event"]), false).unwrap();
+    let first = Outbox::open(&path, "mqtt", &kinds(&["event"]), false, &Delivery::default()).unwrap();
     assert!(first.next(None, 10).unwrap().is_empty());
     for n in 0..5 {
         assert_eq!(store.offer(&notice(n)), Offer::Taken);
@@ -47,14 +48,14 @@ fn rows_wait_for_each_way_out_by_itself_and_over_a_restart() {
     store.close();
     let rows = first.next(None, 3).unwrap();
     assert_eq!((values(&rows), rows[0].key.as_str()), (vec![0, 1, 2], "andon/s/l/st/belt/event"));
-    first.taken(rows[1].id).unwrap();
+    first.taken(rows[1].id, 2).unwrap();
     assert_eq!(values(&first.next(Some(rows[2].id), 9).unwrap()), [3, 4], "behind what was read already");
     drop(first);
-    let again = Outbox::open(&path, "mqtt", &kinds(&["event"]), false).unwrap();
+    let again = Outbox::open(&path, "mqtt", &kinds(&["event"]), false, &Delivery::default()).unwrap();
     assert_eq!(values(&again.next(None, 9).unwrap()), [2, 3, 4], "behind what was taken");
-    let late = Outbox::open(&path, "webhook", &kinds(&["event"]), false).unwrap();
+    let late = Outbox::open(&path, "webhook", &kinds(&["event"]), false, &Delivery::default()).unwrap();
     assert!(late.next(None, 9).unwrap().is_empty(), "a new way out does not get the past");
-    let other = Outbox::open(&path, "mqtt", &kinds(&["verdict", "part"]), false).unwrap();
+    let other = Outbox::open(&path, "mqtt", &kinds(&["verdict", "part"]), false, &Delivery::default()).unwrap();
     assert!(other.next(None, 9).unwrap().is_empty(), "other kinds only");
 }
 
@@ -63,7 +64,7 @@ fn the_oldest_rows_go_first() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("h.db");
     let mut store = StoreSink::start(options(&path), names()).unwrap();
-    let outbox = Outbox::open(&path, "x", &kinds(&["event"]), false).unwrap();
+    let outbox = Outbox::open(&path, "x", &kinds(&["event"]), false, &Delivery::default()).unwrap();
     (0..100).for_each(|n| assert_eq!(store.offer(&notice(n)), Offer::Taken));
     store.close();
     let connection = open(&path).unwrap();
