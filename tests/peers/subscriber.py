@@ -43,6 +43,8 @@ def name(value):
 
 
 def on_sample(sample):
+    if sample.kind == zenoh.SampleKind.DELETE:
+        return
     now = time.monotonic_ns()
     record = {
         "key": str(sample.key_expr),

@@ -12,14 +12,14 @@ use crate::types::{Delivery, Mono};
 
 /// Bytes of an intent at most.
 const MOST: usize = 1024;
-/// A refusal is logged this often at most; all are counted.
+/// Refusals on a key are logged this often at most; all are counted.
 const EVERY: Duration = Duration::from_secs(10);
 
 /// Counts what is refused, and logs it now and then.
 pub(super) struct Refusals {
     delivery: Delivery,
-    /// When one was logged last, and how many were not since.
-    told: Mutex<(Option<Mono>, u64)>,
+    /// By key, of which there are as many as this box declared: when one was logged last, and how many were not since.
+    told: Mutex<Vec<(String, Mono, u64)>>,
 }
 
 impl Refusals {
@@ -27,18 +27,26 @@ impl Refusals {
         Refusals { delivery, told: Mutex::default() }
     }
 
-    /// Something on `key`, sent by `who`, was refused.
-    pub fn note(&self, key: &str, who: &str, why: &str) {
+    /// Something for the key `own`, sent to the expression `asked` by `who`, was refused.
+    pub fn note(&self, own: &str, asked: &str, who: &str, why: &str) {
         self.delivery.refuse_control();
         let now = Mono::now();
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        if told.0.is_some_and(|at| now.since(at) < EVERY) {
-            told.1 += 1;
-            return;
-        }
-        let untold = std::mem::take(&mut told.1);
-        told.0 = Some(now);
-        tracing::warn!(key, from = who, untold, "control refused: {why}");
+        let untold = match told.iter_mut().find(|(key, ..)| key == own) {
+            Some((_, at, untold)) if now.since(*at) < EVERY => {
+                *untold += 1;
+                return;
+            }
+            Some((_, at, untold)) => {
+                *at = now;
+                std::mem::take(untold)
+            }
+            None => {
+                told.push((own.to_owned(), now, 0));
+                0
+            }
+        };
+        tracing::warn!(key = own, asked, from = who, untold, "control refused: {why}");
     }
 }
 

@@ -200,7 +200,7 @@ fn triggers(
     let (key, control, refusals) = (own.clone(), control.clone(), refusals.clone());
     let taken = move |sample: Sample| {
         if let Err(why) = control::triggered(&key, &sample).and_then(|id| control.trigger(id)) {
-            refusals.note(&key, &control::sender(&sample), &why);
+            refusals.note(&key, sample.key_expr().as_str(), &control::sender(&sample), &why);
         }
     };
     wait(session.declare_subscriber(own).callback(taken))
@@ -289,7 +289,7 @@ fn queryable(
             Ok(json) => wait(query.reply(own.as_str(), json).encoding(Encoding::APPLICATION_JSON)),
             Err(why) => {
                 if let Some(refusals) = &refusals {
-                    refusals.note(&own, &control::asker(&query), &why);
+                    refusals.note(&own, query.key_expr().as_str(), &control::asker(&query), &why);
                 }
                 wait(query.reply_err(why).encoding(Encoding::TEXT_PLAIN))
             }

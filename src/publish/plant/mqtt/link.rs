@@ -48,6 +48,16 @@ impl Sent {
     }
 }
 
+/// The client's words for an end of the connection are those of whatever call met it first.
+fn words(error: &str) -> String {
+    let ended = ["reset by peer", "closed by peer", "Broken pipe", "connection aborted", "UnexpectedEof"];
+    if ended.iter().any(|e| error.contains(e)) {
+        "the broker ended the connection".to_owned()
+    } else {
+        error.to_owned()
+    }
+}
+
 /// A publication that was written out.
 struct Unacked {
     packet: u16,
@@ -135,7 +145,7 @@ impl<'a> Link<'a> {
                 }
             }
             if let Ok(event) = timeout(LOOK, event.as_mut()).await {
-                return event.map(Some).map_err(|e| Broke::Network(e.to_string()));
+                return event.map(Some).map_err(|e| Broke::Network(words(&e.to_string())));
             }
         }
     }
