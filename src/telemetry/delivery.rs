@@ -8,10 +8,13 @@ use crate::types::{Delivery, SinkState};
 
 const NONE: Option<&Exemplar<NoLabelSet, f64>> = None;
 
+/// A counter's name, its help, and where its value is.
+type Column = (&'static str, &'static str, fn(&SinkState) -> u64);
+
 /// What became of the records, by sink.
 pub(super) fn encode(delivery: &Delivery, encoder: &mut DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
     let sinks = delivery.sinks();
-    let by_sink: [(&str, &str, fn(&SinkState) -> u64); 3] = [
+    let by_sink: [Column; 3] = [
         ("sink_taken", "Records that a sink took, or whose receipt its peer acknowledged", |s| s.taken),
         ("sink_shed", "Records that a sink could not take", |s| s.shed),
         ("outbox_refused", "Records that a peer refused for good and that were set aside", |s| s.set_aside),
