@@ -4,6 +4,7 @@
 mod outbox;
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
@@ -71,6 +72,8 @@ const WAITING: usize = 8192;
 const BATCH: Duration = Duration::from_millis(20);
 /// Rows in one transaction at most.
 const BATCH_ROWS: usize = 500;
+/// How often it is said that records are removed unsent.
+const TELL_UNSENT: Duration = Duration::from_secs(60);
 /// How often old rows are looked for.
 const SWEEP: Duration = Duration::from_secs(5);
 
@@ -166,6 +169,7 @@ fn open(path: &Path) -> Result<Connection, StoreError> {
             "CREATE TABLE IF NOT EXISTS record (id INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL, kind TEXT NOT NULL,
                  pass INTEGER NOT NULL, json BLOB NOT NULL);
              CREATE TABLE IF NOT EXISTS cursor (name TEXT PRIMARY KEY, last INTEGER NOT NULL);
+             CREATE TABLE IF NOT EXISTS way (name TEXT PRIMARY KEY, kinds TEXT NOT NULL, rejects_only INTEGER NOT NULL);
              CREATE TABLE IF NOT EXISTS refused (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL,
                  record INTEGER NOT NULL, bytes INTEGER NOT NULL, why TEXT NOT NULL, at TEXT NOT NULL);",
         )
@@ -177,7 +181,7 @@ fn open(path: &Path) -> Result<Connection, StoreError> {
 fn write(connection: &mut Connection, options: &StoreOptions, rows: &Receiver<Row>, delivery: &Delivery) {
     let mut batch: Vec<Row> = Vec::with_capacity(BATCH_ROWS);
     let counts = delivery.sink("store");
-    let (mut sweep_at, mut lost_since) = (Mono::now(), 0);
+    let (mut sweep_at, mut lost_since, mut unsent_told) = (Mono::now(), 0, None);
     loop {
         match rows.recv_timeout(Duration::from_millis(200)) {
             Ok(row) => {
@@ -213,10 +217,20 @@ fn write(connection: &mut Connection, options: &StoreOptions, rows: &Receiver<Ro
             }
             batch.clear();
         }
-        if Mono::now() >= sweep_at {
-            sweep_at = Mono::now() + SWEEP;
-            if let Err(e) = sweep(connection, options) {
-                tracing::warn!("old history cannot be removed: {e}");
+        let now = Mono::now();
+        if now >= sweep_at {
+            sweep_at = now + SWEEP;
+            match sweep(connection, options, delivery) {
+                Ok(unsent) if !unsent.is_empty() && unsent_told.is_none_or(|at| now.since(at) >= TELL_UNSENT) => {
+                    unsent_told = Some(now);
+                    tracing::error!(
+                        "records are removed from the history before they were sent, because it is full (store.max_rows, \
+                         store.max_mb); so far: {}",
+                        unsent.join(", ")
+                    );
+                }
+                Ok(_) => {}
+                Err(e) => tracing::warn!("old history cannot be removed: {e}"),
             }
         }
     }
@@ -234,17 +248,34 @@ fn insert(connection: &mut Connection, batch: &[Row]) -> rusqlite::Result<()> {
     transaction.commit()
 }
 
-/// Removes the oldest rows over the limits.
-fn sweep(connection: &Connection, options: &StoreOptions) -> rusqlite::Result<()> {
+/// Removes the oldest rows over the limits. Names the ways out that had not sent them, each with the number of its records lost so.
+fn sweep(connection: &Connection, options: &StoreOptions, delivery: &Delivery) -> rusqlite::Result<Vec<String>> {
+    let id = |sql: &str| connection.query_row(sql, [], |r| r.get::<_, Option<i64>>(0)).map(Option::unwrap_or_default);
     let keep = i64::try_from(options.max_rows).unwrap_or(i64::MAX);
-    connection.execute("DELETE FROM record WHERE id <= (SELECT max(id) FROM record) - ?1", [keep])?;
+    let mut unsent = remove(connection, id("SELECT max(id) FROM record")?.saturating_sub(keep), delivery)?;
     let page = |name: &str| connection.pragma_query_value(None, name, |r| r.get::<_, i64>(0));
     let used = (page("page_count")? - page("freelist_count")?) * page("page_size")?;
     if used > i64::try_from(options.max_bytes).unwrap_or(i64::MAX) {
-        connection
-            .execute("DELETE FROM record WHERE id <= (SELECT min(id) + (max(id) - min(id)) / 10 FROM record)", [])?;
+        let tenth = id("SELECT min(id) + (max(id) - min(id)) / 10 FROM record")?;
+        unsent.extend(remove(connection, tenth, delivery)?);
     }
-    Ok(())
+    Ok(unsent)
+}
+
+/// Removes the rows up to this one. Those that a way out has still to send are lost to its peer, and counted as shed there.
+fn remove(connection: &Connection, up_to: i64, delivery: &Delivery) -> rusqlite::Result<Vec<String>> {
+    let mut lost = Vec::new();
+    for way in delivery.sinks().into_iter().filter(|s| s.waiting.is_some()) {
+        let unsent = "SELECT count(*) FROM cursor c JOIN way w ON w.name = c.name JOIN record r ON r.id > c.last
+             WHERE c.name = ?1 AND r.id <= ?2 AND instr(w.kinds, ',' || r.kind || ',') > 0 AND (r.pass = 0 OR w.rejects_only = 0)";
+        let unsent: i64 = connection.query_row(unsent, params![way.sink, up_to], |r| r.get(0))?;
+        if let Ok(unsent @ 1..) = u64::try_from(unsent) {
+            let before = delivery.sink(&way.sink).shed.fetch_add(unsent, Relaxed);
+            lost.push(format!("{} {}", way.sink, before + unsent));
+        }
+    }
+    connection.execute("DELETE FROM record WHERE id <= ?1", [up_to])?;
+    Ok(lost)
 }
 
 #[cfg(test)]

@@ -71,6 +71,9 @@ impl Outbox {
             counted_at: Cell::new(None),
         };
         outbox.connection.execute(begin, [name]).map_err(|e| outbox.failed(e))?;
+        let way = "INSERT OR REPLACE INTO way (name, kinds, rejects_only) VALUES (?1, ?2, ?3)";
+        let named = outbox.connection.execute(way, params![name, outbox.kinds, rejects_only]);
+        named.map_err(|e| outbox.failed(e))?;
         outbox.count().map_err(|e| outbox.failed(e))?;
         Ok(outbox)
     }
@@ -156,6 +159,12 @@ impl Outbox {
     fn behind(&self, after: i64) -> i64 {
         let (from, to) = self.barren.get();
         if after >= from { after.max(to) } else { after }
+    }
+
+    /// Where the next read begins.
+    #[cfg(test)]
+    pub(super) fn reads_from(&self) -> rusqlite::Result<i64> {
+        Ok(self.behind(self.last()?))
     }
 
     fn count(&self) -> rusqlite::Result<()> {
