@@ -104,6 +104,7 @@ impl Demo {
             boot: Ulid::generate(),
             clock: Default::default(),
             machine: Default::default(),
+            delivery: Default::default(),
         };
         let status = Status::new([("sim".to_owned(), active.clone())], names.lanes.iter().cloned());
         let metrics = Metrics::new(&names.cameras);

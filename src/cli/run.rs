@@ -66,6 +66,7 @@ impl Run {
             boot: Ulid::generate(),
             clock: Default::default(),
             machine: Default::default(),
+            delivery: Default::default(),
         };
         // Before the wires and so dropped after them.
         let _guard = guard::Guard::start(&c.parts);
@@ -74,6 +75,7 @@ impl Run {
         let status = Status::new(each, names.lanes.iter().cloned());
         let metrics = Metrics::new(&names.cameras);
         names.machine = metrics.machine.clone();
+        names.delivery = metrics.delivery.clone();
         watch_heat(names.machine.clone(), stop.clone())?;
         let _server = c.metrics.map(|a| Server::start(a, metrics.clone(), health(status.clone()))).transpose()?;
         let control: Arc<dyn Control> = Arc::new(LineControl {

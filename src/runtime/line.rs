@@ -158,7 +158,7 @@ impl Line {
             ready.push((camera, made.detector));
         }
 
-        let publish = Publish { records: records_rx, maps: maps_rx, sinks, status: status.clone() };
+        let publish = Publish::new(records_rx, maps_rx, sinks, status.clone(), &metrics.delivery);
         let publish = spawn("pub", move || publish.run())?;
         let latency = ready.iter().map(|_| LatencyHistogram::new()).collect();
         let office = Office { records: records_tx, status: status.clone(), metrics, latency };

@@ -8,7 +8,7 @@ use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::types::{CameraId, Machine, NoticeKind, Outcome, Reason, Verdict};
+use crate::types::{CameraId, Delivery, Machine, NoticeKind, Outcome, Reason, Verdict};
 
 /// Upper bounds of the latency buckets, in seconds.
 const BUCKETS: [f64; 12] = [0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1.0];
@@ -21,6 +21,8 @@ pub struct Metrics {
     ejected: AtomicU64,
     /// Temperatures and clocks, for whoever reads them to leave here.
     pub machine: Machine,
+    /// What became of the records, for the sinks to count in.
+    pub delivery: Delivery,
 }
 
 #[derive(Debug)]
@@ -55,6 +57,7 @@ impl Metrics {
             notices: std::array::from_fn(|_| zero()),
             ejected: zero(),
             machine: Machine::default(),
+            delivery: Delivery::default(),
         })
     }
 
@@ -182,6 +185,7 @@ impl Collector for Metrics {
             let n = c.detector_restarts.load(Relaxed);
             family.encode_family(&[("camera", c.name.as_str())])?.encode_counter(&n, NONE)?;
         }
+        super::delivery::encode(&self.delivery, &mut encoder)?;
         encode_machine(&self.machine, &mut encoder)
     }
 }
