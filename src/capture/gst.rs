@@ -12,6 +12,8 @@
 //!
 //! A recording (`end_at_eos`) is played once: whatever brings it down ends it, and unless that was its end, it is broken.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use super::feed::{Feed, Feeding};
@@ -19,8 +21,8 @@ use super::live::{Heard, Live};
 use super::{CameraState, CaptureError, Next, PipelineSpec, Source};
 use crate::types::{Frame, Mono};
 
-/// Starts that hang and were left behind at most; each holds a thread and perhaps a device.
-const HANGING: u32 = 3;
+/// Starts and stops that hang in a driver at a time, at most; each holds a thread and perhaps a device.
+const HANGING: usize = 8;
 /// The end of a stream is announced on the bus so soon after the last frame, and an error that caused it before.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
@@ -81,8 +83,8 @@ pub struct GstSource {
     lost: u64,
     /// Frames that came, lost ones included.
     frames: u64,
-    /// Starts that hang.
-    hanging: u32,
+    /// Starts and stops that have not ended, of this camera.
+    hanging: Arc<AtomicUsize>,
     /// Why the recording ended before its end.
     broken: Option<String>,
     /// When lost frames may be named again, and how many were not.
@@ -95,7 +97,7 @@ impl GstSource {
     /// # Errors
     /// [`CaptureError`]: refused or missing elements, no sink, syntax.
     pub fn new(spec: PipelineSpec, options: GstOptions) -> Result<GstSource, CaptureError> {
-        Live::build(&spec, &options.allow_elements, false)?.tear_down();
+        Live::build(&spec, &options.allow_elements, false)?.tear_down(&Arc::default());
         let (retry_at, backoff) = (Mono::now(), options.min_backoff);
         Ok(GstSource {
             spec,
@@ -113,7 +115,7 @@ impl GstSource {
             held: None,
             lost: 0,
             frames: 0,
-            hanging: 0,
+            hanging: Arc::default(),
             broken: None,
             quiet: (retry_at, 0),
         })
@@ -126,10 +128,10 @@ impl GstSource {
     }
 
     fn build(&mut self) -> Result<(), CaptureError> {
-        if self.hanging >= HANGING {
-            self.bring_down(format!(
-                "{HANGING} starts hang in the driver, so none is tried any more; restart the program, or the device"
-            ));
+        if self.hanging.load(Relaxed) >= HANGING {
+            let why =
+                format!("{HANGING} starts or stops hang in the driver; the next one waits until one of them ends");
+            self.bring_down(why);
             return Ok(());
         }
         self.state = CameraState::Starting;
@@ -138,7 +140,7 @@ impl GstSource {
             let why = |why| CaptureError::Parse { origin: self.spec.origin.clone(), why };
             self.feeding = Some(feed.attach(&live.pipeline).map_err(why)?);
         }
-        let begun = live.play();
+        let begun = live.play(self.hanging.clone());
         self.live = Some(live);
         self.start_by = Some(Mono::now() + self.options.first_frame);
         if let Err(why) = begun {
@@ -153,7 +155,6 @@ impl GstSource {
         match live.started(until.min(by)) {
             None if Mono::now() < by => return false,
             None => {
-                self.hanging += 1;
                 let why = match live.listen(Duration::ZERO) {
                     Heard::Error(why) => format!(": {why}"),
                     Heard::Nothing | Heard::Eos => String::new(),
@@ -196,7 +197,7 @@ impl GstSource {
             live.decoders.give_up();
             self.lost += live.decoders.take_lost();
             // A feeder may be blocked in a push; stopping the pipeline wakes it, so it is joined afterwards.
-            live.tear_down();
+            live.tear_down(&self.hanging);
         }
         self.feeding = None;
     }

@@ -1,5 +1,7 @@
 //! One build of a pipeline, from parsing to teardown.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use gst::prelude::*;
@@ -69,11 +71,13 @@ impl Live {
     ///
     /// # Errors
     /// No room for a thread.
-    pub fn play(&mut self) -> Result<(), String> {
+    pub fn play(&mut self, hanging: Arc<AtomicUsize>) -> Result<(), String> {
         let (done, finished) = crossbeam_channel::bounded::<bool>(1);
         let pipeline = self.pipeline.clone();
         let start = move || {
+            hanging.fetch_add(1, Relaxed);
             let played = pipeline.set_state(gst::State::Playing).is_ok();
+            hanging.fetch_sub(1, Relaxed);
             if done.send(played).is_err() {
                 tracing::debug!(played, "a start ended after it was given up");
             }
@@ -101,9 +105,17 @@ impl Live {
         Some(Err(match self.listen(Duration::ZERO) {
             Heard::Error(why) => why,
             Heard::Nothing | Heard::Eos => {
-                "an element cannot start and does not say why; are its size, format and frame rate right?".to_owned()
+                let which = self.cannot_start().unwrap_or_else(|| "an element".to_owned());
+                format!("{which} cannot start and does not say why; are its size, format and frame rate right?")
             }
         }))
+    }
+
+    /// The element whose state did not change, with what it reads.
+    fn cannot_start(&self) -> Option<String> {
+        let mut elements = self.pipeline.iterate_recurse().into_iter().flatten();
+        let failed = |e: &gst::Element| !e.is::<gst::Bin>() && e.state(gst::ClockTime::ZERO).0.is_err();
+        elements.find(failed).map(|e| words::element(e.upcast_ref()))
     }
 
     /// What the bus says, waiting at most `wait` for the first word.
@@ -193,15 +205,18 @@ impl Live {
     }
 
     /// Stops and frees the pipeline, waiting no longer than two seconds for its drivers.
-    pub fn tear_down(self) {
+    /// `hanging` counts those that have not ended.
+    pub fn tear_down(self, hanging: &Arc<AtomicUsize>) {
         let (done, finished) = crossbeam_channel::bounded::<()>(1);
-        let pipeline = self.pipeline.clone();
+        let (pipeline, hanging) = (self.pipeline.clone(), hanging.clone());
         drop(self);
         let helper = std::thread::Builder::new().name("gst-down".to_owned()).spawn(move || {
+            hanging.fetch_add(1, Relaxed);
             if pipeline.set_state(gst::State::Null).is_err() {
                 tracing::warn!("a pipeline did not stop cleanly");
             }
             drop(pipeline);
+            hanging.fetch_sub(1, Relaxed);
             drop(done);
         });
         match helper {

@@ -18,13 +18,18 @@ pub(super) fn warning(w: &gst::message::Warning) -> String {
 /// `element (file or URL): message (reason)`. The last line of the debug text has the reason, in front of it is a place in GStreamer's own
 /// source, which helps nobody here.
 fn said(source: Option<&gst::Object>, message: &str, debug: Option<&str>) -> String {
-    let name = source.map(|s| s.name().to_string()).unwrap_or_default();
-    let place = source.and_then(place_of).map(|p| format!(" ({p})")).unwrap_or_default();
+    let name = source.map(element).unwrap_or_default();
     let message = message.trim().trim_end_matches('.');
     let reason = debug.and_then(|d| d.lines().rev().map(str::trim).find(|l| !l.is_empty()));
     let reason =
         reason.filter(|r| !r.contains(".c(") && !message.contains(*r)).map(|r| format!(": {r}")).unwrap_or_default();
-    mask_secrets(&format!("{name}{place}: {message}{reason}"))
+    mask_secrets(&format!("{name}: {message}{reason}"))
+}
+
+/// An element's name, with what it reads.
+pub(super) fn element(source: &gst::Object) -> String {
+    let place = place_of(source).map(|p| format!(" ({})", mask_secrets(&p))).unwrap_or_default();
+    format!("{}{place}", source.name())
 }
 
 /// What an element reads: its file, device or URL.
