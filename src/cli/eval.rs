@@ -3,10 +3,10 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::exit::{Exit, Failure};
-use super::output;
 use super::setup::{self, EngineArgs};
+use super::{limits, output};
 use crate::config::FrameSize;
-use crate::eval::{Comparison, Dataset, Evaluation, Interval, Summary, compare, evaluate, load, write_report};
+use crate::eval::{Comparison, Dataset, Evaluation, Interval, Sample, Summary, compare, evaluate, load, write_report};
 use crate::model::Backbone;
 use crate::model::graph::{OnnxGraph, Precision, Ranges};
 use crate::types::Threshold;
@@ -16,7 +16,8 @@ use crate::types::Threshold;
 pub(super) struct Eval {
     /// The model file.
     model: PathBuf,
-    /// Pictures with their truth: MVTec AD or BTAD folders, a VisA table (.csv), or a folder with `good` and a folder for each defect.
+    /// Pictures with their truth: MVTec AD, AD 2, LOCO or BTAD folders, a VisA table (.csv), or a folder with `good` and a folder for each
+    /// defect. Masks are found by their names, in ground_truth or masks, or beside the pictures.
     dataset: PathBuf,
     /// Another model to set beside the first: which pictures change their outcome?
     #[arg(long, value_name = "MODEL")]
@@ -52,7 +53,14 @@ impl Eval {
         let _log = setup::logging(log, "warn", false)?;
         let mut data = load(&self.dataset, self.category.as_deref())?;
         if self.no_pixels {
-            data.samples.iter_mut().for_each(|s| s.mask = None);
+            data.samples.iter_mut().for_each(|s| s.masks.clear());
+        } else {
+            data.notes.iter().for_each(|note| output::note(note));
+            room_for_pixels(&data)?;
+        }
+        if let Some(dir) = &self.report {
+            std::fs::create_dir_all(dir).map_err(|e| anyhow::anyhow!("cannot make {}: {e}", dir.display()))?;
+            output::writable(&dir.join("report.html"))?;
         }
         let first = self.evaluate(&self.model, self.judged_as, &data)?;
         let second = self.against.as_ref().map(|m| self.evaluate(m, None, &data)).transpose()?;
@@ -74,7 +82,8 @@ impl Eval {
                 "report": report,
             }))?;
         } else {
-            print(&both, comparison.as_ref(), &data)?;
+            let files: Vec<&Path> = std::iter::once(&self.model).chain(&self.against).map(PathBuf::as_path).collect();
+            print(&both, &files, comparison.as_ref(), &data)?;
             if let Some(path) = report {
                 output::line(&format!("report: {}", path.display()))?;
             }
@@ -121,12 +130,28 @@ impl Eval {
     }
 }
 
+/// Refuses before the work what would not fit into the memory: every pixel of a set with masks is ranked, in 8 bytes, and sorted.
+fn room_for_pixels(data: &Dataset) -> anyhow::Result<()> {
+    if data.samples.iter().all(|s| s.masks.is_empty()) {
+        return Ok(());
+    }
+    let pixels = |s: &Sample| image::image_dimensions(&s.path).map_or(0, |(w, h)| u64::from(w) * u64::from(h));
+    let bytes = data.samples.iter().map(pixels).sum::<u64>() * 8;
+    limits::memory(bytes, "ranking every pixel of this set")
+        .map_err(|why| anyhow::anyhow!("{why}; --no-pixels does without"))
+}
+
 /// One row of figures, or two side by side.
-fn print(both: &[&Evaluation], comparison: Option<&Comparison>, data: &Dataset) -> std::io::Result<()> {
+fn print(
+    both: &[&Evaluation],
+    files: &[&Path],
+    comparison: Option<&Comparison>,
+    data: &Dataset,
+) -> std::io::Result<()> {
     let bad = data.samples.iter().filter(|s| s.bad).count();
     output::line(&format!("{} good and {bad} defective pictures ({})", data.samples.len() - bad, data.layout))?;
     if both.len() > 1 {
-        let names: Vec<String> = both.iter().map(|e| format!("{:>34}", e.name)).collect();
+        let names: Vec<String> = files.iter().map(|f| format!("{:>34}", f.display())).collect();
         output::line(&format!("{:24}{}", "", names.concat()))?;
     }
     let share = |i: &Interval| {
@@ -141,7 +166,7 @@ fn print(both: &[&Evaluation], comparison: Option<&Comparison>, data: &Dataset) 
         ("image AUROC", Box::new(|s| some(s.image.auroc))),
         ("image AP", Box::new(|s| some(s.image.average_precision))),
         ("F1 at the threshold", Box::new(|s| some(s.image.f1))),
-        ("F1 max (oracle)", Box::new(|s| some(s.image.f1_max))),
+        ("F1 max (best threshold)", Box::new(|s| some(s.image.f1_max))),
         ("pixel AUROC", Box::new(|s| some(s.pixel.as_ref().and_then(|p| p.auroc)))),
         ("pixel AP", Box::new(|s| some(s.pixel.as_ref().and_then(|p| p.average_precision)))),
         ("AUPRO to 0.3", Box::new(|s| some(s.pixel.as_ref().and_then(|p| p.aupro_30)))),

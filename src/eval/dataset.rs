@@ -1,11 +1,12 @@
 //! Pictures whose truth is known, in the layouts that the field uses.
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use crate::fit::{ImageError, list_images};
+use super::masks::{LOOKED_FOR, Masks, folder_called, is_folder_of_masks, lower_stem, stem_of_mask};
+use super::table;
+use crate::fit::{ImageError, list_images, some};
 
 /// One picture with its truth.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,8 +17,8 @@ pub struct Sample {
     pub kind: String,
     /// Whether it is defective.
     pub bad: bool,
-    /// Where the defect is: white on black.
-    pub mask: Option<PathBuf>,
+    /// Where the defect is: one file, or one for each of its parts.
+    pub masks: Vec<PathBuf>,
 }
 
 /// A test set.
@@ -27,6 +28,8 @@ pub struct Dataset {
     pub samples: Vec<Sample>,
     /// What it was read as, for people.
     pub layout: &'static str,
+    /// What was left out or not found, a line each.
+    pub notes: Vec<String>,
 }
 
 /// Why there is no test set.
@@ -34,7 +37,7 @@ pub struct Dataset {
 pub enum DatasetError {
     /// The folder has none of the layouts.
     #[error(
-        "{path} is no test set: neither test/good (MVTec AD), test/ok (BTAD), a .csv (VisA) nor folders of pictures of which one is called good, ok or normal"
+        "{path} is no test set: neither test/good (MVTec AD, MVTec LOCO), test/ok (BTAD), test_public/good (MVTec AD 2), a .csv (VisA) nor folders of pictures of which one is called good, ok or normal"
     )]
     Layout {
         /// Folder.
@@ -79,15 +82,21 @@ pub enum DatasetError {
 /// [`DatasetError`].
 pub fn load(path: &Path, category: Option<&str>) -> Result<Dataset, DatasetError> {
     let is_csv = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("csv"));
+    let mut notes = Vec::new();
+    let inside = |wanted: &str| folder_called(path, |name| name.eq_ignore_ascii_case(wanted));
     let (samples, layout) = if is_csv {
-        (csv(path, category)?, "VisA table")
-    } else if path.join("test").is_dir() {
-        (folders(&path.join("test"), Some(&path.join("ground_truth")))?, "MVTec AD or BTAD folders")
+        (table::read(path, category)?, "VisA table")
+    } else if let Some(test) = inside("test") {
+        let truth = folder_called(path, is_folder_of_masks);
+        (folders(&test, truth.as_deref(), &mut notes)?, "MVTec AD, MVTec LOCO or BTAD folders")
+    } else if let Some(test) = inside("test_public") {
+        (folders(&test, None, &mut notes)?, "MVTec AD 2 folders")
     } else if path.is_dir() {
-        (folders(path, None)?, "flat folders")
+        (folders(path, None, &mut notes)?, "flat folders")
     } else {
         return Err(DatasetError::Layout { path: path.to_owned() });
     };
+    notes.extend(about_masks(&samples));
     let bad = samples.iter().filter(|s| s.bad).count();
     let good = samples.len() - bad;
     if good == 0 && bad == 0 {
@@ -96,97 +105,104 @@ pub fn load(path: &Path, category: Option<&str>) -> Result<Dataset, DatasetError
     if good == 0 || bad == 0 {
         return Err(DatasetError::OneClass { path: path.to_owned(), good, bad });
     }
-    Ok(Dataset { samples, layout })
+    Ok(Dataset { samples, layout, notes })
 }
 
 fn is_good(kind: &str) -> bool {
     ["good", "ok", "normal"].contains(&kind.to_lowercase().as_str())
 }
 
-fn folders(root: &Path, truth: Option<&Path>) -> Result<Vec<Sample>, DatasetError> {
+fn name_of(path: &Path) -> String {
+    path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+/// A folder for each kind in `root`; masks in `truth`, beside the kinds, or beside the pictures.
+fn folders(root: &Path, truth: Option<&Path>, notes: &mut Vec<String>) -> Result<Vec<Sample>, DatasetError> {
     let read = |source| ImageError::Read { path: root.to_owned(), source };
-    let mut kinds: Vec<PathBuf> = Vec::new();
+    let (mut kinds, mut beside) = (Vec::new(), Vec::new());
     for entry in std::fs::read_dir(root).map_err(read)? {
         let path = entry.map_err(read)?.path();
-        if path.is_dir() && !path.file_name().is_some_and(|n| n.to_string_lossy().starts_with('.')) {
-            kinds.push(path);
+        let name = name_of(&path);
+        match path.is_dir() && !name.starts_with('.') {
+            true if is_folder_of_masks(&name) => beside.push(path),
+            true => kinds.push(path),
+            false => {}
         }
     }
     kinds.sort();
-    let name = |p: &Path| p.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-    if !kinds.iter().any(|k| is_good(&name(k))) {
+    beside.sort();
+    if !kinds.iter().any(|k| is_good(&name_of(k))) {
         return Err(DatasetError::Layout { path: root.to_owned() });
     }
+    let places: Vec<&Path> = truth.into_iter().chain(beside.iter().map(PathBuf::as_path)).collect();
     let mut samples = Vec::new();
     for folder in kinds {
-        let kind = name(&folder);
+        let kind = name_of(&folder);
         let bad = !is_good(&kind);
-        let masks = match truth.filter(|_| bad).map(|t| t.join(&kind)) {
-            Some(dir) if dir.is_dir() => by_stem(&dir)?,
-            _ => HashMap::new(),
-        };
-        for path in list_images(&folder)?.pictures {
-            let stem = path.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
-            let mask = masks.get(&stem).cloned();
-            samples.push(Sample { path, kind: if bad { kind.clone() } else { "good".into() }, bad, mask });
+        let mut masks = Vec::new();
+        for place in places.iter().filter(|_| bad) {
+            if let Some(own) = folder_called(place, |name| name.eq_ignore_ascii_case(&kind)) {
+                masks.push(Masks::of(&own)?);
+            }
+        }
+        let listing = list_images(&folder)?;
+        notes.extend(listing.note(&folder));
+        let stems: std::collections::HashSet<String> = listing.pictures.iter().map(|p| lower_stem(p)).collect();
+        let is_mask = |p: &PathBuf| stem_of_mask(&lower_stem(p)).is_some_and(|base| stems.contains(&base));
+        // Masks may lie among the pictures themselves.
+        let (among, pictures): (Vec<_>, Vec<_>) = listing.pictures.into_iter().partition(is_mask);
+        for path in pictures {
+            let mut found = masks.iter().map(|m| m.for_picture(&path)).find(|f| !f.is_empty()).unwrap_or_default();
+            let stem = lower_stem(&path);
+            if bad && found.is_empty() {
+                found =
+                    among.iter().filter(|m| stem_of_mask(&lower_stem(m)).as_ref() == Some(&stem)).cloned().collect();
+            }
+            samples.push(Sample { path, kind: if bad { kind.clone() } else { "good".into() }, bad, masks: found });
         }
     }
+    common_masks(&mut samples, &places, notes)?;
     Ok(samples)
 }
 
-/// The masks of a folder by the stem of the picture that they belong to: `NAME_mask.png` or `NAME.png`.
-fn by_stem(folder: &Path) -> Result<HashMap<String, PathBuf>, DatasetError> {
-    let stem = |p: &PathBuf| {
-        let stem = p.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
-        stem.strip_suffix("_mask").map(str::to_owned).unwrap_or(stem)
-    };
-    Ok(list_images(folder)?.pictures.into_iter().map(|p| (stem(&p), p)).collect())
+/// Masks of all kinds in one folder, for defective pictures that have none of their own. A name that several pictures have is no name.
+fn common_masks(samples: &mut [Sample], places: &[&Path], notes: &mut Vec<String>) -> Result<(), DatasetError> {
+    for place in places {
+        let masks = Masks::of(place)?;
+        let mut bearers = std::collections::HashMap::new();
+        for s in samples.iter().filter(|s| s.bad && s.masks.is_empty()) {
+            *bearers.entry(lower_stem(&s.path)).or_insert(0) += 1;
+        }
+        for s in samples.iter_mut().filter(|s| s.bad && s.masks.is_empty()) {
+            let found = masks.for_picture(&s.path);
+            match bearers.get(&lower_stem(&s.path)) {
+                Some(1) => s.masks = found,
+                _ if !found.is_empty() => notes.push(format!(
+                    "{}: not used, because pictures of several kinds have this name; put masks into a folder for each kind",
+                    found[0].display()
+                )),
+                _ => {}
+            }
+        }
+    }
+    Ok(())
 }
 
-/// VisA's `1cls.csv`: object, split, label, image, mask. Paths are relative to the table's folder or the one above it.
-fn csv(path: &Path, category: Option<&str>) -> Result<Vec<Sample>, DatasetError> {
-    let text = std::fs::read_to_string(path).map_err(|source| ImageError::Read { path: path.to_owned(), source })?;
-    let wrong = |line: usize, why: String| DatasetError::Csv { path: path.to_owned(), line: line + 1, why };
-    let mut rows = text.lines().enumerate().filter(|(_, l)| !l.trim().is_empty());
-    let (_, head) = rows.next().ok_or_else(|| wrong(0, "it is empty".into()))?;
-    let names: Vec<&str> = head.split(',').map(str::trim).collect();
-    let column = |name: &str| {
-        names.iter().position(|n| *n == name).ok_or_else(|| wrong(0, format!("there is no column `{name}`")))
-    };
-    let (object, split, label) = (column("object")?, column("split")?, column("label")?);
-    let (image, mask) = (column("image")?, column("mask")?);
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let place = |name: &str| {
-        let here = folder.join(name);
-        if here.exists() { here } else { folder.join("..").join(name) }
-    };
-    let (mut samples, mut objects) = (Vec::new(), Vec::new());
-    for (n, row) in rows {
-        let fields: Vec<&str> = row.split(',').map(str::trim).collect();
-        if fields.len() != names.len() {
-            return Err(wrong(n, format!("{} fields instead of {}", fields.len(), names.len())));
+/// How many defective pictures have a mask; nothing if all have one.
+fn about_masks(samples: &[Sample]) -> Option<String> {
+    let bad = samples.iter().filter(|s| s.bad);
+    let without: Vec<String> =
+        bad.clone().filter(|s| s.masks.is_empty()).map(|s| s.path.display().to_string()).collect();
+    let all = bad.count();
+    match without.len() {
+        0 => None,
+        n if n == all => {
+            Some(format!("0 of {all} masks found, so there are no pixel figures; looked for {LOOKED_FOR}"))
         }
-        if !objects.contains(&fields[object]) {
-            objects.push(fields[object]);
+        n => {
+            Some(format!("{} of {all} masks found; without one: {}; looked for {LOOKED_FOR}", all - n, some(&without)))
         }
-        if fields[split] != "test" || category.is_some_and(|c| c != fields[object]) {
-            continue;
-        }
-        let bad = match fields[label] {
-            "normal" | "good" | "0" => false,
-            "anomaly" | "bad" | "1" => true,
-            other => return Err(wrong(n, format!("label `{other}` is neither normal nor anomaly"))),
-        };
-        let kind = if bad { "anomaly" } else { "good" }.to_owned();
-        let mask = (bad && !fields[mask].is_empty()).then(|| place(fields[mask]));
-        samples.push(Sample { path: place(fields[image]), kind, bad, mask });
     }
-    let chosen = category.map_or(objects.len() <= 1, |c| objects.contains(&c));
-    if !chosen {
-        return Err(DatasetError::Category { path: path.to_owned(), known: objects.join(", ") });
-    }
-    samples.sort_by(|a, b| (a.bad, &a.path).cmp(&(b.bad, &b.path)));
-    Ok(samples)
 }
 
 #[cfg(test)]
@@ -205,7 +221,7 @@ mod tests {
 
     fn about(set: &Dataset) -> Vec<(String, String, bool, bool)> {
         let name = |s: &Sample| s.path.file_name().unwrap().to_string_lossy().into_owned();
-        set.samples.iter().map(|s| (name(s), s.kind.clone(), s.bad, s.mask.is_some())).collect()
+        set.samples.iter().map(|s| (name(s), s.kind.clone(), s.bad, !s.masks.is_empty())).collect()
     }
 
     #[test]
@@ -227,6 +243,95 @@ mod tests {
     }
 
     #[test]
+    fn masks_are_found_wherever_the_field_puts_them_and_are_no_defects() {
+        for files in [
+            &[
+                "test/good/0.png",
+                "test/hole/0.png",
+                "test/hole/1.png",
+                "Ground_Truth/Hole/0_GT.PNG",
+                "Ground_Truth/Hole/1.bmp",
+            ][..],
+            &[
+                "test/good/0.png",
+                "test/hole/0.png",
+                "test/hole/1.png",
+                "ground_truth/hole/0/000.png",
+                "ground_truth/hole/0/001.png",
+                "ground_truth/hole/1/000.png",
+            ],
+            &[
+                "test_public/good/0.png",
+                "test_public/hole/0.png",
+                "test_public/hole/1.png",
+                "test_public/ground_truth/hole/0_mask.png",
+                "test_public/ground_truth/hole/1_mask.png",
+            ],
+            &["good/0.png", "hole/0.png", "hole/1.png", "masks/0.png", "masks/1_label.png"],
+            &["good/0.png", "hole/0.png", "hole/1.png", "masks/hole/0.png", "masks/hole/1.png"],
+            &["good/0.png", "hole/0.png", "hole/0_mask.png", "hole/1.png", "hole/1-seg.png"],
+        ] {
+            let set = load(tree(files).path(), None).unwrap();
+            let row = |n: &str, k: &str, b, m| (n.to_owned(), k.to_owned(), b, m);
+            let want = [
+                row("0.png", "good", false, false),
+                row("0.png", "hole", true, true),
+                row("1.png", "hole", true, true),
+            ];
+            assert_eq!((about(&set), set.notes.as_slice()), (want.to_vec(), &[][..]), "{files:?}");
+        }
+        let loco =
+            tree(&["test/good/0.png", "test/hole/0.png", "ground_truth/hole/0/000.png", "ground_truth/hole/0/001.png"]);
+        assert_eq!(load(loco.path(), None).unwrap().samples[1].masks.len(), 2);
+    }
+
+    #[test]
+    fn masks_that_are_not_found_or_belong_to_several_are_said() {
+        let none = load(tree(&["test/good/0.png", "test/hole/0.png", "test/hole/1.png"]).path(), None).unwrap();
+        assert!(
+            none.notes.len() == 1
+                && none.notes[0].contains("0 of 2 masks found")
+                && none.notes[0].contains("NAME_mask")
+        );
+        let partly =
+            load(tree(&["test/good/0.png", "test/hole/0.png", "test/hole/1.png", "gt/hole/0.png"]).path(), None)
+                .unwrap();
+        assert!(
+            partly.notes[0].contains("1 of 2 masks found") && partly.notes[0].contains("1.png"),
+            "{:?}",
+            partly.notes
+        );
+        let twice = load(tree(&["good/0.png", "hole/0.png", "dent/0.png", "masks/0.png"]).path(), None).unwrap();
+        assert!(twice.notes.iter().any(|n| n.contains("several kinds")), "{:?}", twice.notes);
+    }
+
+    #[test]
+    fn a_table_is_read_as_spreadsheets_save_it() {
+        let dir = tree(&["c/n/1.JPG", "c/a/2.JPG", "c/a/2.png"]);
+        let path = dir.path().join("t.csv");
+        let plain =
+            "object,split,label,image,mask\ncandle,test,normal,c/n/1.JPG,\ncandle,test,anomaly,c/a/2.JPG,c/a/2.png\n";
+        let utf16: Vec<u8> = std::iter::once(0xfeff).chain(plain.encode_utf16()).flat_map(u16::to_le_bytes).collect();
+        let quoted: String = plain.lines().map(|l| format!("\"{}\"\r\n", l.replace(',', "\",\""))).collect();
+        for bytes in [
+            plain.as_bytes().to_vec(),
+            plain.replace('\n', "\r\n").into_bytes(),
+            format!("\u{feff}{plain}").into_bytes(),
+            plain.replace(',', ";").into_bytes(),
+            plain.replace(',', "\t").into_bytes(),
+            plain.replace("c/a/", "c\\a\\").into_bytes(),
+            plain.replace("object,split", "Object, Split").into_bytes(),
+            format!("\u{feff}{quoted}").into_bytes(),
+            utf16,
+        ] {
+            std::fs::write(&path, &bytes).unwrap();
+            let set = load(&path, None).unwrap();
+            assert!(set.samples.iter().all(|s| s.path.exists()), "{}", String::from_utf8_lossy(&bytes));
+            assert_eq!((set.samples.len(), set.samples[1].masks.iter().filter(|m| m.exists()).count()), (2, 1));
+        }
+    }
+
+    #[test]
     fn a_visa_table_is_read_by_category() {
         let table = "object,split,label,image,mask\n\
             candle,train,normal,c/0.JPG,\ncandle,test,normal,c/1.JPG,\ncandle,test,anomaly,c/2.JPG,c/2.png\n\
@@ -237,7 +342,7 @@ mod tests {
         std::fs::write(&path, table).unwrap();
         let set = load(&path, Some("candle")).unwrap();
         assert_eq!(set.samples.len(), 2);
-        assert!(set.samples[0].path.ends_with("../c/1.JPG") && set.samples[1].mask.is_some());
+        assert!(set.samples[0].path.ends_with("../c/1.JPG") && set.samples[1].masks.len() == 1);
         assert!(load(&path, None).unwrap_err().to_string().contains("candle, pcb"));
         assert!(load(&path, Some("fish")).unwrap_err().to_string().contains("--category"));
         assert!(load(&path, Some("pcb")).unwrap_err().to_string().contains("1 good and 0 defective"));

@@ -4,11 +4,13 @@
 mod compare;
 mod curve;
 mod dataset;
+mod masks;
 mod pixels;
 mod report;
 mod run;
 mod summary;
 mod svg;
+mod table;
 
 pub use compare::{Comparison, compare};
 pub use curve::{Curve, Interval, wilson};

@@ -4,7 +4,7 @@ use super::dataset::Sample;
 use super::pixels::Pixels;
 use super::summary::{ImageResult, Summary};
 use crate::decide::judge;
-use crate::fit::{RawPicture, read_image, read_raw};
+use crate::fit::{ImageError, RawPicture, read_raw, read_truth};
 use crate::model::bundle::Bundle;
 use crate::model::{Detector, heatmap};
 use crate::types::{Detection, Fault, Outcome, ScoreMap, Threshold};
@@ -33,7 +33,7 @@ pub fn evaluate(
     samples: &[Sample],
     progress: &mut dyn FnMut(usize),
 ) -> Evaluation {
-    let masks = samples.iter().any(|s| s.mask.is_some());
+    let masks = samples.iter().any(|s| !s.masks.is_empty());
     let mut pixels = masks.then(|| Pixels::new(samples.iter().filter(|s| !s.bad).count()));
     let (mut images, mut maps, mut without_mask) = (Vec::new(), Vec::new(), 0);
     let (mut out, mut values) = (Detection::default(), Vec::new());
@@ -83,15 +83,21 @@ pub fn evaluate(
     Evaluation { name: bundle.manifest.name.clone(), typical: bundle.manifest.typical, images, maps, summary }
 }
 
-/// Where the picture is defective, with the truth's size; `None` for a defective one without a mask or with an empty one.
-#[allow(clippy::type_complexity, reason = "used once")]
-fn truth(sample: &Sample, picture: &RawPicture) -> Result<Option<(Vec<bool>, usize, usize)>, crate::fit::ImageError> {
-    let Some(mask) = sample.mask.as_ref().filter(|_| sample.bad) else {
-        let (w, h) = (picture.width as usize, picture.height as usize);
-        return Ok((!sample.bad).then(|| (vec![false; w * h], w, h)));
-    };
-    let mask = read_image(mask)?;
-    // Masks are 0 and 255, or 0 and 1; VisA numbers its defects.
-    let truth: Vec<bool> = mask.rgb.as_chunks::<3>().0.iter().map(|p| p.iter().any(|v| *v > 0)).collect();
-    Ok(truth.contains(&true).then_some((truth, mask.width as usize, mask.height as usize)))
+/// Where a picture is defective, and its columns and rows.
+type Truth = (Vec<bool>, usize, usize);
+
+/// Where the picture is defective: where any of its masks says so. `None` for a defective one without a mask or with empty ones.
+///
+/// # Errors
+/// A mask that cannot be read, or of another shape than the picture.
+fn truth(sample: &Sample, picture: &RawPicture) -> Result<Option<Truth>, ImageError> {
+    let (w, h) = (picture.width as usize, picture.height as usize);
+    let mut all = vec![false; w * h];
+    for mask in sample.masks.iter().filter(|_| sample.bad) {
+        let [width, height] = [picture.width, picture.height];
+        for (to, defect) in all.iter_mut().zip(read_truth(mask, [width, height])?) {
+            *to |= defect;
+        }
+    }
+    Ok((!sample.bad || all.contains(&true)).then_some((all, w, h)))
 }

@@ -142,6 +142,22 @@ pub enum ImageError {
         /// The decoder's words.
         why: String,
     },
+    /// A mask that does not fit on its picture.
+    #[error(
+        "{path} has {got_w}x{got_h} pixels and its picture {want_w}x{want_h}: it is not the mask of this picture, or was turned or scaled"
+    )]
+    MaskShape {
+        /// Mask.
+        path: PathBuf,
+        /// Its columns.
+        got_w: u32,
+        /// Its rows.
+        got_h: u32,
+        /// Columns of the picture.
+        want_w: u32,
+        /// Rows of the picture.
+        want_h: u32,
+    },
     /// Values that the model's range does not hold.
     #[error("{path}: {why}")]
     OutOfRange {
@@ -165,7 +181,7 @@ fn there_is(left_out: &[String]) -> String {
 }
 
 /// The first few of many names, and how many more there are.
-fn some(names: &[String]) -> String {
+pub(crate) fn some(names: &[String]) -> String {
     let first = names.iter().take(5).map(String::as_str).collect::<Vec<_>>().join(", ");
     if names.len() > 5 { format!("{first} and {} more", names.len() - 5) } else { first }
 }
@@ -252,6 +268,31 @@ pub fn read_raw(path: &Path) -> Result<RawPicture, ImageError> {
         other => (PixelFormat::Rgb8, other.to_rgb8().into_raw()),
     };
     Ok(RawPicture { width, height, format, data, grey })
+}
+
+/// Where a mask file of a picture of this size says that it is defective: every value but 0 (masks are written with 1, 255 or numbers of
+/// defects, in 8 or 16 bits); in a JPEG, whose black is not quite 0, every value from half on; if all pixels have one colour, where they
+/// are opaque.
+///
+/// # Errors
+/// See [`ImageError`]; another size is refused.
+pub fn read_truth(path: &Path, [want_w, want_h]: [u32; 2]) -> Result<Vec<bool>, ImageError> {
+    let decoded = decode(path)?;
+    let (got_w, got_h) = (decoded.width(), decoded.height());
+    if (got_w, got_h) != (want_w, want_h) {
+        return Err(ImageError::MaskShape { path: path.to_owned(), got_w, got_h, want_w, want_h });
+    }
+    let ending = path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
+    let lossy = ending.starts_with('j');
+    let (alpha, rgba) = (decoded.color().has_alpha(), decoded.to_rgba16());
+    let first = rgba.pixels().next().map(|p| [p[0], p[1], p[2]]);
+    let painted = alpha
+        && rgba.pixels().all(|p| Some([p[0], p[1], p[2]]) == first)
+        && rgba.pixels().any(|p| Some(p[3]) != rgba.pixels().next().map(|q| q[3]));
+    let least = if lossy { 0x8000 } else { 1 };
+    let defect =
+        |p: &image::Rgba<u16>| if painted { p[3] > 0 } else { p[3] > 0 && p.0[..3].iter().any(|v| *v >= least) };
+    Ok(rgba.pixels().map(defect).collect())
 }
 
 /// The decoded file, turned as its EXIF orientation says.

@@ -21,7 +21,10 @@ pub use adapt::{AdaptError, Adapted, add, remove};
 pub use augment::Augment;
 pub use claim::{Policy, images_for_claim};
 pub use coreset::greedy_coreset;
-pub use images::{ImageError, Listing, MAX_SIDE, Picture, RawPicture, bits_range, list_images, read_image, read_raw};
+pub(crate) use images::some;
+pub use images::{
+    ImageError, Listing, MAX_SIDE, Picture, RawPicture, bits_range, list_images, read_image, read_raw, read_truth,
+};
 pub use learn::fit;
 pub use mask::Mask;
 pub use options::{BankSize, FitError, FitOptions, Fitted, MIN_IMAGES, Stage};
