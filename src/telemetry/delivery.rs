@@ -47,3 +47,38 @@ pub(super) fn encode(delivery: &Delivery, encoder: &mut DescriptorEncoder<'_>) -
     let twins = i64::try_from(delivery.twins().len()).unwrap_or(i64::MAX);
     encoder.encode_descriptor("same_names", help, None, MetricType::Gauge)?.encode_gauge(&twins)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::Ordering::Relaxed;
+
+    use crate::telemetry::Metrics;
+
+    #[test]
+    fn what_became_of_the_records_is_exported_by_sink() {
+        let metrics = Metrics::new(&["top".to_owned()]);
+        let (store, mqtt) = (metrics.delivery.sink("store"), metrics.delivery.sink("mqtt"));
+        store.shed.fetch_add(3, Relaxed);
+        mqtt.taken.fetch_add(7, Relaxed);
+        mqtt.set_aside.fetch_add(1, Relaxed);
+        mqtt.set_waiting(12);
+        mqtt.set_fault(Some("the broker is away".into()));
+        metrics.delivery.lose_history(2);
+        metrics.delivery.refuse_control();
+        metrics.delivery.set_twin("Zenoh", Some("boot 01".into()));
+        let text = metrics.encode().unwrap();
+        for line in [
+            "andon_sink_shed_total{sink=\"store\"} 3",
+            "andon_sink_taken_total{sink=\"mqtt\"} 7",
+            "andon_outbox_refused_total{sink=\"mqtt\"} 1",
+            "andon_outbox_records{sink=\"mqtt\"} 12",
+            "andon_sink_fault{sink=\"mqtt\"} 1",
+            "andon_history_lost_total 2",
+            "andon_control_refused_total 1",
+            "andon_same_names 1",
+        ] {
+            assert!(text.contains(&format!("\n{line}\n")), "{line} is not in {text}");
+        }
+        assert!(!text.contains("andon_outbox_records{sink=\"store\"}"), "no outbox, no depth");
+    }
+}
