@@ -105,6 +105,7 @@ fn a_configuration_that_is_fine_says_what_was_understood() {
         "Modbus device 127.0.0.1:1502: 1 encoder, 1 input, 1 output\n",
         "ways out: none",
         "note: outputs.lamp: nothing uses it",
+        "note: cameras.top: it is set to 640x480, and its model learned 320x320",
     ] {
         assert!(told.out.contains(words), "`{words}` is not in {}", told.out);
     }
