@@ -86,7 +86,7 @@ impl FitCommand {
         backbone.input.range = surveyed.range;
         let (mut embedder, degraded) = PatchEmbedder::open(&backbone, &options)?;
         setup::say_degraded(degraded.as_deref());
-        let mask = self.recipe.mask(files, embedder.grid())?;
+        let mask = self.recipe.mask(files, self.any_size, embedder.grid())?;
         let stem = self.output.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
         let fit_options = FitOptions {
             name: self.name.clone().unwrap_or(stem),

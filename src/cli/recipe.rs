@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, anyhow, bail};
 use clap::Args;
 
+use super::output;
 use crate::fit::{Augment, MAX_SIDE, Mask};
 use crate::model::Backbone;
 use crate::model::head::aggregate::Layer;
@@ -51,7 +52,7 @@ pub(super) struct RecipeArgs {
     /// Regions of fewer pixels of the network's input are not reported (the verdict does not change).
     #[arg(long, value_name = "PIXELS", default_value_t = DEFAULT_SCORING.min_area)]
     min_area: u32,
-    /// A picture as large as the parts' pictures, painted black where nothing shall be looked at.
+    /// A picture as large as the parts' pictures, black or transparent where nothing shall be looked at.
     #[arg(long, value_name = "PNG")]
     mask: Option<PathBuf>,
     /// Look only inside this polygon: corners in pixels of the pictures.
@@ -210,10 +211,38 @@ impl RecipeArgs {
     }
 
     /// Where to look, for a grid of patches; the polygon means pixels of the first picture that can be read.
-    pub fn mask(&self, pictures: &[PathBuf], grid: (usize, usize)) -> anyhow::Result<Option<Vec<bool>>> {
+    pub fn mask(
+        &self,
+        pictures: &[PathBuf],
+        any_size: bool,
+        grid: (usize, usize),
+    ) -> anyhow::Result<Option<Vec<bool>>> {
         let mut mask: Option<Mask> = None;
         if let Some(path) = &self.mask {
-            mask = Some(Mask::painted(&crate::fit::read_image(path)?));
+            let painted = Mask::read(path)?;
+            let first = pictures.iter().find_map(|p| crate::fit::read_raw(p).ok()).map(|p| [p.width, p.height]);
+            if let Some([w, h]) = first.filter(|size| !any_size && *size != painted.size()) {
+                let [got_w, got_h] = painted.size();
+                bail!(
+                    "--mask {}: it has {got_w}x{got_h} pixels, the pictures have {w}x{h}; paint it on one of them",
+                    path.display()
+                );
+            }
+            match painted.share() {
+                0.0 => {
+                    bail!("--mask {}: all of it is dark or transparent, so nothing would be looked at", path.display())
+                }
+                1.0 => output::note(&format!(
+                    "--mask {}: it hides nothing, all of it is bright and opaque",
+                    path.display()
+                )),
+                share => output::note(&format!(
+                    "--mask {}: {:.0} % of the picture is looked at",
+                    path.display(),
+                    share * 100.0
+                )),
+            }
+            mask = Some(painted);
         }
         if let Some(corners) = &self.roi {
             let corners = points(corners)?;

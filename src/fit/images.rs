@@ -233,6 +233,29 @@ pub fn read_image(path: &Path) -> Result<Picture, ImageError> {
 /// # Errors
 /// See [`ImageError`].
 pub fn read_raw(path: &Path) -> Result<RawPicture, ImageError> {
+    let decoded = decode(path)?;
+    let (width, height) = (decoded.width(), decoded.height());
+    let grey = !decoded.color().has_color();
+    let little = |values: Vec<u16>| values.into_iter().flat_map(u16::to_le_bytes).collect();
+    let (format, data) = match decoded {
+        DynamicImage::ImageRgb8(rgb) => (PixelFormat::Rgb8, rgb.into_raw()),
+        other @ (DynamicImage::ImageLuma16(_) | DynamicImage::ImageLumaA16(_)) => {
+            (PixelFormat::Gray16Le, little(other.to_luma16().into_raw()))
+        }
+        other @ (DynamicImage::ImageRgb16(_) | DynamicImage::ImageRgba16(_)) => {
+            (PixelFormat::Rgb16Le, little(other.to_rgb16().into_raw()))
+        }
+        DynamicImage::ImageRgb32F(_) | DynamicImage::ImageRgba32F(_) => {
+            let why = "values with a decimal point, whose range nobody knows".to_owned();
+            return Err(ImageError::Unsupported { path: path.to_owned(), why });
+        }
+        other => (PixelFormat::Rgb8, other.to_rgb8().into_raw()),
+    };
+    Ok(RawPicture { width, height, format, data, grey })
+}
+
+/// The decoded file, turned as its EXIF orientation says.
+pub(super) fn decode(path: &Path) -> Result<DynamicImage, ImageError> {
     let path = path.to_owned();
     let read = |source| ImageError::Read { path: path.clone(), source };
     let refused = |e: image::ImageError| match e {
@@ -273,24 +296,7 @@ pub fn read_raw(path: &Path) -> Result<RawPicture, ImageError> {
     let turned = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let mut decoded = DynamicImage::from_decoder(decoder).map_err(refused)?;
     decoded.apply_orientation(turned);
-    let (width, height) = (decoded.width(), decoded.height());
-    let grey = !decoded.color().has_color();
-    let little = |values: Vec<u16>| values.into_iter().flat_map(u16::to_le_bytes).collect();
-    let (format, data) = match decoded {
-        DynamicImage::ImageRgb8(rgb) => (PixelFormat::Rgb8, rgb.into_raw()),
-        other @ (DynamicImage::ImageLuma16(_) | DynamicImage::ImageLumaA16(_)) => {
-            (PixelFormat::Gray16Le, little(other.to_luma16().into_raw()))
-        }
-        other @ (DynamicImage::ImageRgb16(_) | DynamicImage::ImageRgba16(_)) => {
-            (PixelFormat::Rgb16Le, little(other.to_rgb16().into_raw()))
-        }
-        DynamicImage::ImageRgb32F(_) | DynamicImage::ImageRgba32F(_) => {
-            let why = "values with a decimal point, whose range nobody knows".to_owned();
-            return Err(ImageError::Unsupported { path, why });
-        }
-        other => (PixelFormat::Rgb8, other.to_rgb8().into_raw()),
-    };
-    Ok(RawPicture { width, height, format, data, grey })
+    Ok(decoded)
 }
 
 fn one_line(error: &dyn std::fmt::Display) -> String {

@@ -1,6 +1,10 @@
 //! Where on the picture to look.
 
-use super::images::Picture;
+use std::path::Path;
+
+use image::{DynamicImage, Rgba};
+
+use super::images::{ImageError, decode};
 
 /// A picture of what is looked at, at its own resolution; stretched over whatever it is applied to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,11 +15,34 @@ pub struct Mask {
 }
 
 impl Mask {
-    /// From a painted picture: dark pixels (mean of the channels below half) are not looked at.
-    pub fn painted(picture: &Picture) -> Mask {
-        let bright = |p: &[u8; 3]| p.iter().map(|v| u32::from(*v)).sum::<u32>() >= 3 * 128;
-        let look = picture.rgb.as_chunks::<3>().0.iter().map(bright).collect();
-        Mask { width: picture.width as usize, height: picture.height as usize, look }
+    /// From a painted picture file: dark pixels (mean of the channels below half of the brightest that the file can hold) and
+    /// transparent ones (opacity below half) are not looked at.
+    ///
+    /// # Errors
+    /// See [`ImageError`].
+    pub fn read(path: &Path) -> Result<Mask, ImageError> {
+        decode(path).map(|picture| Mask::painted(&picture))
+    }
+
+    /// The same from a decoded picture.
+    fn painted(picture: &DynamicImage) -> Mask {
+        // 16 bits are brought to 8 by their upper half, so a mask is painted with the brightest value of its file.
+        let rgba = picture.to_rgba8();
+        let seen = |Rgba([r, g, b, opacity]): &Rgba<u8>| {
+            [r, g, b].iter().map(|v| u32::from(**v)).sum::<u32>() >= 3 * 128 && *opacity >= 128
+        };
+        let look = rgba.pixels().map(seen).collect();
+        Mask { width: rgba.width() as usize, height: rgba.height() as usize, look }
+    }
+
+    /// Columns and rows.
+    pub fn size(&self) -> [u32; 2] {
+        [self.width as u32, self.height as u32]
+    }
+
+    /// Share of the pixels that is looked at.
+    pub fn share(&self) -> f64 {
+        self.look.iter().filter(|seen| **seen).count() as f64 / self.look.len().max(1) as f64
     }
 
     /// The inside of a polygon (even-odd rule at pixel centres) in a picture of this size; `None` if it holds no pixel.
@@ -65,8 +92,8 @@ mod tests {
 
     #[test]
     fn a_painted_mask_and_a_polygon_become_cells() {
-        let rgb = (0..8 * 4).flat_map(|i| if i % 8 < 4 { [255u8; 3] } else { [0; 3] }).collect();
-        let painted = Mask::painted(&Picture { width: 8, height: 4, rgb });
+        let half = image::GrayImage::from_fn(8, 4, |x, _| image::Luma([if x < 4 { 255 } else { 0 }]));
+        let painted = Mask::painted(&half.into());
         assert_eq!(painted.cells(4, 2), [true, true, false, false, true, true, false, false]);
         let upper = Mask::polygon(&[(0.0, 0.0), (80.0, 0.0), (80.0, 20.0), (0.0, 20.0)], 80, 40).unwrap();
         assert_eq!(upper.cells(2, 2), [true, true, false, false]);
@@ -82,7 +109,16 @@ mod tests {
 
     #[test]
     fn a_mask_smaller_than_the_grid_is_stretched() {
-        let mask = Mask::painted(&Picture { width: 2, height: 1, rgb: vec![255, 255, 255, 0, 0, 0] });
+        let two = image::GrayImage::from_fn(2, 1, |x, _| image::Luma([255 * (1 - x as u8)]));
+        let mask = Mask::painted(&two.into());
         assert_eq!(mask.cells(4, 2), [true, true, false, false, true, true, false, false]);
+    }
+
+    #[test]
+    fn what_is_transparent_is_not_looked_at() {
+        let half = image::RgbaImage::from_fn(8, 4, |x, _| Rgba([255, 255, 255, if x < 4 { 255 } else { 0 }]));
+        let mask = Mask::painted(&half.into());
+        assert_eq!(mask.cells(4, 1), [true, true, false, false]);
+        assert_eq!((mask.size(), mask.share()), ([8, 4], 0.5));
     }
 }

@@ -13,7 +13,8 @@ fn urls(text: &str) -> String {
         out.push_str(head);
         let end = tail.find(|c: char| c.is_whitespace() || "/?#\"'`".contains(c)).unwrap_or(tail.len());
         // A password may hold what ends a host; then what stands behind the colon is no port.
-        let no_port = tail[..end].split_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_err());
+        let behind = tail[..end].rsplit_once(':').filter(|(host, _)| !host.contains('['));
+        let no_port = behind.is_some_and(|(_, port)| port.parse::<u16>().is_err());
         let word = tail.find(char::is_whitespace).unwrap_or(tail.len());
         let user = tail[..end].rfind('@').or_else(|| tail[..word].rfind('@').filter(|_| no_port));
         match user {
@@ -90,6 +91,9 @@ mod tests {
             ("tcp/127.0.0.1:7447", "tcp/127.0.0.1:7447"),
             ("a=b", "a=b"),
             ("http://host/", "http://host/"),
+            ("rtsp://adm:ge/he?im@h:554/a down", "rtsp://***@h:554/a down"),
+            ("http://h:8080/mail/a@b", "http://h:8080/mail/a@b"),
+            ("http://[::1]:80/a@b", "http://[::1]:80/a@b"),
         ] {
             assert_eq!(mask_secrets(text), shown);
         }

@@ -158,3 +158,51 @@ fn inspect_and_run_give_the_same_picture_the_same_score_to_the_last_bit() {
         }
     }
 }
+
+#[test]
+fn a_mask_of_another_shape_is_refused_and_what_is_transparent_is_hidden() {
+    let dir = tempfile::tempdir().unwrap();
+    let (good, model) = (dir.path().join("good"), dir.path().join("m.andon"));
+    save(&good, (0..6).map(|n| colour(n, 64, 48)));
+    let mask = |name: &str, picture: DynamicImage| {
+        let path = dir.path().join(name);
+        picture.save(&path).unwrap();
+        path
+    };
+    let white = |w, h| DynamicImage::ImageLuma8(image::GrayImage::from_pixel(w, h, Luma([255])));
+    let refused = fit(&good, &model, &["--mask", text(&mask("turned.png", white(48, 64)))]);
+    assert!(refused.code == 1 && refused.err.contains("48x64") && refused.err.contains("64x48"), "{}", refused.err);
+    let clear = image::RgbaImage::from_fn(64, 48, |x, _| image::Rgba([255, 255, 255, if x < 32 { 255 } else { 0 }]));
+    let half = fit(&good, &model, &["--mask", text(&mask("half.png", clear.into()))]);
+    assert!(half.code == 0 && half.err.contains("50 % of the picture is looked at"), "{}", half.err);
+    let none = image::RgbaImage::from_pixel(64, 48, image::Rgba([255, 255, 255, 0]));
+    let nothing = fit(&good, &model, &["--mask", text(&mask("none.png", none.into()))]);
+    assert!(nothing.code == 1 && nothing.err.contains("nothing would be looked at"), "{}", nothing.err);
+}
+
+#[test]
+fn what_a_folder_leaves_out_is_said_once_and_the_output_is_opened_before_the_work() {
+    let dir = tempfile::tempdir().unwrap();
+    let (good, model) = (dir.path().join("good"), dir.path().join("m.andon"));
+    save(&good, (0..5).map(|n| colour(n, 64, 48)));
+    std::fs::write(good.join("photo.webp"), b"RIFF").unwrap();
+    std::fs::create_dir(good.join("more.png")).unwrap();
+    // A JPEG under one of its rarer endings, with something behind its end, as telephones write it.
+    let mut bytes = std::io::Cursor::new(Vec::new());
+    colour(7, 64, 48).write_to(&mut bytes, image::ImageFormat::Jpeg).unwrap();
+    let mut bytes = bytes.into_inner();
+    bytes.extend_from_slice(&[0xff, 0xda, 1, 2, 3]);
+    std::fs::write(good.join("seventh.JFIF"), &bytes).unwrap();
+    let learned = fit(&good, &model, &[]);
+    assert_eq!(learned.code, 0, "{}", learned.err);
+    let told: Vec<&str> = learned.err.lines().filter(|l| l.contains("left out of")).collect();
+    assert!(told.len() == 1 && told[0].contains("photo.webp") && told[0].contains("more.png"), "{}", learned.err);
+    assert!(learned.out.contains("learned from 6 pictures"), "{}", learned.out);
+
+    let nowhere = dir.path().join("not/there.andon");
+    let refused = fit(&good, &nowhere, &[]);
+    assert!(refused.code == 1 && refused.err.contains("there is no folder"), "{}", refused.err);
+    assert!(!refused.err.contains("patches"), "before the work: {}", refused.err);
+    let folder = fit(&good, dir.path(), &[]);
+    assert!(folder.code == 1 && folder.err.contains("it is a folder"), "{}", folder.err);
+}
