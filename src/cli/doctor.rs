@@ -4,17 +4,16 @@ mod machine;
 mod needs;
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use clap::Args;
 use serde::Serialize;
 
 use super::exit::{Exit, Failure};
 use super::output;
+use super::precheck::Checked;
 use super::{precheck, setup};
 use crate::config;
 use crate::model::Backbone;
-use crate::model::bundle::Bundle;
 use crate::model::detector::PatchEmbedder;
 use crate::model::engine::{CardOptions, EngineChoice, EngineOptions, find_ort_library};
 
@@ -66,7 +65,7 @@ impl Doctor {
                 config::load(self.config.as_deref(), super::precheck::environment(), &[]).map_err(Failure::config)?;
             return super::card_check::run(&loaded.config.engine.card, self.quick, self.json);
         }
-        let (loaded, models, refused) = self.load()?;
+        let (Checked { loaded, models }, refused) = self.load()?;
         let c = &loaded.config;
         let mut findings = vec![finding("version", State::Ok, env!("CARGO_PKG_VERSION").to_owned())];
         if let Some(file) = &self.config {
@@ -126,15 +125,15 @@ impl Doctor {
 
 impl Doctor {
     /// The configuration with its models. A refused one is looked at as far as it can be read, and the refusal is told at the end.
-    fn load(&self) -> Result<(config::Loaded, Vec<Arc<Bundle>>, Option<Failure>), Failure> {
-        let simple = |file| config::load(file, precheck::environment(), &[]).map_err(Failure::config);
-        let Some(file) = &self.config else { return Ok((simple(None)?, Vec::new(), None)) };
+    fn load(&self) -> Result<(Checked, Option<Failure>), Failure> {
+        let simple = |file| {
+            let loaded = config::load(file, precheck::environment(), &[]).map_err(Failure::config)?;
+            Ok(Checked { loaded, models: Vec::new() })
+        };
+        let Some(file) = &self.config else { return Ok((simple(None)?, None)) };
         match precheck::load(Some(file), &[], false) {
-            Ok(precheck::Checked { loaded, models }) => Ok((loaded, models, None)),
-            Err(refused) => {
-                let readable = simple(Some(file)).or_else(|_| simple(None));
-                Ok((readable?, Vec::new(), Some(refused)))
-            }
+            Ok(checked) => Ok((checked, None)),
+            Err(refused) => Ok((simple(Some(file)).or_else(|_: Failure| simple(None))?, Some(refused))),
         }
     }
 }

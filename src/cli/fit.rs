@@ -103,6 +103,10 @@ impl FitCommand {
             engine: embedder.engine_name().to_owned(),
             learned: surveyed.learned,
         };
+        let (patches, bank) = patches(files.len(), &embedder, &fit_options);
+        let needed = memory(patches, bank, embedder.dim(), &fit_options);
+        limits::memory(needed as u64, &format!("learning {patches:.0} patches of {} pictures", files.len()))
+            .map_err(|why| anyhow::anyhow!("{why}; take fewer pictures or tiles, a smaller --size, or no --augment"))?;
         if !self.json {
             output::note(&estimate(files.len(), &mut embedder, &backbone, &fit_options));
         }
@@ -249,6 +253,24 @@ fn figures(value: f64) -> String {
     format!("{value:.digits$}")
 }
 
+/// Patches of all pictures, and of the bank.
+fn patches(files: usize, embedder: &PatchEmbedder, options: &FitOptions) -> (f64, f64) {
+    let (columns, rows) = embedder.grid();
+    let cells = options.mask.as_ref().map_or(columns * rows, |m| m.iter().filter(|looked| **looked).count());
+    let patches = (files * options.augment.count() * cells) as f64;
+    let bank = match options.bank {
+        BankSize::Patches(n) => (n as f64).min(patches),
+        BankSize::Within(_) => 4000f64.min(patches),
+    };
+    (patches, bank)
+}
+
+/// Bytes at the peak: features, the coreset's 12 bytes a patch, its centres on each thread, the packed bank.
+fn memory(patches: f64, bank: f64, dim: usize, options: &FitOptions) -> f64 {
+    let dim = dim as f64;
+    patches * (4.0 * dim + 12.0 + 12.0) + bank * dim * 4.0 * (options.threads as f64 + 3.0) + 60e6
+}
+
 /// Memory and time before the work: the network is timed, the rest follows from counts.
 fn estimate(files: usize, embedder: &mut PatchEmbedder, backbone: &Backbone, options: &FitOptions) -> String {
     let [w, h] = backbone.picture_size().map(|n| n as usize);
@@ -264,15 +286,9 @@ fn estimate(files: usize, embedder: &mut PatchEmbedder, backbone: &Backbone, opt
     }
     let network = start.elapsed().as_secs_f64() / 3.0;
     let blocks = (files * options.augment.count()) as f64;
-    let cells =
-        options.mask.as_ref().map_or(features.len() / embedder.dim(), |m| m.iter().filter(|l| **l).count()) as f64;
-    let (patches, dim) = (blocks * cells, embedder.dim() as f64);
-    let bank = match options.bank {
-        BankSize::Patches(n) => (n as f64).min(patches),
-        BankSize::Within(_) => 4000f64.min(patches),
-    };
-    // Features, the coreset's 12 bytes a patch, its centres on each thread, the packed bank.
-    let bytes = patches * (4.0 * dim + 12.0 + 12.0) + bank * dim * 4.0 * (options.threads as f64 + 3.0) + 60e6;
+    let (patches, bank) = patches(files, embedder, options);
+    let (cells, dim) = (patches / blocks, embedder.dim() as f64);
+    let bytes = memory(patches, bank, embedder.dim(), options);
     // The coreset computes half of all distances (762 tiles) to three quarters (300), at some 14 GFLOP/s a thread (measured); then every
     // patch searches once.
     let coreset = 0.65 * patches * bank * dim * 3.0 / (14e9 * options.threads as f64);

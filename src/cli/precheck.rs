@@ -1,6 +1,7 @@
 //! What `run` refuses, found before anything is opened. `run` begins with it, and `config check` and `doctor -c` say the same.
 
 mod files;
+mod notes;
 mod summary;
 
 use std::collections::BTreeMap;
@@ -14,6 +15,7 @@ use crate::model::bundle::Bundle;
 use crate::model::engine::{EngineChoice, find_ort_library};
 use crate::types::Threshold;
 
+pub(super) use notes::notes;
 pub(super) use summary::{camera_line, count, model_line, summary};
 
 /// A configuration that `run` can begin with.

@@ -9,7 +9,7 @@ use anyhow::{Context, anyhow, bail};
 use clap::Args;
 
 use super::output;
-use crate::fit::{Augment, Mask};
+use crate::fit::{Augment, MAX_SIDE, Mask};
 use crate::model::Backbone;
 use crate::model::head::aggregate::Layer;
 use crate::model::head::score::{ImageScore, Scoring};
@@ -180,6 +180,11 @@ impl RecipeArgs {
         (backbone.input.width, backbone.input.height) = (self.size.0, self.size.1);
         if self.tiles.0.max(self.tiles.1) > 16 {
             bail!("--tiles: at most 16 each way");
+        }
+        // Pictures are no larger, so more would only be blown up; and each takes its memory several times over.
+        let (width, height) = (self.size.0 * self.tiles.0, self.size.1 * self.tiles.1);
+        if width.max(height) > MAX_SIDE {
+            bail!("--size and --tiles: {width}x{height} pixels are looked at, and at most {MAX_SIDE} each way go");
         }
         backbone.tiles = [self.tiles.0, self.tiles.1];
         Ok(backbone)

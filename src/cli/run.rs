@@ -49,7 +49,7 @@ impl Run {
         let precheck::Checked { loaded, models } = precheck::load(Some(&self.config), &flags, false)?;
         let c = &loaded.config;
         let _log = setup::logging(log, &c.log_level, c.log_json)?;
-        for note in &c.unused {
+        for note in precheck::notes(c, &models) {
             tracing::warn!("{note}");
         }
         let stop = setup::stop_flag()?;

@@ -10,7 +10,7 @@ const MASK: &str = "***";
 
 /// A text without passwords.
 pub fn without_secrets(text: &str) -> String {
-    mask_secrets(text).into()
+    mask_secrets(text)
 }
 
 /// A configuration with `***` in place of every password, token and key.

@@ -1,21 +1,23 @@
-/// A text for people and the network without the secrets in it: `***` in place of the user and password of a URL and of values that are
-/// named as a password, token or key (`?token=…`, `password=…`).
+/// A text for people and the network without the secrets in it: `***` in place of the user and password of a URL or an address, and of
+/// values that are named as a password, token or key (`?token=…`, `password=…`).
 pub fn mask_secrets(text: &str) -> String {
+    named_values(&addresses(&urls(text)))
+}
+
+/// `scheme://user:password@host`.
+fn urls(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find("://") {
         let (head, tail) = rest.split_at(at + 3);
         out.push_str(head);
-        let mut end = tail.find(|c: char| c.is_whitespace() || "/?#\"'`".contains(c)).unwrap_or(tail.len());
-        // A password with a slash in it, which should have been written as %2F: what looks like the port is no number.
-        let port = tail[..end].rsplit_once(':').map(|(_, port)| port);
-        if !tail[..end].contains(['@', '['])
-            && port.is_some_and(|p| p.is_empty() || !p.chars().all(|c| c.is_ascii_digit()))
-        {
-            let word = tail.find(|c: char| c.is_whitespace() || "\"'`".contains(c)).unwrap_or(tail.len());
-            end = if tail[..word].contains('@') { word } else { end };
-        }
-        match tail[..end].rfind('@') {
+        let end = tail.find(|c: char| c.is_whitespace() || "/?#\"'`".contains(c)).unwrap_or(tail.len());
+        // A password may hold what ends a host; then what stands behind the colon is no port.
+        let behind = tail[..end].rsplit_once(':').filter(|(host, _)| !host.contains('['));
+        let no_port = behind.is_some_and(|(_, port)| port.parse::<u16>().is_err());
+        let word = tail.find(char::is_whitespace).unwrap_or(tail.len());
+        let user = tail[..end].rfind('@').or_else(|| tail[..word].rfind('@').filter(|_| no_port));
+        match user {
             Some(n) => {
                 out.push_str("***");
                 rest = &tail[n..];
@@ -23,8 +25,22 @@ pub fn mask_secrets(text: &str) -> String {
             None => rest = tail,
         }
     }
-    out.push_str(rest);
-    named_values(&out)
+    out + rest
+}
+
+/// `user:password@host` without a scheme.
+fn addresses(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('@') {
+        let head = &rest[..at];
+        let start = head.rfind(|c: char| c.is_whitespace() || "/\"'`,;=(".contains(c)).map_or(0, |n| n + 1);
+        let secret = head.get(start..).is_some_and(|user| user.contains(':'));
+        out.push_str(if secret { &head[..start] } else { head });
+        out.push_str(if secret { "***@" } else { "@" });
+        rest = &rest[at + 1..];
+    }
+    out + rest
 }
 
 /// What ends a value.
@@ -67,6 +83,11 @@ mod tests {
             ("https://mes/in?line=7&token=geheim&x=1", "https://mes/in?line=7&token=***&x=1"),
             ("\"rtsp://u:p@ss@h/\"", "\"rtsp://***@h/\""),
             ("password=geheim, password_file=/etc/pw", "password=***, password_file=/etc/pw"),
+            ("rtsp://adm:pa/s?s#@10.0.0.5/a", "rtsp://***@10.0.0.5/a"),
+            ("http://host:80/a@b", "http://host:80/a@b"),
+            ("mqtt.host: `u:geheim@broker`: no", "mqtt.host: `***@broker`: no"),
+            ("tcp/u:geheim@host:7447", "tcp/***@host:7447"),
+            ("me@mail.example", "me@mail.example"),
             ("tcp/127.0.0.1:7447", "tcp/127.0.0.1:7447"),
             ("a=b", "a=b"),
             ("http://host/", "http://host/"),

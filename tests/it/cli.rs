@@ -273,7 +273,8 @@ fn a_full_disk_leaves_the_old_model_and_nothing_else() {
 fn configurations_are_checked_shown_and_described() {
     let manual = common::root().join("config/andon.toml");
     let s = said(&["config", "check", "--elsewhere", "-c", text(&manual)]);
-    assert_eq!((s.code, s.out.contains("fine, 1 camera")), (0, true), "{}", s.err);
+    let fine = cfg!(feature = "gst");
+    assert_eq!((s.code == 0, s.out.contains("fine, 1 camera")), (fine, fine), "{}", s.err);
     let s = said(&["config", "show", "-c", text(&manual)]);
     assert!(
         s.out.contains("[cameras.top]") && s.out.contains("enabled = false"),

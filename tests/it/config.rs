@@ -105,11 +105,13 @@ fn a_configuration_that_is_fine_says_what_was_understood() {
         "Modbus device 127.0.0.1:1502: 1 encoder, 1 input, 1 output\n",
         "ways out: none",
         "note: outputs.lamp: nothing uses it",
+        "note: cameras.top: it is set to 640x480, and its model learned 320x320",
     ] {
         assert!(told.out.contains(words), "`{words}` is not in {}", told.out);
     }
 }
 
+#[cfg(feature = "gst")]
 #[test]
 fn a_file_for_another_machine_is_checked_without_asking_this_one() {
     let (_dir, path) = written("[cameras.top]\npipeline = \"v4l2\"\nmodel = \"/var/lib/andon/part.andon\"\n");
@@ -284,6 +286,7 @@ fn the_start_has_a_line_for_each_camera_with_its_model_and_its_threshold() {
     assert!(far.contains("WARN") && far.contains("(configuration: 1000000.00, "), "{far}");
 }
 
+#[cfg(all(feature = "gst", feature = "zenoh", feature = "web", feature = "modbus", feature = "store"))]
 #[test]
 fn manual_and_examples_are_fine_for_the_machines_that_they_are_meant_for() {
     let mut files = vec![common::root().join("config/andon.toml")];

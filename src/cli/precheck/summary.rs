@@ -25,7 +25,7 @@ pub(in super::super) fn summary(c: &Config, models: &[Arc<Bundle>]) -> Vec<Strin
     lines.extend(parts(c));
     lines.extend(devices(c));
     lines.push(ways_out(c));
-    lines.extend(c.unused.iter().map(|line| format!("note: {line}")));
+    lines.extend(super::notes(c, models).iter().map(|line| format!("note: {line}")));
     lines
 }
 
