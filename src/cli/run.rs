@@ -10,7 +10,6 @@ use ulid::Ulid;
 use super::exit::{Exit, Failure};
 use super::sinks::{JsonLines, LogStats};
 use super::{camera, guard, output, plant, precheck, setup, sinks, wires};
-use crate::capture::CameraState;
 use crate::config::{self, Config, TriggerKind};
 use crate::model::bundle::Bundle;
 #[cfg(feature = "tensorrt")]
@@ -74,6 +73,8 @@ impl Run {
         let status = Status::new(each, names.lanes.iter().cloned());
         let metrics = Metrics::new(&names.cameras);
         names.machine = metrics.machine.clone();
+        let watched = status.clone();
+        metrics.watch(move || watched.line_state());
         watch_heat(names.machine.clone(), stop.clone())?;
         let _server = c.metrics.map(|a| Server::start(a, metrics.clone(), health(status.clone()))).transpose()?;
         let control: Arc<dyn Control> = Arc::new(LineControl {
@@ -257,12 +258,10 @@ fn watch_heat(machine: Machine, stop: Arc<AtomicBool>) -> std::io::Result<()> {
     std::thread::Builder::new().name("heat".to_owned()).spawn(watch).map(drop)
 }
 
-/// Healthy while every camera gives frames (or has played to its end).
+/// Healthy while every camera gives frames (or has played to its end) and no fault of the line lasts.
 pub(super) fn health(status: Arc<Status>) -> Health {
     Arc::new(move || {
-        let ill = |state| !matches!(state, CameraState::Running | CameraState::Ended);
-        let reasons = status.cameras.iter().filter(|c| ill(c.state()));
-        let reasons: Vec<String> = reasons.map(|c| format!("camera {} is {}", c.name, c.state().as_str())).collect();
+        let reasons = status.troubles();
         if reasons.is_empty() { Ok(()) } else { Err(reasons) }
     })
 }
