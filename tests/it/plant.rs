@@ -210,7 +210,7 @@ fn a_frozen_device_stops_the_line_and_the_parts_keep_their_verdicts() {
     let Some(device) = Peer::start("coil_device.py", &[&port.to_string(), "--watchdog", "60"]) else { return };
     let web = free_port();
     let plant = Plant::new("", &format!("{}[metrics]\nlisten = \"127.0.0.1:{web}\"\n", wires(port)));
-    let mut run = plant.run();
+    let mut run = Peer::spawn(plant.command().env("ANDON__METRICS__ENABLED", "true").stderr(Stdio::inherit()));
     assert!(run.wait(|v| v["schema"] == "andon.eject.v1"));
     assert_eq!(common::http(web, "/healthz"), "{\"healthy\":true}");
     signal(device.id(), "STOP");
