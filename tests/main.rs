@@ -44,6 +44,9 @@ mod field;
 #[cfg(all(feature = "rten", feature = "gst", feature = "modbus", feature = "mqtt", feature = "webhook"))]
 #[path = "it/plant.rs"]
 mod plant;
+#[cfg(all(feature = "rten", feature = "gst", feature = "modbus", feature = "mqtt", feature = "webhook"))]
+#[path = "it/delivery.rs"]
+mod delivery;
 #[cfg(all(
     feature = "opcua",
     feature = "rten",

@@ -1,5 +1,7 @@
 //! One build of a pipeline, from parsing to teardown.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use gst::prelude::*;
@@ -7,7 +9,8 @@ use gstreamer as gst;
 use gstreamer_app as gst_app;
 use gstreamer_video as gst_video;
 
-use super::{CaptureError, PipelineSpec, allow};
+use super::decoded::Decoders;
+use super::{CaptureError, PipelineSpec, allow, words};
 use crate::types::{Frame, FrameNo, Mono, PixelFormat, Pixels, Yuv, YuvMatrix};
 
 /// Frames that wait in the sink at most. Nothing is dropped here (`drop=false`): the capture thread only hands over and
@@ -21,6 +24,12 @@ pub(super) struct Live {
     pub pipeline: gst::Pipeline,
     sink: gst_app::AppSink,
     bus: gst::Bus,
+    /// Frames that decoders lose.
+    pub decoders: Decoders,
+    /// Says how the start went.
+    starting: Option<crossbeam_channel::Receiver<bool>>,
+    /// Stamp frames with their arrival: a recording has no other time.
+    by_arrival: bool,
     last_offset: Option<u64>,
     info: Option<(gst::Caps, gst_video::VideoInfo)>,
 }
@@ -34,7 +43,7 @@ pub(super) enum Heard {
 
 impl Live {
     /// Parses and checks; nothing has changed state yet.
-    pub fn build(spec: &PipelineSpec, also_allowed: &[String]) -> Result<Live, CaptureError> {
+    pub fn build(spec: &PipelineSpec, also_allowed: &[String], by_arrival: bool) -> Result<Live, CaptureError> {
         let pipeline = allow::parse(spec, also_allowed)?;
         let no_sink = || CaptureError::Parse {
             origin: spec.origin.clone(),
@@ -54,36 +63,80 @@ impl Live {
         let clock = gst::SystemClock::obtain();
         pipeline.use_clock(Some(&clock));
         let bus = pipeline.bus().ok_or_else(no_sink)?;
-        Ok(Live { pipeline, sink, bus, last_offset: None, info: None })
+        let decoders = Decoders::watch(&pipeline);
+        Ok(Live { pipeline, sink, bus, decoders, starting: None, by_arrival, last_offset: None, info: None })
     }
 
-    /// Starts to play; the reason when it cannot.
-    pub fn play(&self) -> Result<(), String> {
-        match self.pipeline.set_state(gst::State::Playing) {
-            Ok(_) => Ok(()),
-            // The state change itself says only that it failed; the reason is on the bus.
-            Err(e) => Err(match self.listen() {
-                Heard::Error(why) => why,
-                Heard::Nothing | Heard::Eos => e.to_string(),
-            }),
+    /// Begins to play, on a thread of its own: drivers are known to hang in their start, and whoever asked hangs with them.
+    ///
+    /// # Errors
+    /// No room for a thread.
+    pub fn play(&mut self, hanging: Arc<AtomicUsize>) -> Result<(), String> {
+        let (done, finished) = crossbeam_channel::bounded::<bool>(1);
+        let pipeline = self.pipeline.clone();
+        let start = move || {
+            hanging.fetch_add(1, Relaxed);
+            let played = pipeline.set_state(gst::State::Playing).is_ok();
+            hanging.fetch_sub(1, Relaxed);
+            if done.send(played).is_err() {
+                tracing::debug!(played, "a start ended after it was given up");
+            }
+        };
+        std::thread::Builder::new()
+            .name("gst-up".to_owned())
+            .spawn(start)
+            .map_err(|e| format!("cannot start a thread: {e}"))?;
+        self.starting = Some(finished);
+        Ok(())
+    }
+
+    /// Waits until `until` for the start to end: `None` if it has not, and the reason if it failed.
+    pub fn started(&mut self, until: Mono) -> Option<Result<(), String>> {
+        let Some(finished) = &self.starting else { return Some(Ok(())) };
+        match finished.recv_timeout(until.since(Mono::now())) {
+            Err(crossbeam_channel::RecvTimeoutError::Timeout) => return None,
+            Ok(true) => {
+                self.starting = None;
+                return Some(Ok(()));
+            }
+            Ok(false) | Err(crossbeam_channel::RecvTimeoutError::Disconnected) => self.starting = None,
         }
+        // The state change itself says only that it failed; the reason is on the bus.
+        Some(Err(match self.listen(Duration::ZERO) {
+            Heard::Error(why) => why,
+            Heard::Nothing | Heard::Eos => {
+                let which = self.cannot_start().unwrap_or_else(|| "an element".to_owned());
+                format!("{which} cannot start and does not say why; are its size, format and frame rate right?")
+            }
+        }))
     }
 
-    /// Looks at the bus without waiting.
-    pub fn listen(&self) -> Heard {
+    /// The element whose state did not change, with what it reads.
+    fn cannot_start(&self) -> Option<String> {
+        let mut elements = self.pipeline.iterate_recurse().into_iter().flatten();
+        let failed = |e: &gst::Element| !e.is::<gst::Bin>() && e.state(gst::ClockTime::ZERO).0.is_err();
+        elements.find(failed).map(|e| words::element(e.upcast_ref()))
+    }
+
+    /// What the bus says, waiting at most `wait` for the first word.
+    pub fn listen(&self, wait: Duration) -> Heard {
         use gst::MessageView;
-        while let Some(message) = self.bus.pop() {
+        let kinds = [gst::MessageType::Eos, gst::MessageType::Error, gst::MessageType::Warning];
+        let next = |wait: Duration| match gst::ClockTime::try_from(wait) {
+            Ok(wait) if wait > gst::ClockTime::ZERO => self.bus.timed_pop_filtered(wait, &kinds),
+            _ => self.bus.pop_filtered(&kinds),
+        };
+        let (mut heard, mut wait) = (Heard::Nothing, wait);
+        // An error counts whether it comes before or after the end of the stream.
+        while let Some(message) = next(std::mem::take(&mut wait)) {
             match message.view() {
-                MessageView::Eos(_) => return Heard::Eos,
-                MessageView::Error(e) => {
-                    let source = e.src().map(|s| s.name().to_string()).unwrap_or_default();
-                    return Heard::Error(format!("{source}: {}", e.error().message().trim()));
-                }
-                MessageView::Warning(w) => tracing::debug!("{}", w.error()),
+                MessageView::Eos(_) => heard = Heard::Eos,
+                MessageView::Error(e) => return Heard::Error(words::error(e)),
+                MessageView::Warning(w) => tracing::debug!("{}", words::warning(w)),
                 _ => {}
             }
         }
-        Heard::Nothing
+        heard
     }
 
     /// The next sample within `wait`.
@@ -128,6 +181,9 @@ impl Live {
 
     /// Base time + PTS, if that is a sensible time for a frame that just arrived.
     fn captured(&self, pts: Option<gst::ClockTime>, now: Mono) -> Mono {
+        if self.by_arrival {
+            return now;
+        }
         let stamp = pts.zip(self.pipeline.base_time()).map(|(pts, base)| Mono(base.nseconds() + pts.nseconds()));
         stamp.filter(|t| *t <= now && now.since(*t) < Duration::from_secs(5)).unwrap_or(now)
     }
@@ -149,15 +205,18 @@ impl Live {
     }
 
     /// Stops and frees the pipeline, waiting no longer than two seconds for its drivers.
-    pub fn tear_down(self) {
+    /// `hanging` counts those that have not ended.
+    pub fn tear_down(self, hanging: &Arc<AtomicUsize>) {
         let (done, finished) = crossbeam_channel::bounded::<()>(1);
-        let pipeline = self.pipeline.clone();
+        let (pipeline, hanging) = (self.pipeline.clone(), hanging.clone());
         drop(self);
         let helper = std::thread::Builder::new().name("gst-down".to_owned()).spawn(move || {
+            hanging.fetch_add(1, Relaxed);
             if pipeline.set_state(gst::State::Null).is_err() {
                 tracing::warn!("a pipeline did not stop cleanly");
             }
             drop(pipeline);
+            hanging.fetch_sub(1, Relaxed);
             drop(done);
         });
         match helper {

@@ -7,11 +7,15 @@ mod template;
 #[cfg(feature = "gst")]
 mod allow;
 #[cfg(feature = "gst")]
+mod decoded;
+#[cfg(feature = "gst")]
 mod feed;
 #[cfg(feature = "gst")]
 mod gst;
 #[cfg(feature = "gst")]
 mod live;
+#[cfg(feature = "gst")]
+mod words;
 
 use thiserror::Error;
 
@@ -35,7 +39,7 @@ pub use template::{PipelineSpec, TemplateError, built_in_pipelines};
 pub enum Next {
     /// A frame; its number is still 0, the capture stage numbers it.
     Frame(Frame),
-    /// The camera numbered `missed` frames that never arrived.
+    /// `missed` frames never arrived: the camera numbered them, or a decoder took them and gave nothing.
     Gap {
         /// How many.
         missed: u64,
@@ -90,6 +94,16 @@ pub trait Source: Send {
 
     /// Why it was last rebuilt.
     fn last_problem(&self) -> Option<&str>;
+
+    /// Whether it is a recording that is played once: its frames may wait for the inspector, and none is left out for a newer one.
+    fn is_recording(&self) -> bool {
+        false
+    }
+
+    /// Why the recording ended before its end; asked once, after [`Next::End`].
+    fn broken(&mut self) -> Option<CaptureError> {
+        None
+    }
 }
 
 /// What no retry can mend.
@@ -123,6 +137,16 @@ pub enum CaptureError {
     Parse {
         /// Pipeline file.
         origin: String,
+        /// GStreamer's words.
+        why: String,
+    },
+    /// A recording that cannot be played to its end.
+    #[error("{origin}: the recording broke after {frames} frames: {why}")]
+    Broken {
+        /// Pipeline file.
+        origin: String,
+        /// Frames that came before, missing ones included.
+        frames: u64,
         /// GStreamer's words.
         why: String,
     },

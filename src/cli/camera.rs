@@ -18,7 +18,10 @@ mod with_gst {
         let spec = PipelineSpec::load(&camera.pipeline, &camera.vars)?;
         let options = GstOptions {
             allow_elements: allow_elements.to_vec(),
+            name: camera.name.clone(),
             end_at_eos: camera.on_eos == OnEos::End,
+            silence: camera.silence,
+            first_frame: camera.start_timeout,
             ..GstOptions::default()
         };
         Ok(Box::new(GstSource::new(spec, options)?))
@@ -35,7 +38,7 @@ mod with_gst {
     /// The conveyor's camera: real GStreamer, pictures from the program.
     pub fn simulated(conveyor: Conveyor, belt: LiveBelt, limit: Option<u64>) -> Result<Box<dyn Source>, CaptureError> {
         let spec = PipelineSpec::load("simulator", &BTreeMap::new())?;
-        let options = GstOptions { end_at_eos: true, ..GstOptions::default() };
+        let options = GstOptions { name: "flange".to_owned(), end_at_eos: true, ..GstOptions::default() };
         let painter = ConveyorPainter { conveyor, rate: belt.rate, limit };
         Ok(Box::new(GstSource::new(spec, options)?.with_feed(Feed::new(Box::new(painter), belt.start))))
     }

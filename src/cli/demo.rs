@@ -104,10 +104,11 @@ impl Demo {
             boot: Ulid::generate(),
             clock: Default::default(),
             machine: Default::default(),
+            delivery: Default::default(),
         };
         let status = Status::new([("sim".to_owned(), active.clone())], names.lanes.iter().cloned());
         let metrics = Metrics::new(&names.cameras);
-        let (health, watched) = (run::health(status.clone()), status.clone());
+        let (health, watched) = (run::health(status.clone(), metrics.delivery.clone()), status.clone());
         metrics.watch(move || watched.line_state());
         let server = settings.config.metrics.and_then(|a| Server::start(a, metrics.clone(), health).ok());
         let control = Arc::new(LineControl {

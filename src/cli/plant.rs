@@ -86,7 +86,7 @@ fn store(c: &Config, names: &Names, sinks: &mut Vec<Box<dyn Sink>>) -> Result<Fo
     let options = StoreOptions { path: path.clone(), max_rows, max_bytes };
     sinks.push(Box::new(StoreSink::start(options, names.clone()).map_err(Failure::config)?));
     forwarders.mqtt(c, names, &path)?;
-    forwarders.webhook(c, &path)?;
+    forwarders.webhook(c, names, &path)?;
     Ok(forwarders)
 }
 
@@ -111,10 +111,11 @@ impl Forwarders {
             kinds: kinds.clone(),
             rejects_only: m.rejects_only,
             status_topic: format!("{}/status", names.station_key()),
+            boot: names.boot.to_string(),
         };
-        let outbox = outbox(path, "mqtt", &kinds, m.rejects_only)?;
+        let outbox = outbox(path, "mqtt", &kinds, m.rejects_only, names)?;
         let refused = |why: String| Failure::config(anyhow::anyhow!("{why}"));
-        self.mqtt = Some(MqttForwarder::start(settings, outbox).map_err(refused)?);
+        self.mqtt = Some(MqttForwarder::start(settings, outbox, names.delivery.clone()).map_err(refused)?);
         Ok(())
     }
 
@@ -124,18 +125,18 @@ impl Forwarders {
     }
 
     #[cfg(feature = "webhook")]
-    fn webhook(&mut self, c: &Config, path: &std::path::Path) -> Result<(), Failure> {
+    fn webhook(&mut self, c: &Config, names: &Names, path: &std::path::Path) -> Result<(), Failure> {
         use crate::publish::plant::{WebhookForwarder, WebhookSettings};
         let Some(w) = &c.plant.webhook else { return Ok(()) };
         let token = w.token_file.as_ref().map(|f| secret(f, "webhook.token_file")).transpose()?;
         let kinds: Vec<String> = w.records.iter().map(|k| k.as_str().to_owned()).collect();
-        let outbox = outbox(path, "webhook", &kinds, w.rejects_only)?;
+        let outbox = outbox(path, "webhook", &kinds, w.rejects_only, names)?;
         self.webhook = Some(WebhookForwarder::start(WebhookSettings { url: w.url.clone(), token }, outbox)?);
         Ok(())
     }
 
     #[cfg(not(feature = "webhook"))]
-    fn webhook(&mut self, c: &Config, _: &std::path::Path) -> Result<(), Failure> {
+    fn webhook(&mut self, c: &Config, _: &Names, _: &std::path::Path) -> Result<(), Failure> {
         if c.plant.webhook.is_some() { Err(not_built("webhook", "webhook")) } else { Ok(()) }
     }
 }
@@ -146,8 +147,9 @@ fn outbox(
     name: &str,
     kinds: &[String],
     rejects_only: bool,
+    names: &Names,
 ) -> Result<crate::publish::store::Outbox, Failure> {
-    crate::publish::store::Outbox::open(path, name, kinds, rejects_only).map_err(Failure::config)
+    crate::publish::store::Outbox::open(path, name, kinds, rejects_only, &names.delivery).map_err(Failure::config)
 }
 
 /// The first line of a file.

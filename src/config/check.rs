@@ -7,6 +7,7 @@ use super::filter::check_filter;
 use super::parts::{self, Parts};
 use super::plant::{self, Plant};
 use super::raw::{FrameSize, OnEos, Raw, RawCamera};
+use super::raw_line::TriggerKind;
 use super::twice;
 use crate::capture::Presence;
 use crate::model::engine::{CardOptions, EngineOptions, processors, threads_fit};
@@ -65,6 +66,10 @@ pub struct Camera {
     pub frame_size: FrameSize,
     /// Meaning of the end of the stream.
     pub on_eos: OnEos,
+    /// Silence that is a fault of the camera, if any is.
+    pub silence: Option<Duration>,
+    /// How long a start may take.
+    pub start_timeout: Duration,
     /// A band that says whether a part is there.
     pub presence: Option<Presence>,
 }
@@ -80,7 +85,8 @@ impl Config {
         if raw.cameras.len() > CameraId::MAX {
             wrong.push(format!("cameras: {} given; one box takes at most {}", raw.cameras.len(), CameraId::MAX));
         }
-        let cameras = raw.cameras.iter().map(|(name, c)| check_camera(name, c, base, &mut wrong)).collect();
+        let cameras =
+            raw.cameras.iter().map(|(name, c)| check_camera(name, c, raw.parts.trigger, base, &mut wrong)).collect();
         let metrics = match raw.metrics.listen.parse::<SocketAddr>() {
             Ok(address) => raw.metrics.enabled.then_some(address),
             Err(_) => {
@@ -140,13 +146,27 @@ impl Config {
     }
 }
 
-fn check_camera(name: &str, raw: &RawCamera, base: &Path, wrong: &mut Vec<String>) -> Camera {
+fn check_camera(name: &str, raw: &RawCamera, trigger: TriggerKind, base: &Path, wrong: &mut Vec<String>) -> Camera {
     check_name(&format!("cameras.{name}"), name, wrong);
     if raw.pipeline.is_empty() {
         wrong.push(format!("cameras.{name}.pipeline: empty; give a built-in name such as `v4l2`, or a file"));
     }
     if !(1..=60_000).contains(&raw.deadline_ms) {
         wrong.push(format!("cameras.{name}.deadline_ms: {} is not in 1..=60000", raw.deadline_ms));
+    }
+    let silence = match (raw.silence_ms, trigger) {
+        (Some(0), _) => None,
+        (Some(ms), _) => Some(ms),
+        (None, TriggerKind::FreeRun) => Some(250),
+        // Frames come when parts do; a trigger without a frame is the fault.
+        (None, TriggerKind::Sensor | TriggerKind::Message) => None,
+    };
+    for (key, ms, range) in
+        [("silence_ms", silence.unwrap_or(1), 1..=3_600_000), ("start_timeout_ms", raw.start_timeout_ms, 100..=600_000)]
+    {
+        if !range.contains(&ms) {
+            wrong.push(format!("cameras.{name}.{key}: {ms} is not in {}..={}", range.start(), range.end()));
+        }
     }
     let presence = raw.presence.map(|p| {
         let inside = p.x >= 0.0 && p.y >= 0.0 && p.width > 0.0 && p.height > 0.0;
@@ -180,6 +200,8 @@ fn check_camera(name: &str, raw: &RawCamera, base: &Path, wrong: &mut Vec<String
         threshold_unsafe: raw.threshold_unsafe,
         frame_size: raw.frame_size,
         on_eos: raw.on_eos,
+        silence: silence.map(Duration::from_millis),
+        start_timeout: Duration::from_millis(raw.start_timeout_ms),
         presence,
     }
 }

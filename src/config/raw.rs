@@ -109,6 +109,13 @@ pub struct RawCamera {
     /// What the end of the stream means.
     #[serde(default)]
     pub on_eos: OnEos,
+    /// Milliseconds without a frame (and three frame periods at least) that are a fault of the camera; 0 for never. Without it, 250 in
+    /// free run, and never where parts are triggered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub silence_ms: Option<u64>,
+    /// A start takes so many milliseconds at most; where silence is a fault, the first frame comes within it.
+    #[serde(default = "default_start_timeout_ms")]
+    pub start_timeout_ms: u64,
     /// A band of the picture that says whether a part is there; without it, every frame counts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub presence: Option<RawPresence>,
@@ -138,6 +145,10 @@ pub struct RawPresence {
 
 fn default_hysteresis() -> f32 {
     10.0
+}
+
+fn default_start_timeout_ms() -> u64 {
+    10_000
 }
 
 fn default_deadline_ms() -> u64 {

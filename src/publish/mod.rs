@@ -52,7 +52,7 @@ pub struct MapRecord {
 pub enum Offer {
     /// It has it.
     Taken,
-    /// It could not take it now; counted.
+    /// It could not take it now. The publish stage counts it under the sink's name.
     Shed,
     /// It does not want records of this kind now.
     Ignored,

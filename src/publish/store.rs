@@ -1,18 +1,20 @@
 //! History and outbox in one SQLite file: every record but the statistics is a row; each way out has a cursor behind which
-//! everything was taken. A thread of its own writes in batches; readers have connections of their own (write-ahead log).
+//! everything was taken or set aside. A thread of its own writes in batches; readers have connections of their own (write-ahead log).
+
+mod outbox;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, ErrorCode, params};
 use thiserror::Error;
 
+pub use self::outbox::{Outbox, Outgoing};
 use super::wire::{self, Kind, Names};
 use super::{Offer, Record, Sink};
-use crate::types::{Mono, Outcome};
+use crate::types::{Delivery, Mono, Outcome};
 
 /// Where the file is and how large it may grow.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,10 +29,41 @@ pub struct StoreOptions {
 
 /// The file cannot be used.
 #[derive(Debug, Error)]
-#[error("history file {path}: {source}; is its folder there and writable?")]
+#[error("history file {path}: {source}; {hint}")]
 pub struct StoreError {
     path: PathBuf,
     source: rusqlite::Error,
+    hint: String,
+}
+
+impl StoreError {
+    fn new(path: &Path, source: rusqlite::Error) -> StoreError {
+        let hint = hint(path, &source);
+        StoreError { path: path.to_owned(), source, hint }
+    }
+}
+
+/// What is most likely wrong, and what to do about it.
+fn hint(path: &Path, error: &rusqlite::Error) -> String {
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    match error.sqlite_error_code() {
+        _ if !folder.is_dir() => {
+            format!("the folder {} does not exist: make it, or change store.path", folder.display())
+        }
+        _ if path.is_dir() => "this is a folder; store.path names a file".to_owned(),
+        Some(ErrorCode::DiskFull) => "the disk is full: free some space, or lower store.max_mb".to_owned(),
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+            "another program holds it: close it, or give this one a store.path of its own".to_owned()
+        }
+        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
+            "this is no intact SQLite file: move it away, and a new one is made at the next start".to_owned()
+        }
+        Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
+            format!("may this user write the file and its folder {}?", folder.display())
+        }
+        Some(ErrorCode::SystemIoFailure) => "the disk cannot be read or written, or is full".to_owned(),
+        _ => "is the file writable, and its folder?".to_owned(),
+    }
 }
 
 /// Rows that wait for the writer: over a minute at 60 parts/s.
@@ -39,6 +72,8 @@ const WAITING: usize = 8192;
 const BATCH: Duration = Duration::from_millis(20);
 /// Rows in one transaction at most.
 const BATCH_ROWS: usize = 500;
+/// How often it is said that records are removed unsent.
+const TELL_UNSENT: Duration = Duration::from_secs(60);
 /// How often old rows are looked for.
 const SWEEP: Duration = Duration::from_secs(5);
 
@@ -54,7 +89,6 @@ pub struct StoreSink {
     names: Names,
     to: Option<Sender<Row>>,
     writer: Option<std::thread::JoinHandle<()>>,
-    lost: Arc<AtomicU64>,
 }
 
 impl StoreSink {
@@ -65,19 +99,18 @@ impl StoreSink {
     pub fn start(options: StoreOptions, names: Names) -> Result<StoreSink, StoreError> {
         let mut connection = open(&options.path)?;
         let (to, rows) = bounded(WAITING);
-        let lost = Arc::new(AtomicU64::new(0));
-        let uncounted = lost.clone();
+        let delivery = names.delivery.clone();
         let writer = std::thread::Builder::new()
             .name("store".to_owned())
-            .spawn(move || write(&mut connection, &options, &rows, &uncounted))
+            .spawn(move || write(&mut connection, &options, &rows, &delivery))
             .inspect_err(|e| tracing::error!("the history's thread cannot start: {e}"))
             .ok();
-        Ok(StoreSink { names, to: Some(to), writer, lost })
+        Ok(StoreSink { names, to: Some(to), writer })
     }
 
     /// Records that could not be written since the start: the disk was full, or too slow for too long.
     pub fn lost(&self) -> u64 {
-        self.lost.load(Relaxed)
+        self.names.delivery.history_lost()
     }
 }
 
@@ -101,7 +134,7 @@ impl Sink for StoreSink {
         if to.try_send(row).is_ok() {
             return Offer::Taken;
         }
-        self.lost.fetch_add(1, Relaxed);
+        self.names.delivery.lose_history(1);
         Offer::Shed
     }
 
@@ -125,7 +158,7 @@ impl Drop for StoreSink {
 }
 
 fn open(path: &Path) -> Result<Connection, StoreError> {
-    let failed = |source| StoreError { path: path.to_owned(), source };
+    let failed = |source| StoreError::new(path, source);
     let connection = Connection::open(path).map_err(failed)?;
     let prepare = || -> rusqlite::Result<()> {
         connection.busy_timeout(Duration::from_secs(2))?;
@@ -135,16 +168,20 @@ fn open(path: &Path) -> Result<Connection, StoreError> {
         connection.execute_batch(
             "CREATE TABLE IF NOT EXISTS record (id INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL, kind TEXT NOT NULL,
                  pass INTEGER NOT NULL, json BLOB NOT NULL);
-             CREATE TABLE IF NOT EXISTS cursor (name TEXT PRIMARY KEY, last INTEGER NOT NULL);",
+             CREATE TABLE IF NOT EXISTS cursor (name TEXT PRIMARY KEY, last INTEGER NOT NULL);
+             CREATE TABLE IF NOT EXISTS way (name TEXT PRIMARY KEY, kinds TEXT NOT NULL, rejects_only INTEGER NOT NULL);
+             CREATE TABLE IF NOT EXISTS refused (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL,
+                 record INTEGER NOT NULL, bytes INTEGER NOT NULL, why TEXT NOT NULL, at TEXT NOT NULL);",
         )
     };
     prepare().map_err(failed)?;
     Ok(connection)
 }
 
-fn write(connection: &mut Connection, options: &StoreOptions, rows: &Receiver<Row>, lost: &AtomicU64) {
+fn write(connection: &mut Connection, options: &StoreOptions, rows: &Receiver<Row>, delivery: &Delivery) {
     let mut batch: Vec<Row> = Vec::with_capacity(BATCH_ROWS);
-    let (mut sweep_at, mut told) = (Mono::now(), false);
+    let counts = delivery.sink("store");
+    let (mut sweep_at, mut lost_since, mut unsent_told) = (Mono::now(), 0, None);
     loop {
         match rows.recv_timeout(Duration::from_millis(200)) {
             Ok(row) => {
@@ -160,20 +197,40 @@ fn write(connection: &mut Connection, options: &StoreOptions, rows: &Receiver<Ro
         }
         if !batch.is_empty() {
             match insert(connection, &batch) {
-                Ok(()) => told = false,
-                Err(e) => {
-                    lost.fetch_add(batch.len() as u64, Relaxed);
-                    if !std::mem::replace(&mut told, true) {
-                        tracing::error!("the history cannot be written, records are lost until it can: {e}");
+                Ok(()) => {
+                    if lost_since > 0 {
+                        tracing::info!("the history is written again; {lost_since} records were lost meanwhile");
+                        counts.set_fault(None);
                     }
+                    lost_since = 0;
+                }
+                Err(e) => {
+                    let lost = batch.len() as u64;
+                    delivery.lose_history(lost);
+                    if lost_since == 0 {
+                        let error = StoreError::new(&options.path, e);
+                        tracing::error!("{error}; records are lost until it can be written");
+                        counts.set_fault(Some(error.to_string()));
+                    }
+                    lost_since += lost;
                 }
             }
             batch.clear();
         }
-        if Mono::now() >= sweep_at {
-            sweep_at = Mono::now() + SWEEP;
-            if let Err(e) = sweep(connection, options) {
-                tracing::warn!("old history cannot be removed: {e}");
+        let now = Mono::now();
+        if now >= sweep_at {
+            sweep_at = now + SWEEP;
+            match sweep(connection, options, delivery) {
+                Ok(unsent) if !unsent.is_empty() && unsent_told.is_none_or(|at| now.since(at) >= TELL_UNSENT) => {
+                    unsent_told = Some(now);
+                    tracing::error!(
+                        "records are removed from the history before they were sent, because it is full (store.max_rows, \
+                         store.max_mb); so far: {}",
+                        unsent.join(", ")
+                    );
+                }
+                Ok(_) => {}
+                Err(e) => tracing::warn!("old history cannot be removed: {e}"),
             }
         }
     }
@@ -191,96 +248,34 @@ fn insert(connection: &mut Connection, batch: &[Row]) -> rusqlite::Result<()> {
     transaction.commit()
 }
 
-/// Removes the oldest rows over the limits.
-fn sweep(connection: &Connection, options: &StoreOptions) -> rusqlite::Result<()> {
+/// Removes the oldest rows over the limits. Names the ways out that had not sent them, each with the number of its records lost so.
+fn sweep(connection: &Connection, options: &StoreOptions, delivery: &Delivery) -> rusqlite::Result<Vec<String>> {
+    let id = |sql: &str| connection.query_row(sql, [], |r| r.get::<_, Option<i64>>(0)).map(Option::unwrap_or_default);
     let keep = i64::try_from(options.max_rows).unwrap_or(i64::MAX);
-    connection.execute("DELETE FROM record WHERE id <= (SELECT max(id) FROM record) - ?1", [keep])?;
+    let mut unsent = remove(connection, id("SELECT max(id) FROM record")?.saturating_sub(keep), delivery)?;
     let page = |name: &str| connection.pragma_query_value(None, name, |r| r.get::<_, i64>(0));
     let used = (page("page_count")? - page("freelist_count")?) * page("page_size")?;
     if used > i64::try_from(options.max_bytes).unwrap_or(i64::MAX) {
-        connection
-            .execute("DELETE FROM record WHERE id <= (SELECT min(id) + (max(id) - min(id)) / 10 FROM record)", [])?;
+        let tenth = id("SELECT min(id) + (max(id) - min(id)) / 10 FROM record")?;
+        unsent.extend(remove(connection, tenth, delivery)?);
     }
-    Ok(())
+    Ok(unsent)
 }
 
-/// A row on its way out.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Outgoing {
-    /// Its number; grows.
-    pub id: i64,
-    /// Key or topic.
-    pub key: String,
-    /// The JSON as it was written.
-    pub json: Vec<u8>,
-}
-
-/// What one way out has still to take.
-#[derive(Debug)]
-pub struct Outbox {
-    connection: Connection,
-    name: String,
-    kinds: Vec<String>,
-    rejects_only: bool,
-    path: PathBuf,
-}
-
-impl Outbox {
-    /// The outbox of the way `name`, for these kinds of records; of verdicts and parts only those that did not pass, if
-    /// asked. A new way begins with what comes from now on.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn open(path: &Path, name: &str, kinds: &[String], rejects_only: bool) -> Result<Outbox, StoreError> {
-        let connection = open(path)?;
-        let begin = "INSERT OR IGNORE INTO cursor (name, last) SELECT ?1, coalesce(max(id), 0) FROM record";
-        let outbox =
-            Outbox { connection, name: name.to_owned(), kinds: kinds.to_vec(), rejects_only, path: path.to_owned() };
-        outbox.connection.execute(begin, [name]).map_err(|e| outbox.failed(e))?;
-        Ok(outbox)
+/// Removes the rows up to this one. Those that a way out has still to send are lost to its peer, and counted as shed there.
+fn remove(connection: &Connection, up_to: i64, delivery: &Delivery) -> rusqlite::Result<Vec<String>> {
+    let mut lost = Vec::new();
+    for way in delivery.sinks().into_iter().filter(|s| s.waiting.is_some()) {
+        let unsent = "SELECT count(*) FROM cursor c JOIN way w ON w.name = c.name JOIN record r ON r.id > c.last
+             WHERE c.name = ?1 AND r.id <= ?2 AND instr(w.kinds, ',' || r.kind || ',') > 0 AND (r.pass = 0 OR w.rejects_only = 0)";
+        let unsent: i64 = connection.query_row(unsent, params![way.sink, up_to], |r| r.get(0))?;
+        if let Ok(unsent @ 1..) = u64::try_from(unsent) {
+            let before = delivery.sink(&way.sink).shed.fetch_add(unsent, Relaxed);
+            lost.push(format!("{} {}", way.sink, before + unsent));
+        }
     }
-
-    /// The next rows behind `after` (or behind the cursor), oldest first, at most `limit`.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn next(&self, after: Option<i64>, limit: usize) -> Result<Vec<Outgoing>, StoreError> {
-        let read = || -> rusqlite::Result<Vec<Outgoing>> {
-            let last = match after {
-                Some(id) => id,
-                None => self.last()?,
-            };
-            let mut statement = self.connection.prepare_cached(
-                "SELECT id, key, json FROM record WHERE id > ?1 AND instr(?2, ',' || kind || ',') > 0
-                 AND (pass = 0 OR ?3 = 0) ORDER BY id LIMIT ?4",
-            )?;
-            let kinds = format!(",{},", self.kinds.join(","));
-            let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-            let rows = statement.query_map(params![last, kinds, self.rejects_only, limit], |r| {
-                Ok(Outgoing { id: r.get(0)?, key: r.get(1)?, json: r.get(2)? })
-            })?;
-            rows.collect()
-        };
-        read().map_err(|e| self.failed(e))
-    }
-
-    /// Everything up to `id` was taken.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn taken(&self, id: i64) -> Result<(), StoreError> {
-        let sql = "UPDATE cursor SET last = max(last, ?2) WHERE name = ?1";
-        self.connection.execute(sql, params![self.name, id]).map(|_| ()).map_err(|e| self.failed(e))
-    }
-
-    fn last(&self) -> rusqlite::Result<i64> {
-        let sql = "SELECT last FROM cursor WHERE name = ?1";
-        Ok(self.connection.query_row(sql, [&self.name], |r| r.get(0)).optional()?.unwrap_or(0))
-    }
-
-    fn failed(&self, source: rusqlite::Error) -> StoreError {
-        StoreError { path: self.path.clone(), source }
-    }
+    connection.execute("DELETE FROM record WHERE id <= ?1", [up_to])?;
+    Ok(lost)
 }
 
 #[cfg(test)]

@@ -12,10 +12,10 @@ use serde::Serialize;
 use ulid::Ulid;
 
 use super::Record;
-use crate::types::{CameraId, Machine, Mono, Region, Seq, Verdict, WallClock};
+use crate::types::{CameraId, Delivery, Machine, Mono, Region, Seq, Verdict, WallClock};
 
 pub use events::{EJECT_SCHEMA, EVENT_SCHEMA, EjectRecord, EventRecord, PART_SCHEMA, PartRecord, eject, event, part};
-pub use stats::{LatencyUs, MarginUs, ShedRecord, StatsRecord, stats};
+pub use stats::{LatencyUs, MarginUs, ShedRecord, SinkRecord, StatsRecord, stats};
 
 /// Schema name of a verdict, and its Zenoh encoding.
 pub const VERDICT_SCHEMA: &str = "andon.verdict.v1";
@@ -45,6 +45,8 @@ pub struct Names {
     pub clock: SharedClock,
     /// Temperatures and clocks, as they were read last.
     pub machine: Machine,
+    /// What became of the records, by sink.
+    pub delivery: Delivery,
 }
 
 /// One pair of clocks for all ways out, so that a record has the same UTC stamps wherever it goes.

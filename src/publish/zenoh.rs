@@ -4,7 +4,9 @@
 //! uses `CongestionControl::Block`: one frozen subscriber would stall it for seconds. Lost verdicts are made good by the
 //! publisher's cache and the subscriber's recovery instead (zenoh-ext's advanced publisher).
 
+mod control;
 mod session;
+mod twins;
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};

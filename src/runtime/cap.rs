@@ -67,7 +67,7 @@ impl Cap {
             }
         }
         self.status.cameras[self.camera.index()].set_state(CameraState::Ended);
-        Ok(())
+        self.source.broken().map_or(Ok(()), Err)
     }
 
     /// Whether the frame is offered: a part has just come into the band. A frame that cannot be read may hold one.
@@ -78,6 +78,13 @@ impl Cap {
     }
 
     fn admit(&mut self, mut frame: Frame, number: &mut FrameNo, owed: &mut u64) {
+        // A recording can wait for the inspector, a camera cannot.
+        while self.source.is_recording() && !self.frames.has_room() && !self.stop.load(Relaxed) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        if self.source.is_recording() {
+            frame.t_capture = Mono::now();
+        }
         frame.number = *number;
         number.0 += 1;
         let announced = self.tell(PartEvent::Frame {

@@ -158,7 +158,7 @@ impl Line {
             ready.push((camera, made.detector));
         }
 
-        let publish = Publish { records: records_rx, maps: maps_rx, sinks, status: status.clone() };
+        let publish = Publish::new(records_rx, maps_rx, sinks, status.clone(), &metrics.delivery);
         let publish = spawn("pub", move || publish.run())?;
         let latency = ready.iter().map(|_| LatencyHistogram::new()).collect();
         let office = Office { records: records_tx, status: status.clone(), metrics, latency };
@@ -254,15 +254,20 @@ impl Line {
     /// # Errors
     /// The failure that ended the line. Call [`Line::finish`] in any case.
     pub fn wait(&self, stop: &AtomicBool) -> Result<(), LineError> {
+        // A recording that breaks ends only itself: the others are played to their end.
+        let mut broken = None;
         loop {
             match self.failures.recv_timeout(Duration::from_millis(20)) {
+                Ok(failure @ LineError::Capture { source: CaptureError::Broken { .. }, .. }) => {
+                    broken.get_or_insert(failure);
+                }
                 Ok(failure) => return Err(failure),
                 // Disconnected: every stage that could fail has ended well.
-                Err(crossbeam_channel::RecvTimeoutError::Disconnected) => return Ok(()),
+                Err(crossbeam_channel::RecvTimeoutError::Disconnected) => return broken.map_or(Ok(()), Err),
                 Err(crossbeam_channel::RecvTimeoutError::Timeout) => {}
             }
             if stop.load(Relaxed) || self.cap.iter().all(Joined::is_done) {
-                return self.failures.try_recv().map_or(Ok(()), Err);
+                return self.failures.try_recv().ok().or(broken).map_or(Ok(()), Err);
             }
             for (stage, joined) in [("decide", &self.decide), ("pub", &self.publish)] {
                 if joined.as_ref().is_some_and(Joined::is_done) && !self.cap.iter().all(Joined::is_done) {

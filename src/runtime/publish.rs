@@ -8,7 +8,8 @@ use crossbeam_channel::{Receiver, RecvTimeoutError};
 
 use super::queue::Woken;
 use super::status::Status;
-use crate::publish::{MapRecord, Record, Sink};
+use crate::publish::{MapRecord, Offer, Record, Sink};
+use crate::types::{Delivery, SinkCounts};
 
 /// How often the sinks are asked whether they want maps while nothing comes.
 const TICK: Duration = Duration::from_millis(50);
@@ -16,15 +17,31 @@ const TICK: Duration = Duration::from_millis(50);
 pub(super) struct Publish {
     pub records: Woken<Record>,
     pub maps: Receiver<MapRecord>,
-    pub sinks: Vec<Box<dyn Sink>>,
+    /// Each with its counters.
+    pub sinks: Vec<(Box<dyn Sink>, Arc<SinkCounts>)>,
     pub status: Arc<Status>,
 }
 
 impl Publish {
+    /// The stage for these sinks; what each takes and sheds is counted in `delivery` under its name.
+    pub fn new(
+        records: Woken<Record>,
+        maps: Receiver<MapRecord>,
+        sinks: Vec<Box<dyn Sink>>,
+        status: Arc<Status>,
+        delivery: &Delivery,
+    ) -> Publish {
+        let counted = |sink: Box<dyn Sink>| {
+            let counts = delivery.sink(sink.name());
+            (sink, counts)
+        };
+        Publish { records, maps, sinks: sinks.into_iter().map(counted).collect(), status }
+    }
+
     /// Runs until decide is gone and everything that it sent was offered.
     pub fn run(mut self) {
         loop {
-            let wanted = self.sinks.iter().any(|s| s.wants_maps());
+            let wanted = self.sinks.iter().any(|(s, _)| s.wants_maps());
             self.status.maps_wanted.store(wanted, Relaxed);
             match self.records.recv_timeout(TICK) {
                 Ok(record) => self.offer(&record),
@@ -38,14 +55,55 @@ impl Publish {
                 self.offer(&Record::Map(map));
             }
         }
-        for sink in &mut self.sinks {
+        for (sink, _) in &mut self.sinks {
             sink.close();
         }
     }
 
     fn offer(&mut self, record: &Record) {
-        for sink in &mut self.sinks {
-            sink.offer(record);
+        for (sink, counts) in &mut self.sinks {
+            match sink.offer(record) {
+                Offer::Taken => counts.taken.fetch_add(1, Relaxed),
+                Offer::Shed => counts.shed.fetch_add(1, Relaxed),
+                Offer::Ignored => continue,
+            };
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runtime::wiring;
+    use crate::types::{Mono, Notice, NoticeKind};
+
+    /// Takes, sheds and ignores in turn.
+    struct Moody(usize);
+
+    impl Sink for Moody {
+        fn name(&self) -> &'static str {
+            "moody"
+        }
+
+        fn offer(&mut self, _: &Record) -> Offer {
+            self.0 += 1;
+            [Offer::Taken, Offer::Shed, Offer::Shed, Offer::Ignored][self.0 % 4]
+        }
+    }
+
+    #[test]
+    fn what_a_sink_takes_and_sheds_is_counted_under_its_name() {
+        let (to, records) = wiring::records();
+        let (_, maps) = wiring::maps();
+        let delivery = Delivery::default();
+        let publish = Publish::new(records, maps, vec![Box::new(Moody(0))], Status::new([], []), &delivery);
+        for value in 0..8 {
+            let notice = Notice { kind: NoticeKind::DuplicateTrigger, at: Mono::now(), who: 0, value };
+            assert!(to.try_send(Record::Notice(0, notice)).is_ok());
+        }
+        drop(to);
+        publish.run();
+        let moody = &delivery.sinks()[0];
+        assert_eq!((moody.sink.as_str(), moody.taken, moody.shed), ("moody", 2, 4));
     }
 }

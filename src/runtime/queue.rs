@@ -20,6 +20,11 @@ impl<T> EvictOldest<T> {
         (EvictOldest { to, from: from.clone() }, from)
     }
 
+    /// Whether the next item has room.
+    pub fn has_room(&self) -> bool {
+        !self.to.is_full()
+    }
+
     /// Puts `item` in, never waiting; gives back the item that had to leave for it.
     pub fn push(&self, item: T) -> Option<T> {
         let mut item = item;

@@ -10,7 +10,7 @@ use prometheus_client::registry::{Registry, Unit};
 
 use super::plain::plain;
 use super::state::LineState;
-use crate::types::{CameraId, Machine, NoticeKind, Outcome, Reason, Verdict};
+use crate::types::{CameraId, Delivery, Machine, NoticeKind, Outcome, Reason, Verdict};
 
 /// Upper bounds of the latency buckets, in seconds.
 const BUCKETS: [f64; 26] = [
@@ -39,6 +39,8 @@ pub struct Metrics {
     pub machine: Machine,
     /// Where a scrape finds the line's state.
     line: OnceLock<Watch>,
+    /// What became of the records, for the sinks to count in.
+    pub delivery: Delivery,
 }
 
 #[derive(Debug)]
@@ -79,6 +81,7 @@ impl Metrics {
             ejected: zero(),
             machine: Machine::default(),
             line: OnceLock::new(),
+            delivery: Delivery::default(),
         })
     }
 
@@ -232,6 +235,7 @@ impl Collector for Metrics {
         if let Some(Watch(state)) = self.line.get() {
             state().encode(&mut encoder)?;
         }
+        super::delivery::encode(&self.delivery, &mut encoder)?;
         encode_machine(&self.machine, &mut encoder)
     }
 }

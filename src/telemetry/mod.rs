@@ -1,5 +1,6 @@
 //! What people and monitoring see of the program. The hot lane only touches atomics and preallocated histograms here.
 
+mod delivery;
 mod heat;
 mod latency;
 mod logging;

@@ -43,6 +43,9 @@ pub struct JudgeState {
     pub degraded: bool,
 }
 
+/// A gauge's name, its help, and where its value is.
+type Figure = (&'static str, &'static str, fn(&JudgeState) -> f64);
+
 impl LineState {
     pub(super) fn encode(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         const NONE: Option<&Exemplar<NoLabelSet, f64>> = None;
@@ -52,7 +55,7 @@ impl LineState {
             let labels = [("camera", &j.camera), ("model", &j.model), ("blake3", &j.blake3), ("engine", &j.engine)];
             family.encode_info(&labels.map(|(name, value)| (name, value.as_str())))?;
         }
-        let figures: [(&str, &str, fn(&JudgeState) -> f64); 3] = [
+        let figures: [Figure; 3] = [
             ("threshold", "Threshold in force, in units of the score", |j| f64::from(j.threshold)),
             ("threshold_override_ratio", "Threshold in force over the model's own; 1 without override", |j| {
                 f64::from(j.threshold) / f64::from(j.own_threshold)

@@ -22,6 +22,7 @@
 //! | verdict | outcome with its reason, score, times and provenance |
 //! | bundle | the `.andon` model file |
 
+mod delivery;
 mod detection;
 mod frame;
 mod machine;
@@ -35,6 +36,7 @@ mod secret;
 mod time;
 mod verdict;
 
+pub use delivery::{Delivery, SinkCounts, SinkState};
 pub use detection::{Detection, Fault, ScoreMap, StageTimes};
 pub use frame::{Chroma, Frame, FrameView, PixelFormat, Pixels, Yuv, YuvMatrix};
 pub use ids::{CameraId, Seq};

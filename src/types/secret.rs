@@ -6,7 +6,15 @@ pub fn mask_secrets(text: &str) -> String {
     while let Some(at) = rest.find("://") {
         let (head, tail) = rest.split_at(at + 3);
         out.push_str(head);
-        let end = tail.find(|c: char| c.is_whitespace() || "/?#\"'`".contains(c)).unwrap_or(tail.len());
+        let mut end = tail.find(|c: char| c.is_whitespace() || "/?#\"'`".contains(c)).unwrap_or(tail.len());
+        // A password with a slash in it, which should have been written as %2F: what looks like the port is no number.
+        let port = tail[..end].rsplit_once(':').map(|(_, port)| port);
+        if !tail[..end].contains(['@', '['])
+            && port.is_some_and(|p| p.is_empty() || !p.chars().all(|c| c.is_ascii_digit()))
+        {
+            let word = tail.find(|c: char| c.is_whitespace() || "\"'`".contains(c)).unwrap_or(tail.len());
+            end = if tail[..word].contains('@') { word } else { end };
+        }
         match tail[..end].rfind('@') {
             Some(n) => {
                 out.push_str("***");
@@ -62,6 +70,9 @@ mod tests {
             ("tcp/127.0.0.1:7447", "tcp/127.0.0.1:7447"),
             ("a=b", "a=b"),
             ("http://host/", "http://host/"),
+            ("rtsp://adm:ge/he?im@h:554/a down", "rtsp://***@h:554/a down"),
+            ("http://h:8080/mail/a@b", "http://h:8080/mail/a@b"),
+            ("http://[::1]:80/a@b", "http://[::1]:80/a@b"),
         ] {
             assert_eq!(mask_secrets(text), shown);
         }

@@ -241,7 +241,7 @@ const RAW: &str = "appsrc name=src is-live=true format=time block=true ! appsink
 #[test]
 fn a_camera_that_falls_silent_is_seen_to_be_down_and_may_return() {
     let script = Script((0..5).map(|i| (32, false, i * 20)).chain([(32, false, 900)]).collect());
-    let mut source = source(RAW, GstOptions { silence: Duration::from_millis(250), ..quick() })
+    let mut source = source(RAW, GstOptions { silence: Some(Duration::from_millis(250)), ..quick() })
         .with_feed(Feed::new(Box::new(script), andon::types::Mono::now()));
     let got = collect(&mut source, Duration::from_secs(5), |g| frames(g).len() == 5);
     assert_eq!(frames(&got).len(), 5);
@@ -323,4 +323,70 @@ fn a_video_file_plays_to_its_end_with_every_frame() {
     assert_eq!(frames(&got).len(), 20);
     assert!(frames(&got).iter().all(|f| f.geometry.is_some_and(|g| (g.0, g.1) == (160, 120))));
     assert_eq!(got.last(), Some(&Got::End));
+}
+
+/// Numbered pictures, of which some are not what their names say.
+fn numbered(dir: &std::path::Path, pictures: usize, spoil: impl Fn(usize) -> Option<Vec<u8>>) -> String {
+    for n in 0..pictures {
+        let mut bytes = std::io::Cursor::new(Vec::new());
+        let picture = image::RgbImage::from_fn(32, 24, |x, y| image::Rgb([(x * 7 + n as u32) as u8, y as u8 * 9, 80]));
+        picture.write_to(&mut bytes, image::ImageFormat::Jpeg).unwrap();
+        std::fs::write(dir.join(format!("{n:05}.jpg")), spoil(n).unwrap_or(bytes.into_inner())).unwrap();
+    }
+    format!(
+        "multifilesrc location={}/%05d.jpg caps=image/jpeg,framerate=50/1 ! jpegdec ! identity sync=true ! videoconvert ! video/x-raw,format=RGB ! appsink name=sink",
+        dir.display()
+    )
+}
+
+/// Frames, missing ones, and why it broke.
+fn play_recording(text: &str) -> (usize, u64, Option<String>) {
+    let mut source = source(text, GstOptions { end_at_eos: true, ..quick() });
+    let got = collect(&mut source, Duration::from_secs(10), |g| matches!(g.last(), Some(Got::End)));
+    let missed = got.iter().map(|g| if let Got::Gap(missed) = g { *missed } else { 0 }).sum();
+    assert_eq!(source.state(), CameraState::Ended);
+    (frames(&got).len(), missed, source.broken().map(|e| e.to_string()))
+}
+
+#[test]
+fn a_frame_that_the_decoder_drops_is_a_gap_wherever_it_lies() {
+    for bad in [vec![3], vec![0], vec![7], vec![2, 3], vec![1, 5]] {
+        let dir = tempfile::tempdir().unwrap();
+        let text = numbered(dir.path(), 8, |n| bad.contains(&n).then(|| b"no picture at all, only words".repeat(40)));
+        let (seen, missed, broken) = play_recording(&text);
+        assert_eq!((seen + missed as usize, missed, broken), (8, bad.len() as u64, None), "{bad:?}");
+    }
+}
+
+#[test]
+fn a_recording_that_breaks_gives_what_came_before_says_why_and_is_not_begun_anew() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = numbered(dir.path(), 6, |_| None).replace("identity sync", "identity error-after=4 sync");
+    for _ in 0..3 {
+        let (seen, missed, broken) = play_recording(&text);
+        let broken = broken.unwrap();
+        assert!(seen == 3 && missed <= 1 && broken.contains("after"), "{seen} {missed} {broken}");
+    }
+    let (seen, missed, broken) = play_recording(
+        "multifilesrc location=/nowhere/%05d.jpg caps=image/jpeg,framerate=50/1 ! jpegdec ! videoconvert ! appsink name=sink",
+    );
+    assert!((seen, missed) == (0, 0) && broken.as_ref().is_some_and(|b| b.contains("/nowhere/")), "{broken:?}");
+}
+
+#[test]
+fn a_triggered_camera_may_be_silent() {
+    let text = "videotestsrc is-live=true ! video/x-raw,format=RGB,width=32,height=32,framerate=30/1 ! identity sleep-time=700000 ! appsink name=sink";
+    let mut source = source(text, GstOptions { silence: None, first_frame: Duration::from_millis(300), ..quick() });
+    let got = collect(&mut source, Duration::from_millis(2500), |_| false);
+    assert!(source.restarts() == 0 && frames(&got).len() >= 2, "{:?}", source.last_problem());
+}
+
+#[test]
+fn the_password_of_a_camera_is_in_no_message() {
+    let text =
+        "rtspsrc location=rtsp://adm:geheim@127.0.0.1:9/a protocols=tcp ! decodebin ! videoconvert ! appsink name=sink";
+    let mut source = source(text, quick());
+    collect(&mut source, Duration::from_millis(700), |_| false);
+    let problem = source.last_problem().unwrap();
+    assert!(problem.contains("rtsp://***@127.0.0.1:9/a") && !problem.contains("geheim"), "{problem}");
 }

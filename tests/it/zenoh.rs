@@ -51,6 +51,8 @@ struct Bench {
     sink: ZenohSink,
     rendered: Arc<AtomicU64>,
     knob: Arc<Knob>,
+    delivery: andon::types::Delivery,
+    boot: String,
 }
 
 fn names() -> Names {
@@ -65,6 +67,7 @@ fn names() -> Names {
         boot: ulid::Ulid::generate(),
         clock: Default::default(),
         machine: Default::default(),
+        delivery: Default::default(),
     }
 }
 
@@ -87,7 +90,9 @@ fn start(options: ZenohOptions) -> Bench {
         out.extend(map.data.iter().map(|d| (d / threshold * 127.5) as u8));
         (map.width as u32, map.height as u32, 0.0)
     });
-    Bench { sink: ZenohSink::start(options, names(), knob.clone(), render).unwrap(), rendered, knob }
+    let names = names();
+    let (delivery, boot) = (names.delivery.clone(), names.boot.to_string());
+    Bench { sink: ZenohSink::start(options, names, knob.clone(), render).unwrap(), rendered, knob, delivery, boot }
 }
 
 fn verdict(seq: u64) -> Record {
@@ -358,16 +363,92 @@ fn print_latency_from_put_to_python() {
 #[test]
 fn a_part_is_announced_by_a_message_and_nonsense_is_not() {
     let port = common::free_port();
-    let bench = start(options(Some(port), None));
-    let args =
-        ["60", "andon/none", "--put", "andon/s/l/st/ctl/trigger={\"id\": 41}", "--put", "andon/s/l/st/ctl/trigger="];
-    let nonsense = ["--put", "andon/s/l/st/ctl/trigger={\"id\": -1}", "--put", "andon/s/l/st/ctl/trigger=xx"];
-    let Some(_peer) =
-        subscriber(port, &[&args[..], &nonsense, &["--put", "andon/s/l/st/ctl/trigger={\"id\": 42}"]].concat())
-    else {
-        return;
-    };
+    let mut bench = start(options(Some(port), None));
+    let key = "andon/s/l/st/ctl/trigger";
+    let mut puts = vec![format!("{key}={{\"id\": 41}}"), format!("{key}={{\"trigger\": true}}")];
+    // Neither an empty payload, nor nonsense, nor a wildcard, however good the payload.
+    puts.extend(["", "xx", "{\"id\": -1}", "{\"trigger\": false}"].map(|payload| format!("{key}={payload}")));
+    puts.extend(["andon/**", "andon/*/l/st/ctl/trigger"].map(|wild| format!("{wild}={{\"id\": 7}}")));
+    let mut args = vec!["60", "andon/none"];
+    puts.iter().for_each(|put| args.extend(["--put", put]));
+    for gone in [key, "andon/**", "**"] {
+        args.extend(["--delete", gone]);
+    }
+    // A query that hands the whole tree a trigger's payload is none either; the one on the threshold's key comes last.
+    let last = "andon/s/l/st/top/ctl/threshold";
+    args.extend(["--query", "andon/**#{\"trigger\": true}", "--query", last]);
+    let Some(mut peer) = subscriber(port, &args) else { return };
+    assert!(peer.wait(|v| v["selector"] == last), "{:?}", peer.seen);
     let triggered = || bench.knob.1.lock().unwrap().clone();
-    assert!(until(20, || triggered().contains(&Some(42))), "{:?}", triggered());
-    assert_eq!(triggered(), [Some(41), None, Some(42)]);
+    assert!(until(20, || bench.delivery.control_refused() >= 9), "{}", bench.delivery.control_refused());
+    assert_eq!(triggered(), [Some(41), None]);
+    assert_eq!(bench.delivery.control_refused(), 9, "six puts and three deletes are counted");
+    bench.sink.close();
+}
+
+#[test]
+fn a_line_is_released_on_its_own_key_and_in_words_only() {
+    let release = "andon/s/l/st/ctl/release";
+    let intent = "{\"release\": true}";
+    let queries = [
+        "**".to_owned(),
+        "andon/**".to_owned(),
+        "andon/*/l/st/ctl/release".to_owned(),
+        format!("andon/**#{intent}"),
+        "andon/s/l/st/ctl/*?release=true".to_owned(),
+        "andon/s/l/st/*/ctl/threshold?set=3".to_owned(),
+        "andon/**#{\"set\": 3}".to_owned(),
+        release.to_owned(),
+        format!("{release}#{{\"release\": false}}"),
+        format!("{release}#yes"),
+    ];
+    let ask = |allow_control: bool, intent: &str| -> Option<(Vec<Value>, bool, f32)> {
+        let port = common::free_port();
+        let mut bench = start(ZenohOptions { allow_control, ..options(Some(port), None) });
+        bench.sink.offer(&verdict(0));
+        // The knob forgets its triggers when it is released.
+        bench.knob.1.lock().unwrap().push(None);
+        let mut args = vec!["0", "andon/none"];
+        for q in queries.iter().map(String::as_str).chain([intent].into_iter().filter(|i| !i.is_empty())) {
+            args.extend(["--query", q]);
+        }
+        args.extend(["--query", "andon/s/l/st/top/status", "--delete", release, "--delete", "andon/**"]);
+        let mut peer = subscriber(port, &args)?;
+        assert!(peer.wait(|v| v["selector"] == "andon/s/l/st/top/status"), "{:?}", peer.seen);
+        let released = bench.knob.1.lock().unwrap().is_empty();
+        Some((peer.seen.split_off(0), released, bench.knob.threshold(CameraId(0))))
+    };
+    let Some((said, released, threshold)) = ask(true, "") else { return };
+    assert!(!released && threshold == 10.0, "{said:?}");
+    let answer = |q: &str| said.iter().filter(|v| v["selector"] == q.split('#').next().unwrap()).collect::<Vec<_>>();
+    let look = answer("andon/*/l/st/ctl/release");
+    assert!(look[0]["ok"] == true && look[0]["text"].as_str().unwrap().contains("\"released\":false"), "{look:?}");
+    assert!(answer("**").iter().any(|v| v["key"] == release && v["ok"] == true), "a look at everything is answered");
+    let wild = answer("andon/s/l/st/ctl/*?release=true");
+    assert!(wild[0]["ok"] == false && wild[0]["text"].as_str().unwrap().contains(release), "{wild:?}");
+    assert!(answer("andon/**").iter().any(|v| v["ok"] == false && v["text"].as_str().unwrap().contains("wildcards")));
+    let exact = answer(release);
+    assert_eq!(exact.len(), 3);
+    assert!(exact.iter().all(|v| v["ok"] == false && v["text"].as_str().unwrap().contains(intent)), "{exact:?}");
+    let words = format!("{release}#{intent}");
+    let (said, released, _) = ask(true, &words).unwrap();
+    assert!(released, "{said:?}");
+    let (said, released, _) = ask(false, &words).unwrap();
+    assert!(!released && said.iter().any(|v| v["text"].as_str().is_some_and(|t| t.contains("zenoh.allow_control"))));
+}
+
+#[test]
+fn two_boxes_with_the_same_names_notice_each_other() {
+    let port = common::free_port();
+    let mut first = start(options(Some(port), None));
+    let mut second = start(options(None, Some(port)));
+    let seen = |bench: &mut Bench| {
+        bench.sink.offer(&stats());
+        bench.delivery.twins()
+    };
+    assert!(until(20, || !seen(&mut first).is_empty() && !seen(&mut second).is_empty()));
+    assert!(first.delivery.twins()[0].contains(&second.boot), "{:?}", first.delivery.twins());
+    assert!(second.delivery.troubles()[0].contains(&first.boot), "{:?}", second.delivery.troubles());
+    second.sink.close();
+    assert!(until(20, || seen(&mut first).is_empty()), "and that the other one went");
 }

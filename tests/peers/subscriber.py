@@ -1,6 +1,6 @@
 """A subscriber that shares no code with andon: the PyPI package eclipse-zenoh.
 
-    subscriber.py ENDPOINT SECONDS [KEY ...] [--query SELECTOR ...] [--put KEY=PAYLOAD ...] [--heatmaps]
+    subscriber.py ENDPOINT SECONDS [KEY ...] [--query SELECTOR ...] [--put KEY=PAYLOAD ...] [--delete KEY ...] [--heatmaps]
 
 Verdicts are read as docs/zenoh.md says: what was sent before or got lost on the way is asked for.
 
@@ -24,6 +24,7 @@ parser.add_argument("keys", nargs="*", default=["andon/**/verdict"])
 parser.add_argument("--query", action="append", default=[])
 parser.add_argument("--heatmaps", action="store_true")
 parser.add_argument("--put", action="append", default=[], metavar="KEY=PAYLOAD")
+parser.add_argument("--delete", action="append", default=[], metavar="KEY")
 args = parser.parse_args()
 
 lock = threading.Lock()
@@ -42,6 +43,8 @@ def name(value):
 
 
 def on_sample(sample):
+    if sample.kind == zenoh.SampleKind.DELETE:
+        return
     now = time.monotonic_ns()
     record = {
         "key": str(sample.key_expr),
@@ -105,13 +108,16 @@ tell(ready=True)
 for put in args.put:
     key, payload = put.split("=", 1)
     session.put(key, payload, congestion_control=zenoh.CongestionControl.BLOCK)
+for key in args.delete:
+    session.delete(key, congestion_control=zenoh.CongestionControl.BLOCK)
 for selector in args.query:
     payload = None
     if "#" in selector:
         selector, payload = selector.split("#", 1)
     for reply in session.get(selector, payload=payload, timeout=3.0):
         value = reply.ok if reply.ok is not None else reply.err
-        tell(selector=selector, ok=reply.ok is not None, text=value.payload.to_string())
+        key = str(value.key_expr) if reply.ok is not None else None
+        tell(selector=selector, key=key, ok=reply.ok is not None, text=value.payload.to_string())
 if args.seconds > 0:
     time.sleep(args.seconds)
 session.close()

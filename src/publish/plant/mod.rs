@@ -8,6 +8,8 @@ mod modbus;
 mod mqtt;
 #[cfg(feature = "opcua")]
 mod opcua;
+#[cfg(any(feature = "mqtt", feature = "webhook"))]
+mod pause;
 #[cfg(all(feature = "webhook", feature = "store"))]
 mod webhook;
 

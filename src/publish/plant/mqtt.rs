@@ -1,21 +1,21 @@
 //! Records to an MQTT broker, from the outbox: QoS 1, a retained birth and a will, the same JSON as everywhere. What the
 //! broker has not acknowledged is sent again after an outage, with its original stamps.
 
-use std::collections::VecDeque;
+mod link;
+mod probe;
+
 use std::path::PathBuf;
-use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
-use rumqttc::{
-    AsyncClient, Event, EventLoop, LastWill, MqttOptions, Outgoing as Sent, Packet, QoS, TlsConfiguration, Transport,
-};
+use rumqttc::{AsyncClient, LastWill, MqttOptions, QoS, TlsConfiguration, Transport};
 use tokio::runtime::{Builder, Runtime};
-use tokio::time::timeout;
 
-use crate::publish::store::{Outbox, Outgoing, StoreError};
-use crate::types::Mono;
+use self::link::{Broke, Link, Sent};
+use super::pause::{Backoff, Repeats, sleep, times};
+use crate::publish::store::Outbox;
+use crate::types::{Delivery, Mono};
 
 /// The broker and what it gets.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,12 +38,25 @@ pub struct MqttSettings {
     pub rejects_only: bool,
     /// Topic of the retained birth and will.
     pub status_topic: String,
+    /// This start of the program; tells this box's status from that of another with the same names.
+    pub boot: String,
 }
 
 /// Publications that the broker has not acknowledged, at most.
 const WINDOW: usize = 64;
-/// Rows are looked for this often while there are none.
-const LOOK: Duration = Duration::from_millis(20);
+/// Bytes in one packet at most, both ways.
+const PACKET: usize = 1 << 20;
+/// A connection that holds for so long is a good one.
+const STEADY: Duration = Duration::from_secs(10);
+/// So many short connections in a row are worth a guess at their cause.
+const FLAPPING: u32 = 3;
+/// So often is a record sent by itself before the broker's silence about it counts as a refusal.
+const TRIES: u32 = 3;
+/// So many records set aside after tries, and none acknowledged: the fault is probably not theirs. The next ones are tried more often.
+const SUSPICIOUS: u32 = 16;
+const MANY_TRIES: u32 = 20;
+/// The broker is asked at most this often how large a packet may be.
+const ASK_EVERY: Duration = Duration::from_secs(3600);
 
 /// The thread that forwards.
 pub struct MqttForwarder {
@@ -56,14 +69,14 @@ impl MqttForwarder {
     ///
     /// # Errors
     /// A certificate cannot be read, or there is no room for a thread.
-    pub fn start(settings: MqttSettings, outbox: Outbox) -> Result<MqttForwarder, String> {
+    pub fn start(settings: MqttSettings, outbox: Outbox, delivery: Delivery) -> Result<MqttForwarder, String> {
         let options = options(&settings)?;
         let runtime = Builder::new_current_thread().enable_all().build().map_err(|e| e.to_string())?;
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = stop.clone();
         let thread = std::thread::Builder::new()
             .name("mqtt".to_owned())
-            .spawn(move || forward(&settings, &options, &runtime, &outbox, &stopped))
+            .spawn(move || Forwarder::new(settings, options, outbox, delivery).run(&runtime, &stopped))
             .map_err(|e| e.to_string())?;
         Ok(MqttForwarder { stop, thread: Some(thread) })
     }
@@ -87,160 +100,248 @@ fn options(s: &MqttSettings) -> Result<MqttOptions, String> {
     let mut options = MqttOptions::new(&s.client_id, &s.host, s.port);
     options.set_keep_alive(Duration::from_secs(5));
     options.set_inflight(WINDOW as u16);
-    options.set_max_packet_size(1 << 20, 1 << 20);
-    let gone = LastWill::new(&s.status_topic, r#"{"online":false}"#, QoS::AtLeastOnce, true);
-    options.set_last_will(gone);
+    options.set_max_packet_size(PACKET, PACKET);
+    options.set_last_will(LastWill::new(&s.status_topic, s.status(false), QoS::AtLeastOnce, true));
     if let Some((user, password)) = &s.login {
         options.set_credentials(user, password);
     }
-    if let Some(ca) = &s.ca {
-        // Fails only if there is one already, which then serves as well.
-        drop(rustls::crypto::ring::default_provider().install_default());
-        let read = |path: &PathBuf| std::fs::read(path).map_err(|e| format!("mqtt: {}: {e}", path.display()));
-        let client_auth = match &s.client {
-            Some((certificate, key)) => Some((read(certificate)?, read(key)?)),
-            None => None,
-        };
-        let tls = TlsConfiguration::Simple { ca: read(ca)?, alpn: None, client_auth };
-        options.set_transport(Transport::Tls(tls));
+    if let Some(transport) = transport(s)? {
+        options.set_transport(transport);
     }
     Ok(options)
 }
 
-/// One connection after another.
-fn forward(s: &MqttSettings, options: &MqttOptions, runtime: &Runtime, outbox: &Outbox, stop: &AtomicBool) {
-    let mut backoff = Duration::from_millis(100);
-    let mut told = false;
-    while !stop.load(Relaxed) {
-        let (client, mut network) = AsyncClient::new(options.clone(), WINDOW + 8);
-        let mut link = Link { s, client, waiting: VecDeque::new(), unacked: VecDeque::new(), up: false, read: None };
-        let ended = runtime.block_on(link.run(&mut network, outbox, stop));
-        if link.up {
-            backoff = Duration::from_millis(100);
-            told = false;
-        }
-        match ended {
-            Ok(()) => return,
-            Err(why) => {
-                if !std::mem::replace(&mut told, true) {
-                    tracing::warn!("MQTT broker {}:{}: {why}; records wait in the outbox", s.host, s.port);
-                }
-            }
-        }
-        let until = Mono::now() + backoff;
-        while Mono::now() < until && !stop.load(Relaxed) {
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        backoff = (2 * backoff).min(Duration::from_secs(5));
+/// TLS, if wanted.
+fn transport(s: &MqttSettings) -> Result<Option<Transport>, String> {
+    let Some(ca) = &s.ca else { return Ok(None) };
+    // Fails only if there is one already, which then serves as well.
+    drop(rustls::crypto::ring::default_provider().install_default());
+    let read = |path: &PathBuf| std::fs::read(path).map_err(|e| format!("mqtt: {}: {e}", path.display()));
+    let client_auth = match &s.client {
+        Some((certificate, key)) => Some((read(certificate)?, read(key)?)),
+        None => None,
+    };
+    Ok(Some(Transport::Tls(TlsConfiguration::Simple { ca: read(ca)?, alpn: None, client_auth })))
+}
+
+impl MqttSettings {
+    /// The payload of the birth and of the will.
+    fn status(&self, online: bool) -> String {
+        format!(r#"{{"online":{online},"boot":"{}"}}"#, self.boot)
     }
 }
 
-struct Link<'a> {
-    s: &'a MqttSettings,
-    client: AsyncClient,
-    /// Rows handed to the client that have no packet number yet; `None` for the birth.
-    waiting: VecDeque<Option<i64>>,
-    /// Rows by packet number in the order of their numbers, and whether they were acknowledged.
-    unacked: VecDeque<(u16, Option<i64>, bool)>,
-    up: bool,
-    /// The last row that was handed over.
-    read: Option<i64>,
+/// What is known from one connection to the next.
+struct Forwarder {
+    s: MqttSettings,
+    options: MqttOptions,
+    outbox: Outbox,
+    delivery: Delivery,
+    backoff: Backoff,
+    failures: Repeats,
+    refusals: Repeats,
+    clashes: Repeats,
+    /// Records that are still sent one by one, because a connection broke with some under way: one of them may be the cause.
+    careful: usize,
+    /// The record with which the connection broke when it was sent by itself, and how often.
+    suspect: Option<(i64, u32)>,
+    /// Bytes in a packet that the broker takes.
+    limit: Option<usize>,
+    asked_at: Option<Mono>,
+    /// This box's birth was acknowledged once.
+    born: bool,
+    /// Connections in a row that came about and did not hold.
+    short: u32,
+    /// Records set aside after tries since the last that was acknowledged.
+    set_aside: u32,
 }
 
-impl Link<'_> {
-    async fn run(&mut self, network: &mut EventLoop, outbox: &Outbox, stop: &AtomicBool) -> Result<(), String> {
-        let mut look = Mono::now();
-        loop {
-            let Some(event) = self.next(network, outbox, stop, &mut look).await? else {
-                return self.leave(network).await;
-            };
-            if let Some(taken) = self.heard(&event)? {
-                outbox.taken(taken).map_err(|e| e.to_string())?;
-            }
+impl Forwarder {
+    fn new(s: MqttSettings, options: MqttOptions, outbox: Outbox, delivery: Delivery) -> Forwarder {
+        Forwarder {
+            s,
+            options,
+            outbox,
+            delivery,
+            backoff: Backoff::new(Duration::from_millis(100), Duration::from_secs(5)),
+            failures: Repeats::default(),
+            refusals: Repeats::default(),
+            clashes: Repeats::default(),
+            careful: 0,
+            suspect: None,
+            limit: None,
+            asked_at: None,
+            born: false,
+            short: 0,
+            set_aside: 0,
         }
     }
 
-    /// What the connection does next, with rows handed over meanwhile; `None` once the program stops.
-    async fn next(
+    fn broker(&self) -> String {
+        format!("MQTT broker {}:{}", self.s.host, self.s.port)
+    }
+
+    /// One connection after another.
+    fn run(mut self, runtime: &Runtime, stop: &AtomicBool) {
+        while !stop.load(Relaxed) {
+            let (client, mut network) = AsyncClient::new(self.options.clone(), WINDOW + 8);
+            let mut link = Link::new(&mut self, client);
+            let ended = runtime.block_on(link.run(&mut network, stop));
+            let (up_since, under_way) = (link.up_since, link.under_way());
+            let Err(broke) = ended else { return };
+            if let Err(why) = self.ended(broke, up_since, under_way, runtime) {
+                self.failed(&why);
+            }
+            sleep(self.backoff.failed(), stop);
+        }
+    }
+
+    /// Draws conclusions from the end of a connection.
+    fn ended(
         &mut self,
-        network: &mut EventLoop,
-        outbox: &Outbox,
-        stop: &AtomicBool,
-        look: &mut Mono,
-    ) -> Result<Option<Event>, String> {
-        // One future until it is ready: dropped halfway it would begin its connection anew, and a broker that is farther
-        // away than one look would never be reached.
-        let mut event = pin!(network.poll());
-        loop {
-            if stop.load(Relaxed) {
-                return Ok(None);
-            }
-            if self.up && self.in_flight() < WINDOW && Mono::now() >= *look {
-                let rows = outbox.next(self.read, WINDOW - self.in_flight()).map_err(|e: StoreError| e.to_string())?;
-                if rows.is_empty() {
-                    *look = Mono::now() + LOOK;
+        broke: Broke,
+        up_since: Option<Mono>,
+        under_way: Vec<Sent>,
+        runtime: &Runtime,
+    ) -> Result<(), String> {
+        let why = match broke {
+            Broke::Outbox(why) => return Err(why),
+            Broke::Network(why) => why,
+        };
+        let Some(up_since) = up_since else {
+            self.failed(&why);
+            return Ok(());
+        };
+        if Mono::now().since(up_since) >= STEADY {
+            self.backoff.reset();
+        } else {
+            self.short += 1;
+        }
+        let was_careful = std::mem::replace(&mut self.careful, if under_way.is_empty() { 0 } else { WINDOW }) > 0;
+        if let ([sent], true, true) = (&under_way[..], was_careful, self.delivery.twins().is_empty()) {
+            let tries = self.suspect.filter(|(id, _)| *id == sent.id).map_or(1, |(_, tries)| tries + 1);
+            self.suspect = Some((sent.id, tries));
+            self.ask_limit(runtime);
+            let enough = if self.set_aside < SUSPICIOUS { TRIES } else { MANY_TRIES };
+            if tries >= enough {
+                if self.set_aside == 0 {
+                    self.backoff.reset();
                 }
-                rows.into_iter().try_for_each(|row| self.publish(row))?;
-            }
-            if let Ok(event) = timeout(LOOK, event.as_mut()).await {
-                return event.map(Some).map_err(|e| e.to_string());
+                self.set_aside += 1;
+                let bytes = sent.packet_bytes;
+                let reason =
+                    format!("the connection broke {tries} times with this record of {bytes} bytes under way: {why}");
+                return self.set_aside(sent, &reason);
             }
         }
-    }
-
-    fn in_flight(&self) -> usize {
-        self.waiting.len() + self.unacked.len()
-    }
-
-    fn publish(&mut self, row: Outgoing) -> Result<(), String> {
-        self.client.try_publish(row.key, QoS::AtLeastOnce, false, row.json).map_err(|e| e.to_string())?;
-        self.waiting.push_back(Some(row.id));
-        self.read = Some(row.id);
+        let guess = if self.short < FLAPPING || self.suspect.is_some() {
+            String::new()
+        } else if self.born {
+            format!(
+                "; the broker ends each connection soon: does another client use the client id `{}`? (mqtt.client_id)",
+                self.options.client_id()
+            )
+        } else {
+            format!(
+                "; the broker ends each connection at the first message: may this client write to {}?",
+                self.s.status_topic
+            )
+        };
+        if self.short == FLAPPING {
+            self.failures.over();
+        }
+        self.failed(&format!("{why}{guess}"));
         Ok(())
     }
 
-    /// The row up to which everything is acknowledged, if that grew.
-    fn heard(&mut self, event: &Event) -> Result<Option<i64>, String> {
-        match event {
-            Event::Incoming(Packet::ConnAck(_)) => {
-                tracing::info!("MQTT broker {}:{} is there", self.s.host, self.s.port);
-                self.up = true;
-                self.client
-                    .try_publish(&self.s.status_topic, QoS::AtLeastOnce, true, r#"{"online":true}"#)
-                    .map_err(|e| e.to_string())?;
-                self.waiting.push_back(None);
-            }
-            Event::Outgoing(Sent::Publish(packet)) => {
-                if let Some(row) = self.waiting.pop_front() {
-                    self.unacked.push_back((*packet, row, false));
-                }
-            }
-            Event::Incoming(Packet::PubAck(ack)) => {
-                if let Some(entry) = self.unacked.iter_mut().find(|(packet, _, done)| *packet == ack.pkid && !done) {
-                    entry.2 = true;
-                }
-                let mut last = None;
-                while let Some((_, row, _)) = self.unacked.front().filter(|(_, _, done)| *done).copied() {
-                    last = row.or(last);
-                    self.unacked.pop_front();
-                }
-                return Ok(last);
-            }
-            _ => {}
+    /// Asks the broker how large a packet may be, if that is not known.
+    fn ask_limit(&mut self, runtime: &Runtime) {
+        let now = Mono::now();
+        if self.asked_at.is_none_or(|at| now.since(at) >= ASK_EVERY) {
+            self.asked_at = Some(now);
+            self.limit = runtime.block_on(probe::packet_limit(&self.s));
         }
-        Ok(None)
     }
 
-    /// Says that the box goes, as its will would.
-    async fn leave(&mut self, network: &mut EventLoop) -> Result<(), String> {
-        if self.up {
-            let gone = self.client.try_publish(&self.s.status_topic, QoS::AtLeastOnce, true, r#"{"online":false}"#);
-            gone.and_then(|()| self.client.try_disconnect()).map_err(|e| e.to_string())?;
-            let said =
-                async { while !matches!(network.poll().await, Ok(Event::Outgoing(Sent::Disconnect)) | Err(_)) {} };
-            // A broker that does not listen any more sends the will.
-            drop(timeout(Duration::from_secs(1), said).await);
+    /// Whether the broker cannot take a record of this size, and why.
+    fn too_large(&self, sent: &Sent) -> Option<String> {
+        let limit = self.limit.unwrap_or(PACKET).min(PACKET);
+        let bytes = sent.packet_bytes;
+        let whose = if limit < PACKET { "the broker takes" } else { "this program sends" };
+        (bytes > limit).then(|| format!("{bytes} bytes, and {whose} packets of {limit} bytes at most"))
+    }
+
+    fn set_aside(&mut self, sent: &Sent, why: &str) -> Result<(), String> {
+        self.outbox.set_aside(sent.id, sent.packet_bytes, why).map_err(|e| e.to_string())?;
+        self.suspect = None;
+        if let Some(untold) = self.refusals.again(Mono::now()) {
+            tracing::error!(
+                "{}: record {} ({}) is set aside in the table `refused` of the history file, and what is behind it goes on: \
+                 {why}{}",
+                self.broker(),
+                sent.id,
+                sent.key,
+                times(untold)
+            );
         }
         Ok(())
+    }
+
+    fn failed(&mut self, why: &str) {
+        let why = format!("{}: {why}", self.broker());
+        if let Some(untold) = self.failures.again(Mono::now()) {
+            tracing::warn!("{why}; records wait in the outbox{}", times(untold));
+        }
+        self.outbox.counts().set_fault(Some(why));
+    }
+
+    /// The connection came about.
+    fn connected(&mut self) {
+        if self.short >= FLAPPING {
+            return;
+        }
+        match self.failures.over() {
+            true => tracing::info!("{}: connected again", self.broker()),
+            false if !self.born => tracing::info!("{}: connected", self.broker()),
+            false => {}
+        }
+        self.outbox.counts().set_fault(None);
+    }
+
+    /// The connection has held for [`STEADY`].
+    fn steady(&mut self) {
+        self.backoff.reset();
+        if std::mem::take(&mut self.short) >= FLAPPING && self.failures.over() {
+            tracing::info!("{}: the connection holds again", self.broker());
+        }
+        self.outbox.counts().set_fault(None);
+        self.clashes.over();
+        self.delivery.set_twin("MQTT", None);
+    }
+
+    /// So many records were acknowledged, up to this one.
+    fn acknowledged(&mut self, last: i64, records: u64) -> Result<(), String> {
+        self.outbox.taken(last, records).map_err(|e| e.to_string())?;
+        self.careful = self.careful.saturating_sub(usize::try_from(records).unwrap_or(usize::MAX));
+        self.suspect = None;
+        self.set_aside = 0;
+        Ok(())
+    }
+
+    /// Another box announces itself on this one's status topic.
+    fn clash(&mut self, boot: Option<&str>) {
+        let who =
+            boot.map_or_else(|| "a box with an older version".to_owned(), |boot| format!("the box with boot {boot}"));
+        if let Some(untold) = self.clashes.again(Mono::now()) {
+            tracing::warn!(
+                "{}: {who} uses this box's topic {} too, and perhaps its client id `{}`: is a second box configured with the \
+                 same site, line and station?{}",
+                self.broker(),
+                self.s.status_topic,
+                self.options.client_id(),
+                times(untold)
+            );
+        }
+        self.delivery.set_twin("MQTT", Some(who));
     }
 }

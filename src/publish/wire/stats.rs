@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Names, STATS_SCHEMA, WallClock};
-use crate::types::{ClockState, LatencySummary, MarginSummary, Stats};
+use crate::types::{ClockState, LatencySummary, MarginSummary, SinkState, Stats};
 
 /// What a camera reports once a second.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -47,6 +47,14 @@ pub struct StatsRecord<'a> {
     pub detector_restarts: u64,
     /// What full channels refused.
     pub shed: ShedRecord,
+    /// What became of the records, by sink.
+    pub sinks: Vec<SinkRecord>,
+    /// Records that could not be written into the history since the start.
+    pub history_lost: u64,
+    /// Control messages that were refused since the start.
+    pub control_refused: u64,
+    /// Other boxes that use the same site, line and station.
+    pub same_names: Vec<String>,
     /// Temperatures and clocks of the box; empty where it does not say.
     pub machine: Vec<ClockState>,
 }
@@ -102,6 +110,27 @@ pub struct ShedRecord {
     pub maps: u64,
 }
 
+/// What became of the records at one sink since the start.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct SinkRecord {
+    /// Its name: zenoh, store, log, mqtt, webhook and so on.
+    pub sink: String,
+    /// Records that it took; for MQTT and webhook, those that the peer acknowledged.
+    pub taken: u64,
+    /// Records that it could not take.
+    pub shed: u64,
+    /// Records that wait in its outbox, counted up to 100,000; null where there is none.
+    pub outbox: Option<u64>,
+    /// Records that the peer refused for good and that were set aside.
+    pub set_aside: u64,
+}
+
+impl From<SinkState> for SinkRecord {
+    fn from(s: SinkState) -> Self {
+        SinkRecord { sink: s.sink, taken: s.taken, shed: s.shed, outbox: s.waiting, set_aside: s.set_aside }
+    }
+}
+
 /// The statistics as they go out.
 pub fn stats<'a>(names: &'a Names, wall: &WallClock, s: &Stats) -> StatsRecord<'a> {
     let [parts, records, maps] = s.shed;
@@ -125,6 +154,10 @@ pub fn stats<'a>(names: &'a Names, wall: &WallClock, s: &Stats) -> StatsRecord<'
         camera_restarts: s.camera_restarts,
         detector_restarts: s.detector_restarts,
         shed: ShedRecord { parts, records, maps },
+        sinks: names.delivery.sinks().into_iter().map(SinkRecord::from).collect(),
+        history_lost: names.delivery.history_lost(),
+        control_refused: names.delivery.control_refused(),
+        same_names: names.delivery.twins(),
         machine: names.machine.states(),
     }
 }

@@ -9,18 +9,21 @@ use ::zenoh::liveliness::LivelinessToken;
 use ::zenoh::pubsub::{Publisher, Subscriber};
 use ::zenoh::qos::{CongestionControl, Priority};
 use ::zenoh::query::{Query, Queryable};
+use ::zenoh::sample::Sample;
 use ::zenoh::{Config, Session};
 use zenoh_ext::{AdvancedPublisher, AdvancedPublisherBuilderExt, CacheConfig, MissDetectionConfig};
 
+use super::control::{self, Refusals};
+use super::twins::Twins;
 use super::{RING, wait};
 use crate::publish::wire::{self, Kind, Names};
 use crate::publish::{Control, Offer, ZenohOptions};
-use crate::types::CameraId;
+use crate::types::{CameraId, Mono};
 
 /// A subscriber asks for what it missed at the latest this long after.
 const HEARTBEAT: Duration = Duration::from_millis(250);
 /// A box that froze is seen to be gone after about this time.
-const LEASE_MS: u32 = 2000;
+pub(super) const LEASE: Duration = Duration::from_secs(2);
 /// Nothing that this program takes in is larger.
 const MAX_MESSAGE: u32 = 16 << 20;
 
@@ -30,6 +33,7 @@ pub(super) struct Open {
     lanes: Vec<LanePublishers>,
     /// Ways in for the whole station.
     ways_in: (Subscriber<()>, Queryable<()>),
+    twins: Twins,
 }
 
 /// What one lane says on the network; recovered like the verdicts.
@@ -62,30 +66,22 @@ impl Open {
             })
             .collect::<Result<_, String>>()?;
         let base = names.station_key();
-        let c = control.clone();
-        let taken = move |sample: ::zenoh::sample::Sample| {
-            let told = trigger_id(&sample.payload().to_bytes()).and_then(|id| c.trigger(id));
-            if let Err(why) = told {
-                tracing::warn!("ctl/trigger: {why}");
-            }
-        };
-        let triggers = wait(session.declare_subscriber(format!("{base}/ctl/trigger")).callback(taken))?;
-        let (c, allowed) = (control.clone(), options.allow_control);
-        let release = queryable(&session, format!("{base}/ctl/release"), move |_| {
-            tracing::info!(allowed, "ctl/release");
-            if !allowed {
-                return Err(OFF.to_owned());
-            }
-            c.release().map(|()| serde_json::json!({ "released": true }).to_string())
-        })?;
+        let refusals = Arc::new(Refusals::new(names.delivery.clone()));
+        let ways_in =
+            (triggers(&session, &base, control, &refusals)?, release(&session, &base, control, &refusals, options)?);
+        let twins = Twins::declare(&session, names)?;
         // Last, for these say that the box is alive.
         let cameras = (0..names.cameras.len())
-            .map(|n| declare(&session, CameraId(n as u8), names, control, options.allow_control))
+            .map(|n| declare(&session, CameraId(n as u8), names, control, &refusals, options.allow_control))
             .collect::<Result<_, _>>()?;
-        Ok(Open { session, cameras, lanes, ways_in: (triggers, release) })
+        Ok(Open { session, cameras, lanes, ways_in, twins })
     }
 
     pub fn put(&self, kind: Kind, payload: Vec<u8>) -> Offer {
+        // Statistics come once a second.
+        if matches!(kind, Kind::Stats(_)) {
+            self.twins.tell(Mono::now());
+        }
         let sent = match kind {
             Kind::Verdict(c) => self.cameras.get(c.index()).map(|c| wait(c.verdict.put(payload))),
             Kind::Stats(c) => self.cameras.get(c.index()).map(|c| wait(c.stats.put(payload))),
@@ -112,7 +108,7 @@ impl Open {
     pub fn close(self) {
         let (done, closed) = crossbeam_channel::bounded::<()>(1);
         let closer = std::thread::Builder::new().name("zenoh-close".to_owned()).spawn(move || {
-            drop((self.cameras, self.lanes, self.ways_in));
+            drop((self.cameras, self.lanes, self.ways_in, self.twins));
             if let Err(why) = wait(self.session.close()) {
                 tracing::debug!("zenoh did not close cleanly: {why}");
             }
@@ -157,7 +153,7 @@ fn config(options: &ZenohOptions) -> Result<Config, String> {
         ("connect/timeout_ms", serde_json::json!(0)),
         // A plant network is no place for discovery; endpoints are named.
         ("scouting/multicast/enabled", serde_json::json!(false)),
-        ("transport/link/tx/lease", serde_json::json!(LEASE_MS)),
+        ("transport/link/tx/lease", serde_json::json!(LEASE.as_millis() as u64)),
         ("transport/link/rx/max_message_size", serde_json::json!(MAX_MESSAGE)),
         // The cache that serves recovery needs time stamps.
         ("timestamping/enabled", serde_json::json!(true)),
@@ -193,17 +189,43 @@ fn recovered(session: &Session, key: String, schema: &str) -> Result<AdvancedPub
     )
 }
 
-/// The payload of `ctl/trigger`: nothing, or `{"id": 12}`.
-fn trigger_id(payload: &[u8]) -> Result<Option<u64>, String> {
-    if payload.is_empty() {
-        return Ok(None);
-    }
-    let refused = || "the payload is neither empty nor {\"id\": NUMBER}".to_owned();
-    if payload.len() > 1024 {
-        return Err(refused());
-    }
-    let value: serde_json::Value = serde_json::from_slice(payload).map_err(|_| refused())?;
-    value.get("id").and_then(serde_json::Value::as_u64).map(Some).ok_or_else(refused)
+/// `ctl/trigger`: a put announces a part.
+fn triggers(
+    session: &Session,
+    base: &str,
+    control: &Arc<dyn Control>,
+    refusals: &Arc<Refusals>,
+) -> Result<Subscriber<()>, String> {
+    let own = format!("{base}/ctl/trigger");
+    let (key, control, refusals) = (own.clone(), control.clone(), refusals.clone());
+    let taken = move |sample: Sample| {
+        if let Err(why) = control::triggered(&key, &sample).and_then(|id| control.trigger(id)) {
+            refusals.note(&key, sample.key_expr().as_str(), &control::sender(&sample), &why);
+        }
+    };
+    wait(session.declare_subscriber(own).callback(taken))
+}
+
+/// `ctl/release`: a query takes the request to stop the line back.
+fn release(
+    session: &Session,
+    base: &str,
+    control: &Arc<dyn Control>,
+    refusals: &Arc<Refusals>,
+    options: &ZenohOptions,
+) -> Result<Queryable<()>, String> {
+    let own = format!("{base}/ctl/release");
+    let (key, control, allowed) = (own.clone(), control.clone(), options.allow_control);
+    queryable(session, own, Some(refusals.clone()), move |query| {
+        if !control::released(&key, query)? {
+            return Ok(serde_json::json!({ "released": false, "needs": control::RELEASE }).to_string());
+        }
+        if !allowed {
+            return Err(OFF.to_owned());
+        }
+        tracing::info!(key, from = control::asker(query), "the line is released");
+        control.release().map(|()| serde_json::json!({ "released": true }).to_string())
+    })
 }
 
 const OFF: &str = "control is off on this box; zenoh.allow_control = true allows it";
@@ -213,6 +235,7 @@ fn declare(
     camera: CameraId,
     names: &Arc<Names>,
     control: &Arc<dyn Control>,
+    refusals: &Arc<Refusals>,
     allow_control: bool,
 ) -> Result<Declared, String> {
     let base = names.key(camera);
@@ -237,13 +260,15 @@ fn declare(
             .congestion_control(CongestionControl::Drop),
     )?;
     let c = control.clone();
-    let threshold = queryable(session, format!("{base}/ctl/threshold"), move |query| {
-        serve_threshold(query, camera, &*c, allow_control)
+    let own = format!("{base}/ctl/threshold");
+    let key = own.clone();
+    let threshold = queryable(session, own, Some(refusals.clone()), move |query| {
+        serve_threshold(query, &key, camera, &*c, allow_control)
     })?;
     let c = control.clone();
-    let cfg = queryable(session, format!("{base}/cfg"), move |_| Ok(c.config_json()))?;
+    let cfg = queryable(session, format!("{base}/cfg"), None, move |_| Ok(c.config_json()))?;
     let name = names.camera(camera).to_owned();
-    let status = queryable(session, format!("{base}/status"), move |_| {
+    let status = queryable(session, format!("{base}/status"), None, move |_| {
         Ok(serde_json::json!({"camera": name, "alive": true}).to_string())
     })?;
     // Who sees it can use all of the above.
@@ -251,17 +276,23 @@ fn declare(
     Ok(Declared { verdict, heatmap, stats, watched, _alive: alive, _queryables: [threshold, cfg, status] })
 }
 
-/// Answers every query on `key`, with an error reply where `answer` has one; never with silence.
+/// Answers every query on `key`, with an error reply where `answer` has one; never with silence. Errors are noted as refusals.
 fn queryable(
     session: &Session,
     key: String,
+    refusals: Option<Arc<Refusals>>,
     answer: impl Fn(&Query) -> Result<String, String> + Send + Sync + 'static,
 ) -> Result<Queryable<()>, String> {
     let own = key.clone();
     wait(session.declare_queryable(key).callback(move |query| {
         let sent = match answer(&query) {
             Ok(json) => wait(query.reply(own.as_str(), json).encoding(Encoding::APPLICATION_JSON)),
-            Err(why) => wait(query.reply_err(why).encoding(Encoding::TEXT_PLAIN)),
+            Err(why) => {
+                if let Some(refusals) = &refusals {
+                    refusals.note(&own, query.key_expr().as_str(), &control::asker(&query), &why);
+                }
+                wait(query.reply_err(why).encoding(Encoding::TEXT_PLAIN))
+            }
         };
         if let Err(why) = sent {
             tracing::debug!("a reply on {own} was not taken: {why}");
@@ -270,26 +301,26 @@ fn queryable(
 }
 
 /// `ctl/threshold` reads; `ctl/threshold?set=12.5`, or the payload `{"set": 12.5}`, changes.
-fn serve_threshold(query: &Query, camera: CameraId, control: &dyn Control, allowed: bool) -> Result<String, String> {
-    if let Some(wanted) = wanted(query)? {
-        tracing::info!(%camera, wanted, allowed, "ctl/threshold");
+fn serve_threshold(
+    query: &Query,
+    own: &str,
+    camera: CameraId,
+    control: &dyn Control,
+    allowed: bool,
+) -> Result<String, String> {
+    if let Some(wanted) = control::wanted_threshold(own, query)? {
         if !allowed {
             return Err(OFF.to_owned());
         }
+        let before = control.threshold(camera);
         control.set_threshold(camera, wanted)?;
+        tracing::warn!(
+            key = own,
+            from = control::asker(query),
+            before,
+            now = wanted,
+            "the threshold was changed until the next start"
+        );
     }
     Ok(serde_json::json!({ "threshold": control.threshold(camera) }).to_string())
-}
-
-fn wanted(query: &Query) -> Result<Option<f32>, String> {
-    if let Some(text) = query.parameters().get("set") {
-        return text.parse().map(Some).map_err(|_| format!("set={text} is not a number"));
-    }
-    let Some(payload) = query.payload().filter(|p| !p.is_empty()) else { return Ok(None) };
-    let refused = || "the payload is not {\"set\": NUMBER}".to_owned();
-    if payload.len() > 1024 {
-        return Err(refused());
-    }
-    let value: serde_json::Value = serde_json::from_slice(&payload.to_bytes()).map_err(|_| refused())?;
-    value.get("set").and_then(serde_json::Value::as_f64).map(|v| Some(v as f32)).ok_or_else(refused)
 }
