@@ -11,6 +11,17 @@ struct Found {
     uint32_t peak_cell;                 // the lowest cell with the peak's value
     uint64_t peak;                      // order_of(value) and the cell counted from above, so that the larger word is the peak
 };
+// The layout, with the numbers that src/cuda/score.rs asserts for Rust. NVRTC has no offsetof; the CPU's compiler looks at the members.
+static_assert(sizeof(Found) == 32 && alignof(Found) == 8, "Found");
+#ifdef ANDON_HOST
+static_assert(offsetof(Found, count) == 0, "Found::count");
+static_assert(offsetof(Found, left) == 4, "Found::left");
+static_assert(offsetof(Found, top) == 8, "Found::top");
+static_assert(offsetof(Found, right) == 12, "Found::right");
+static_assert(offsetof(Found, bottom) == 16, "Found::bottom");
+static_assert(offsetof(Found, peak_cell) == 20, "Found::peak_cell");
+static_assert(offsetof(Found, peak) == 24, "Found::peak");
+#endif
 
 // Sorts like the value for every finite float.
 static __device__ __forceinline__ uint32_t order_of(float value) {

@@ -32,6 +32,9 @@ mod config;
 #[cfg(feature = "rten")]
 #[path = "it/eval.rs"]
 mod eval;
+#[cfg(feature = "modbus")]
+#[path = "it/modbus.rs"]
+mod modbus;
 #[cfg(feature = "web")]
 #[path = "it/web.rs"]
 mod web;

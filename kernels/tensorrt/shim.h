@@ -1,5 +1,5 @@
-// The one interface of the program to every TensorRT: plain C, the same for every version. `src/cuda/tensorrt/library.rs` mirrors it
-// member by member.
+// The one interface of the program to every TensorRT: plain C, the same for every version. `src/cuda/tensorrt/raw.rs` mirrors it
+// member by member, and both assert the layout.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -70,3 +70,51 @@ struct AndonTrt {
     bool (*enqueue)(void *context, void *stream);
 };
 }
+
+// The layout, with the numbers that raw.rs asserts for Rust: a member that moves on one side alone does not compile.
+#define ANDON_LIES_AT(type, member, offset) static_assert(offsetof(type, member) == offset, #type "::" #member)
+static_assert(sizeof(AndonTrtRequest) == 104 && alignof(AndonTrtRequest) == 8, "AndonTrtRequest");
+ANDON_LIES_AT(AndonTrtRequest, onnx, 0);
+ANDON_LIES_AT(AndonTrtRequest, onnx_bytes, 8);
+ANDON_LIES_AT(AndonTrtRequest, strongly_typed, 16);
+ANDON_LIES_AT(AndonTrtRequest, half, 17);
+ANDON_LIES_AT(AndonTrtRequest, eight_bit, 18);
+ANDON_LIES_AT(AndonTrtRequest, workspace_bytes, 24);
+ANDON_LIES_AT(AndonTrtRequest, input, 32);
+ANDON_LIES_AT(AndonTrtRequest, rank, 40);
+ANDON_LIES_AT(AndonTrtRequest, least, 48);
+ANDON_LIES_AT(AndonTrtRequest, usual, 56);
+ANDON_LIES_AT(AndonTrtRequest, most, 64);
+ANDON_LIES_AT(AndonTrtRequest, timings, 72);
+ANDON_LIES_AT(AndonTrtRequest, timings_bytes, 80);
+ANDON_LIES_AT(AndonTrtRequest, progress, 88);
+ANDON_LIES_AT(AndonTrtRequest, user, 96);
+static_assert(sizeof(AndonTrtBuilt) == 32 && alignof(AndonTrtBuilt) == 8, "AndonTrtBuilt");
+ANDON_LIES_AT(AndonTrtBuilt, engine, 0);
+ANDON_LIES_AT(AndonTrtBuilt, engine_bytes, 8);
+ANDON_LIES_AT(AndonTrtBuilt, timings, 16);
+ANDON_LIES_AT(AndonTrtBuilt, timings_bytes, 24);
+static_assert(sizeof(AndonTrtTensor) == 88 && alignof(AndonTrtTensor) == 8, "AndonTrtTensor");
+ANDON_LIES_AT(AndonTrtTensor, name, 0);
+ANDON_LIES_AT(AndonTrtTensor, input, 8);
+ANDON_LIES_AT(AndonTrtTensor, type, 12);
+ANDON_LIES_AT(AndonTrtTensor, rank, 16);
+ANDON_LIES_AT(AndonTrtTensor, shape, 24);
+static_assert(sizeof(AndonTrt) == 128 && alignof(AndonTrt) == 8, "AndonTrt");
+ANDON_LIES_AT(AndonTrt, open, 0);
+ANDON_LIES_AT(AndonTrt, close, 8);
+ANDON_LIES_AT(AndonTrt, version, 16);
+ANDON_LIES_AT(AndonTrt, can_build, 24);
+ANDON_LIES_AT(AndonTrt, build, 32);
+ANDON_LIES_AT(AndonTrt, release, 40);
+ANDON_LIES_AT(AndonTrt, load, 48);
+ANDON_LIES_AT(AndonTrt, unload, 56);
+ANDON_LIES_AT(AndonTrt, tensors, 64);
+ANDON_LIES_AT(AndonTrt, tensor, 72);
+ANDON_LIES_AT(AndonTrt, context, 80);
+ANDON_LIES_AT(AndonTrt, end_context, 88);
+ANDON_LIES_AT(AndonTrt, set_shape, 96);
+ANDON_LIES_AT(AndonTrt, shape, 104);
+ANDON_LIES_AT(AndonTrt, set_address, 112);
+ANDON_LIES_AT(AndonTrt, enqueue, 120);
+#undef ANDON_LIES_AT

@@ -108,7 +108,8 @@ impl Demo {
         };
         let status = Status::new([("sim".to_owned(), active.clone())], names.lanes.iter().cloned());
         let metrics = Metrics::new(&names.cameras);
-        let health = run::health(status.clone());
+        let (health, watched) = (run::health(status.clone(), metrics.delivery.clone()), status.clone());
+        metrics.watch(move || watched.line_state());
         let server = settings.config.metrics.and_then(|a| Server::start(a, metrics.clone(), health).ok());
         let control = Arc::new(LineControl {
             status: status.clone(),

@@ -37,8 +37,8 @@ fn modbus(
     sinks: &mut Vec<Box<dyn Sink>>,
 ) -> Result<(), Failure> {
     use crate::publish::plant::{ModbusServer, ModbusServerOptions};
-    let Some((listen, allow_write)) = c.plant.modbus else { return Ok(()) };
-    let options = ModbusServerOptions { listen, allow_write, takes_triggers };
+    let Some((listen, allow_write, idle)) = c.plant.modbus else { return Ok(()) };
+    let options = ModbusServerOptions { listen, allow_write, takes_triggers, idle };
     let refused = |e| Failure::config(anyhow::anyhow!("modbus_server.listen: cannot listen on {listen}: {e}"));
     sinks.push(Box::new(ModbusServer::start(options, c.cameras.len(), control.clone()).map_err(refused)?));
     Ok(())

@@ -128,7 +128,7 @@ impl Walk {
                 self.tell(done)?;
             }
         }
-        if let Some((address, writes)) = c.plant.modbus {
+        if let Some((address, writes, _)) = c.plant.modbus {
             let access = if writes { "may be written" } else { "read-only" };
             output::line(&format!("Modbus server: {address}, {access}; `andon plc-check map` prints its registers"))?;
         }

@@ -10,7 +10,6 @@ use ulid::Ulid;
 use super::exit::{Exit, Failure};
 use super::sinks::{JsonLines, LogStats};
 use super::{camera, guard, output, plant, precheck, setup, sinks, wires};
-use crate::capture::CameraState;
 use crate::config::{self, Config, TriggerKind};
 use crate::model::bundle::Bundle;
 #[cfg(feature = "tensorrt")]
@@ -19,7 +18,7 @@ use crate::publish::wire::Names;
 use crate::publish::{Control, Sink};
 use crate::runtime::{Active, CameraSpec, Line, LineControl, LineReport, LineSpec, MakeDetector, Replacement, Status};
 use crate::telemetry::{Heat, Metrics};
-use crate::types::{Machine, Mono, Threshold};
+use crate::types::{Delivery, Machine, Mono, Threshold};
 use crate::web::{Health, Server};
 
 /// A builder's step takes a second or two.
@@ -75,9 +74,14 @@ impl Run {
         let status = Status::new(each, names.lanes.iter().cloned());
         let metrics = Metrics::new(&names.cameras);
         names.machine = metrics.machine.clone();
+        let watched = status.clone();
+        metrics.watch(move || watched.line_state());
         names.delivery = metrics.delivery.clone();
         watch_heat(names.machine.clone(), stop.clone())?;
-        let _server = c.metrics.map(|a| Server::start(a, metrics.clone(), health(status.clone()))).transpose()?;
+        let _server = c
+            .metrics
+            .map(|a| Server::start(a, metrics.clone(), health(status.clone(), metrics.delivery.clone())))
+            .transpose()?;
         let control: Arc<dyn Control> = Arc::new(LineControl {
             status: status.clone(),
             takes_triggers: c.parts.trigger == TriggerKind::Message,
@@ -259,12 +263,10 @@ fn watch_heat(machine: Machine, stop: Arc<AtomicBool>) -> std::io::Result<()> {
     std::thread::Builder::new().name("heat".to_owned()).spawn(watch).map(drop)
 }
 
-/// Healthy while every camera gives frames (or has played to its end).
-pub(super) fn health(status: Arc<Status>) -> Health {
+/// Healthy while every camera gives frames (or has played to its end), and no fault of the line or behind it lasts.
+pub(super) fn health(status: Arc<Status>, delivery: Delivery) -> Health {
     Arc::new(move || {
-        let ill = |state| !matches!(state, CameraState::Running | CameraState::Ended);
-        let reasons = status.cameras.iter().filter(|c| ill(c.state()));
-        let reasons: Vec<String> = reasons.map(|c| format!("camera {} is {}", c.name, c.state().as_str())).collect();
+        let reasons: Vec<String> = status.troubles().into_iter().chain(delivery.troubles()).collect();
         if reasons.is_empty() { Ok(()) } else { Err(reasons) }
     })
 }
@@ -291,4 +293,26 @@ fn tell(report: &LineReport, json: bool) -> std::io::Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_behind_the_line_is_unhealthy_too() {
+        let (status, delivery) = (Status::new([], ["belt".to_owned()]), Delivery::default());
+        let health = health(status.clone(), delivery.clone());
+        assert_eq!(health(), Ok(()));
+        delivery.sink("store").set_fault(Some("the disk is full".to_owned()));
+        status.lanes[0].stopped.store(true, Relaxed);
+        let reasons = health().unwrap_err();
+        assert!(
+            reasons[0].starts_with("line_stop: lane belt") && reasons[1] == "store: the disk is full",
+            "{reasons:?}"
+        );
+        delivery.sink("store").set_fault(None);
+        status.lanes[0].stopped.store(false, Relaxed);
+        assert_eq!(health(), Ok(()));
+    }
 }

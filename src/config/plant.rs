@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::endpoint::{host_fault, url_fault, zenoh_fault};
 use super::raw::Raw;
@@ -13,8 +14,8 @@ use crate::publish::ZenohMode;
 pub struct Plant {
     /// History: file, rows and bytes at most.
     pub store: Option<(PathBuf, u64, u64)>,
-    /// Modbus server: where it listens, whether it may be written.
-    pub modbus: Option<(SocketAddr, bool)>,
+    /// Modbus server: where it listens, whether it may be written, and when an idle connection is closed.
+    pub modbus: Option<(SocketAddr, bool, Duration)>,
     /// OPC UA server: where it listens.
     pub opcua: Option<SocketAddr>,
     /// MQTT, with paths taken from the file's folder and the client identifier filled in.
@@ -34,6 +35,9 @@ pub(super) fn check(raw: &Raw, base: &Path, wrong: &mut Vec<String>) -> Plant {
                 .push(format!("{key}.enabled: needs store.enabled = true, where records wait while nobody takes them"));
         }
     }
+    if !(1..=86_400).contains(&raw.modbus_server.idle_s) {
+        wrong.push("modbus_server.idle_s: 1 to 86400 seconds".to_owned());
+    }
     let mut listens = |key: &str, given: &str, port: u16, enabled: bool| match given.parse::<SocketAddr>() {
         Ok(address) => enabled.then_some(address),
         Err(_) => {
@@ -42,7 +46,7 @@ pub(super) fn check(raw: &Raw, base: &Path, wrong: &mut Vec<String>) -> Plant {
         }
     };
     let modbus = listens("modbus_server", &raw.modbus_server.listen, 502, raw.modbus_server.enabled)
-        .map(|address| (address, raw.modbus_server.allow_write));
+        .map(|address| (address, raw.modbus_server.allow_write, Duration::from_secs(raw.modbus_server.idle_s)));
     let opcua = listens("opcua", &raw.opcua.listen, 4840, raw.opcua.enabled);
     let file = |p: &Option<PathBuf>| p.as_ref().map(|p| base.join(p));
     let empty = |kinds: &[RecordKind], key: &str, wrong: &mut Vec<String>| {

@@ -33,11 +33,13 @@ pub struct RawModbusServer {
     pub listen: String,
     /// Whether the PLC may write: fetch results one by one, trigger, release the line.
     pub allow_write: bool,
+    /// A connection without a request for so many seconds is closed.
+    pub idle_s: u64,
 }
 
 impl Default for RawModbusServer {
     fn default() -> Self {
-        RawModbusServer { enabled: false, listen: "127.0.0.1:1502".into(), allow_write: false }
+        RawModbusServer { enabled: false, listen: "127.0.0.1:1502".into(), allow_write: false, idle_s: 60 }
     }
 }
 

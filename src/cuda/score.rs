@@ -1,3 +1,5 @@
+use std::mem::offset_of;
+
 use cudarc::driver::{DeviceRepr, ValidAsZeroBits};
 
 use super::{Buffer, CellRange, CudaError, Device, Grid, Near};
@@ -32,6 +34,18 @@ struct Found {
     peak_cell: u32,
     peak: u64,
 }
+
+// The same numbers stand in `kernels/regions.cu`.
+const _: () = {
+    assert!(size_of::<Found>() == 32 && align_of::<Found>() == 8);
+    assert!(offset_of!(Found, count) == 0);
+    assert!(offset_of!(Found, left) == 4);
+    assert!(offset_of!(Found, top) == 8);
+    assert!(offset_of!(Found, right) == 12);
+    assert!(offset_of!(Found, bottom) == 16);
+    assert!(offset_of!(Found, peak_cell) == 20);
+    assert!(offset_of!(Found, peak) == 24);
+};
 
 // SAFETY: whole numbers only, laid out as C does; the kernel's struct has the same members in the same order.
 unsafe impl DeviceRepr for Found {}

@@ -76,7 +76,9 @@ impl Wire {
     fn encoder(&self, mut encoder: Box<dyn Encoder>, track: &Track) {
         let mut works = true;
         while !self.stop.load(Relaxed) {
-            match encoder.read(track, Mono::now() + TICK) {
+            let read = encoder.read(track, Mono::now() + TICK);
+            self.status.lanes[usize::from(self.lane)].faults.encoder(read.is_ok());
+            match read {
                 Ok(()) => works = true,
                 Err(e) => {
                     if std::mem::replace(&mut works, false) {

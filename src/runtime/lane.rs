@@ -300,6 +300,7 @@ impl Desk {
     /// Records a notice; stops the line for it if it has to.
     pub fn notice(&mut self, notice: Notice, office: &mut Office) {
         office.metrics.notice(notice.kind);
+        office.status.lanes[usize::from(self.lane)].heard(&notice);
         office.send(Record::Notice(self.lane, notice));
         if self.tolerated.contains(&notice.kind) || !self.alarms.heard(&notice) {
             return;

@@ -164,6 +164,7 @@ impl Line {
         let office = Office { records: records_tx, status: status.clone(), metrics, latency };
         let (mut running, mut inputs) = (Vec::new(), Vec::new());
         for (n, lane) in lanes.into_iter().enumerate() {
+            status.lanes[n].faults.name(&lane);
             let (lane, its) = Lane::new(n as u8, lane);
             running.push(lane);
             inputs.push(its);

@@ -12,6 +12,7 @@
 mod cap;
 mod control;
 mod decide;
+mod faults;
 mod infer;
 mod inputs;
 mod lane;
@@ -24,6 +25,7 @@ mod threads;
 pub mod wiring;
 
 pub use control::LineControl;
+pub use faults::LaneFaults;
 pub use infer::MakeDetector;
 pub use lane::{EjectorLine, LaneSpec};
 pub use line::{CameraSpec, Line, LineError, LineReport, LineSpec};

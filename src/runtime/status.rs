@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use arc_swap::ArcSwap;
 
+use super::faults::LaneFaults;
 use super::queue::{Refuse, Woken};
 use super::wiring::PartEvent;
 use crate::capture::CameraState;
@@ -86,6 +87,8 @@ pub struct LaneStatus {
     pub name: String,
     /// The line is asked to stop.
     pub stopped: AtomicBool,
+    /// Its wires.
+    pub faults: LaneFaults,
 }
 
 /// What full channels refused, by edge of the wiring table.
@@ -122,7 +125,7 @@ impl Status {
         lanes: impl IntoIterator<Item = String>,
     ) -> Arc<Status> {
         let (parts, inbox) = super::wiring::parts();
-        let lane = |name| LaneStatus { name, stopped: AtomicBool::new(false) };
+        let lane = |name| LaneStatus { name, stopped: AtomicBool::new(false), faults: LaneFaults::default() };
         Arc::new(Status {
             cameras: cameras.into_iter().map(|(name, active)| CameraStatus::new(name, active)).collect(),
             lanes: lanes.into_iter().map(lane).collect(),

@@ -1,4 +1,5 @@
-//! The table of every channel of the line. No other file makes one.
+//! The table of every channel between stages of the line. Channels that never leave their owner (the queue of a sink, the results
+//! of a thread) are made there; a test holds the list of these files.
 //!
 //! | edge | from → to | capacity | when full | counter | why |
 //! |---|---|---|---|---|---|

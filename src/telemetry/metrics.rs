@@ -1,6 +1,6 @@
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode;
@@ -8,10 +8,26 @@ use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::{Registry, Unit};
 
+use super::plain::plain;
+use super::state::LineState;
 use crate::types::{CameraId, Delivery, Machine, NoticeKind, Outcome, Reason, Verdict};
 
 /// Upper bounds of the latency buckets, in seconds.
-const BUCKETS: [f64; 12] = [0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1.0];
+const BUCKETS: [f64; 26] = [
+    0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.04, 0.05, 0.06, 0.075, 0.1, 0.125, 0.15, 0.2, 0.25,
+    0.3, 0.4, 0.5, 0.75, 1.0, 2.0, 5.0, 10.0,
+];
+/// Upper bounds of the buckets of score over threshold; 1 and above is a reject.
+const RATIOS: [f64; 16] = [0.1, 0.25, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0, 1.05, 1.1, 1.25, 1.5, 2.0, 5.0];
+
+/// Tells the line's state.
+struct Watch(Box<dyn Fn() -> LineState + Send + Sync>);
+
+impl fmt::Debug for Watch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Watch")
+    }
+}
 
 /// Counters for Prometheus. The line writes them with atomics; only a scrape reads them.
 #[derive(Debug)]
@@ -21,6 +37,8 @@ pub struct Metrics {
     ejected: AtomicU64,
     /// Temperatures and clocks, for whoever reads them to leave here.
     pub machine: Machine,
+    /// Where a scrape finds the line's state.
+    line: OnceLock<Watch>,
     /// What became of the records, for the sinks to count in.
     pub delivery: Delivery,
 }
@@ -33,6 +51,9 @@ struct PerCamera {
     ended: [AtomicU64; Reason::ALL.len()],
     latency: [AtomicU64; BUCKETS.len() + 1],
     latency_us: AtomicU64,
+    ratio: [AtomicU64; RATIOS.len() + 1],
+    /// Sum of the ratios, in millionths.
+    ratio_millionths: AtomicU64,
     up: AtomicU64,
     camera_restarts: AtomicU64,
     detector_restarts: AtomicU64,
@@ -48,6 +69,8 @@ impl Metrics {
             ended: std::array::from_fn(|_| zero()),
             latency: std::array::from_fn(|_| zero()),
             latency_us: zero(),
+            ratio: std::array::from_fn(|_| zero()),
+            ratio_millionths: zero(),
             up: zero(),
             camera_restarts: zero(),
             detector_restarts: zero(),
@@ -57,6 +80,7 @@ impl Metrics {
             notices: std::array::from_fn(|_| zero()),
             ejected: zero(),
             machine: Machine::default(),
+            line: OnceLock::new(),
             delivery: Delivery::default(),
         })
     }
@@ -74,7 +98,12 @@ impl Metrics {
         if let Some(i) = Reason::ALL.iter().position(|r| *r == verdict.reason) {
             c.ended[i].fetch_add(1, Relaxed);
         }
-        if verdict.score.is_some() {
+        if let Some(score) = verdict.score {
+            let ratio = f64::from(score.get()) / f64::from(verdict.threshold);
+            let bucket = RATIOS.iter().position(|b| ratio <= *b).unwrap_or(RATIOS.len());
+            c.ratio[bucket].fetch_add(1, Relaxed);
+            // A ratio beyond all measure counts as a million, so that the sum never wraps.
+            c.ratio_millionths.fetch_add((ratio.clamp(0.0, 1e6) * 1e6) as u64, Relaxed);
             let us = verdict.latency_ns() / 1000;
             let bucket = BUCKETS.iter().position(|b| us as f64 <= b * 1e6).unwrap_or(BUCKETS.len());
             c.latency[bucket].fetch_add(1, Relaxed);
@@ -101,6 +130,19 @@ impl Metrics {
             c.camera_restarts.store(restarts, Relaxed);
             c.detector_restarts.store(detector_restarts, Relaxed);
         }
+    }
+
+    /// From now on a scrape asks this for the line's state; the first call counts.
+    pub fn watch(&self, state: impl Fn() -> LineState + Send + Sync + 'static) {
+        self.line.get_or_init(|| Watch(Box::new(state)));
+    }
+
+    /// The same as Prometheus' text format 0.0.4, for collectors that know no other.
+    ///
+    /// # Errors
+    /// As [`Metrics::encode`].
+    pub fn encode_plain(self: &Arc<Metrics>) -> Result<String, fmt::Error> {
+        Ok(plain(&self.encode()?))
     }
 
     /// The OpenMetrics text.
@@ -154,12 +196,17 @@ impl Collector for Metrics {
         let help = "Capture to outcome of inspected parts";
         let mut family = encoder.encode_descriptor("latency", help, Some(&Unit::Seconds), MetricType::Histogram)?;
         for c in &self.cameras {
-            let labels = [("camera", c.name.as_str())];
-            let counts: Vec<u64> = c.latency.iter().map(|n| n.load(Relaxed)).collect();
-            let bounds = BUCKETS.into_iter().chain([f64::MAX]);
-            let buckets: Vec<(f64, u64)> = bounds.zip(counts.iter().copied()).collect();
             let sum = c.latency_us.load(Relaxed) as f64 / 1e6;
-            let count = counts.iter().sum();
+            let (count, buckets) = filled(&BUCKETS, &c.latency);
+            let labels = [("camera", c.name.as_str())];
+            family.encode_family(&labels)?.encode_histogram::<NoLabelSet>(sum, count, &buckets, None)?;
+        }
+        let help = "Score over threshold of inspected parts; 1 and above is a reject";
+        let mut family = encoder.encode_descriptor("score_ratio", help, None, MetricType::Histogram)?;
+        for c in &self.cameras {
+            let sum = c.ratio_millionths.load(Relaxed) as f64 / 1e6;
+            let (count, buckets) = filled(&RATIOS, &c.ratio);
+            let labels = [("camera", c.name.as_str())];
             family.encode_family(&labels)?.encode_histogram::<NoLabelSet>(sum, count, &buckets, None)?;
         }
         let mut family = encoder.encode_descriptor("parts_ejected", "Parts ejected", None, MetricType::Counter)?;
@@ -185,9 +232,19 @@ impl Collector for Metrics {
             let n = c.detector_restarts.load(Relaxed);
             family.encode_family(&[("camera", c.name.as_str())])?.encode_counter(&n, NONE)?;
         }
+        if let Some(Watch(state)) = self.line.get() {
+            state().encode(&mut encoder)?;
+        }
         super::delivery::encode(&self.delivery, &mut encoder)?;
         encode_machine(&self.machine, &mut encoder)
     }
+}
+
+/// How many there are in all, and each bucket's bound with what lies in it; the last one has no bound.
+fn filled(bounds: &[f64], counts: &[AtomicU64]) -> (u64, Vec<(f64, u64)>) {
+    let bounds = bounds.iter().copied().chain([f64::INFINITY]);
+    let buckets: Vec<(f64, u64)> = bounds.zip(counts.iter().map(|n| n.load(Relaxed))).collect();
+    (buckets.iter().map(|(_, n)| n).sum(), buckets)
 }
 
 fn encode_machine(machine: &Machine, encoder: &mut DescriptorEncoder<'_>) -> Result<(), fmt::Error> {

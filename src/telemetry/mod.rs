@@ -5,8 +5,11 @@ mod heat;
 mod latency;
 mod logging;
 mod metrics;
+mod plain;
+mod state;
 
 pub use heat::Heat;
 pub use latency::LatencyHistogram;
 pub use logging::{LogGuard, LogOptions, init_logging};
 pub use metrics::Metrics;
+pub use state::{JudgeState, LineState};

@@ -1,4 +1,5 @@
-//! The words of the domain, used by every other module. Holds data only: no threads, no clocks but [`Mono::now`], no I/O.
+//! The words of the domain, used by every other module: data, and what owns or shares it ([`Pool`], [`Machine`], a frame's
+//! mapped buffer). No threads, no clocks but [`Mono::now`], no I/O.
 //!
 //! # Glossary
 //! | word | meaning |

@@ -30,6 +30,16 @@ pub fn peers_python() -> Option<PathBuf> {
     None
 }
 
+/// The body of what a port of this machine answers to a GET.
+pub fn http(port: u16, path: &str) -> String {
+    use std::io::{Read, Write};
+    let mut stream = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer.split_once("\r\n\r\n").unwrap().1.to_owned()
+}
+
 /// The folder of real images, or `None` with a word about it.
 pub fn data(set: &str) -> Option<PathBuf> {
     let base = std::env::var_os("ANDON_DATA").map_or_else(|| root().join("../shared/data"), PathBuf::from);

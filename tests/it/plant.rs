@@ -208,12 +208,22 @@ fn without_its_guard_a_killed_program_leaves_the_valve_to_the_devices_watchdog()
 fn a_frozen_device_stops_the_line_and_the_parts_keep_their_verdicts() {
     let port = free_port();
     let Some(device) = Peer::start("coil_device.py", &[&port.to_string(), "--watchdog", "60"]) else { return };
-    let plant = Plant::new("", &wires(port));
-    let mut run = plant.run();
+    let web = free_port();
+    let plant = Plant::new("", &format!("{}[metrics]\nlisten = \"127.0.0.1:{web}\"\n", wires(port)));
+    let mut run = Peer::spawn(plant.command().env("ANDON__METRICS__ENABLED", "true").stderr(Stdio::inherit()));
     assert!(run.wait(|v| v["schema"] == "andon.eject.v1"));
+    assert_eq!(common::http(web, "/healthz"), "{\"healthy\":true}");
     signal(device.id(), "STOP");
     assert!(run.wait(|v| v["event"] == "output_fault"));
     assert!(run.wait(|v| v["event"] == "line_stop"));
+    let ill = common::http(web, "/healthz");
+    for reason in
+        ["line_stop: ", "because of output_fault", "output `valve` (ejector `blow`)", "output `stop` (line stop)"]
+    {
+        assert!(until(5, || common::http(web, "/healthz").contains(reason)), "{reason} is not in {ill}");
+    }
+    let metrics = common::http(web, "/metrics");
+    assert!(metrics.contains("andon_line_stop 1\n") && metrics.contains("andon_output_fault{output=\"valve\"} 1\n"));
     let before = count(&run.seen, "andon.verdict.v1");
     assert!(until(20, || {
         run.drain();
@@ -221,6 +231,8 @@ fn a_frozen_device_stops_the_line_and_the_parts_keep_their_verdicts() {
     }));
     signal(device.id(), "CONT");
     assert!(run.wait(|v| v["event"] == "output_back"));
+    assert!(until(5, || !common::http(web, "/healthz").contains("output_fault: ")));
+    assert!(common::http(web, "/healthz").contains("line_stop: "), "until somebody releases it");
     signal(run.id(), "TERM");
     assert_eq!(run.finish(Duration::from_secs(10)), Some(0));
     let last = run.seen.last().unwrap();

@@ -23,7 +23,7 @@ pub(super) fn look(c: &Config, models: &[Arc<Bundle>]) -> Vec<Finding> {
         found.extend(values.filter_map(|value| source(&camera.name, value)));
     }
     found.extend(port("metrics", "metrics.listen", c.metrics));
-    found.extend(port("modbus", "modbus_server.listen", c.plant.modbus.map(|(address, _)| address)));
+    found.extend(port("modbus", "modbus_server.listen", c.plant.modbus.map(|(address, ..)| address)));
     found.extend(port("opc ua", "opcua.listen", c.plant.opcua));
     let mut asked: Vec<&str> = Vec::new();
     for Wire { place, .. } in precheck::wires(c) {

@@ -129,7 +129,7 @@ fn ways_out(c: &Config) -> String {
     ways.extend(
         c.plant
             .modbus
-            .map(|(a, write)| format!("Modbus server {a}, {}", if write { "may be written" } else { "read-only" })),
+            .map(|(a, write, _)| format!("Modbus server {a}, {}", if write { "may be written" } else { "read-only" })),
     );
     ways.extend(c.plant.opcua.map(|a| format!("OPC UA {a}")));
     ways.extend(c.plant.store.as_ref().map(|(path, ..)| format!("history {}", path.display())));

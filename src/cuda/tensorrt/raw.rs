@@ -1,6 +1,7 @@
 //! The shim's C interface (`kernels/tensorrt/shim.h`), member by member.
 
 use std::ffi::{c_char, c_void};
+use std::mem::offset_of;
 
 pub(super) type Log = extern "C" fn(*mut c_void, i32, *const c_char);
 pub(super) type Progress = extern "C" fn(*mut c_void, *const c_char, i32, i32) -> bool;
@@ -61,6 +62,55 @@ pub(super) struct Api {
     pub set_address: unsafe extern "C" fn(*mut c_void, *const c_char, u64) -> bool,
     pub enqueue: unsafe extern "C" fn(*mut c_void, *mut c_void) -> bool,
 }
+
+// The same numbers stand in `shim.h`, for the C++ side.
+#[rustfmt::skip]
+const _: () = {
+    assert!(size_of::<Request>() == 104 && align_of::<Request>() == 8);
+    assert!(offset_of!(Request, onnx) == 0);
+    assert!(offset_of!(Request, onnx_bytes) == 8);
+    assert!(offset_of!(Request, strongly_typed) == 16);
+    assert!(offset_of!(Request, half) == 17);
+    assert!(offset_of!(Request, eight_bit) == 18);
+    assert!(offset_of!(Request, workspace_bytes) == 24);
+    assert!(offset_of!(Request, input) == 32);
+    assert!(offset_of!(Request, rank) == 40);
+    assert!(offset_of!(Request, least) == 48);
+    assert!(offset_of!(Request, usual) == 56);
+    assert!(offset_of!(Request, most) == 64);
+    assert!(offset_of!(Request, timings) == 72);
+    assert!(offset_of!(Request, timings_bytes) == 80);
+    assert!(offset_of!(Request, progress) == 88);
+    assert!(offset_of!(Request, user) == 96);
+    assert!(size_of::<Built>() == 32 && align_of::<Built>() == 8);
+    assert!(offset_of!(Built, engine) == 0);
+    assert!(offset_of!(Built, engine_bytes) == 8);
+    assert!(offset_of!(Built, timings) == 16);
+    assert!(offset_of!(Built, timings_bytes) == 24);
+    assert!(size_of::<Tensor>() == 88 && align_of::<Tensor>() == 8);
+    assert!(offset_of!(Tensor, name) == 0);
+    assert!(offset_of!(Tensor, input) == 8);
+    assert!(offset_of!(Tensor, kind) == 12);
+    assert!(offset_of!(Tensor, rank) == 16);
+    assert!(offset_of!(Tensor, shape) == 24);
+    assert!(size_of::<Api>() == 128 && align_of::<Api>() == 8);
+    assert!(offset_of!(Api, open) == 0);
+    assert!(offset_of!(Api, close) == 8);
+    assert!(offset_of!(Api, version) == 16);
+    assert!(offset_of!(Api, can_build) == 24);
+    assert!(offset_of!(Api, build) == 32);
+    assert!(offset_of!(Api, release) == 40);
+    assert!(offset_of!(Api, load) == 48);
+    assert!(offset_of!(Api, unload) == 56);
+    assert!(offset_of!(Api, tensors) == 64);
+    assert!(offset_of!(Api, tensor) == 72);
+    assert!(offset_of!(Api, context) == 80);
+    assert!(offset_of!(Api, end_context) == 88);
+    assert!(offset_of!(Api, set_shape) == 96);
+    assert!(offset_of!(Api, shape) == 104);
+    assert!(offset_of!(Api, set_address) == 112);
+    assert!(offset_of!(Api, enqueue) == 120);
+};
 
 unsafe extern "C" {
     #[cfg(trt_v8)]

@@ -1,14 +1,15 @@
 //! The Modbus TCP server: the PLC's way in. Reading is free, writing has to be allowed: Modbus knows no passwords.
 
+mod adu;
+mod places;
+mod server;
+
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio_modbus::prelude::{ExceptionCode, Request, Response};
-use tokio_modbus::server::Service;
-use tokio_modbus::server::tcp::Server;
-
+use self::adu::{Device, Exception};
+use self::server::Guests;
 use super::map::{BLOCK, Block, CONTROL, Command, PlcResult};
 use crate::publish::{Control, Offer, Record, Sink};
 use crate::types::{Mono, Outcome, Reason, Stats, Verdict};
@@ -22,12 +23,10 @@ pub struct ModbusServerOptions {
     pub allow_write: bool,
     /// Parts are announced by messages.
     pub takes_triggers: bool,
+    /// A connection without a request for so long is closed.
+    pub idle: Duration,
 }
 
-/// Connections at once; a PLC needs one or two.
-const CONNECTIONS: usize = 16;
-/// A server that cannot listen tries again after this.
-const RETRY: Duration = Duration::from_secs(2);
 /// Steps of the heartbeat register a second.
 const BEATS: u64 = 10;
 
@@ -36,7 +35,7 @@ struct Shared {
     blocks: Mutex<Vec<Block>>,
     control: Arc<dyn Control>,
     started: Mono,
-    connections: AtomicUsize,
+    guests: Guests,
 }
 
 /// The sink that fills the map, and the server beside it.
@@ -56,8 +55,7 @@ impl ModbusServer {
         control: Arc<dyn Control>,
     ) -> std::io::Result<ModbusServer> {
         let blocks = Mutex::new((0..cameras).map(|_| Block::default()).collect());
-        let shared =
-            Arc::new(Shared { options, blocks, control, started: Mono::now(), connections: AtomicUsize::new(0) });
+        let shared = Arc::new(Shared { options, blocks, control, started: Mono::now(), guests: Guests::default() });
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .thread_name("modbus-in")
@@ -65,107 +63,42 @@ impl ModbusServer {
             .build()?;
         let address = shared.options.listen;
         let listener = runtime.block_on(tokio::net::TcpListener::bind(address))?;
-        runtime.spawn(serve(listener, address, shared.clone()));
+        runtime.spawn(server::serve(listener, shared.clone()));
         Ok(ModbusServer { shared, runtime: Some(runtime) })
     }
 }
 
-/// Accepts until the runtime ends; a listener that fails is opened again.
-async fn serve(listener: tokio::net::TcpListener, address: SocketAddr, shared: Arc<Shared>) {
-    let mut listener = Some(listener);
-    loop {
-        let open = match listener.take() {
-            Some(listener) => Ok(listener),
-            None => tokio::net::TcpListener::bind(address).await,
-        };
-        match open {
-            Ok(open) => {
-                let connected = |stream: tokio::net::TcpStream, _: SocketAddr| {
-                    let guest = Guest::enter(&shared);
-                    let quick = stream.set_nodelay(true);
-                    async move { Ok(guest.filter(|_| quick.is_ok()).map(|g| (g, stream))) }
-                };
-                let failed = |e| tracing::debug!("a Modbus connection ended: {e}");
-                if let Err(e) = Server::new(open).serve(&connected, failed).await {
-                    tracing::warn!("the Modbus server stopped listening: {e}");
-                }
-            }
-            Err(e) => tracing::warn!("the Modbus server cannot listen on {address}: {e}"),
-        }
-        tokio::time::sleep(RETRY).await;
+/// Any unit identifier is answered: there is one device behind this address.
+impl Device for Shared {
+    fn registers(&self, at: u16, count: u16) -> Result<Vec<u16>, Exception> {
+        self.read(at, count)
     }
-}
 
-/// One connection.
-struct Guest(Arc<Shared>);
-
-impl Guest {
-    fn enter(shared: &Arc<Shared>) -> Option<Guest> {
-        let before = shared.connections.fetch_add(1, Relaxed);
-        let guest = Guest(shared.clone());
-        if before >= CONNECTIONS {
-            tracing::warn!("more than {CONNECTIONS} Modbus connections; one is refused");
-            return None;
-        }
-        Some(guest)
+    fn bits(&self, at: u16, count: u16, coils: bool) -> Result<Vec<bool>, Exception> {
+        self.read_bits(at, count, coils)
     }
-}
 
-impl Drop for Guest {
-    fn drop(&mut self) {
-        self.0.connections.fetch_sub(1, Relaxed);
+    fn write_registers(&self, at: u16, words: &[u16]) -> Result<(), Exception> {
+        // The control register of one block, and nothing else, is writable.
+        let [word] = words[..] else { return Err(Exception::Address) };
+        self.write(at, word)
     }
-}
 
-impl Service for Guest {
-    type Request = Request<'static>;
-    type Response = Response;
-    type Exception = ExceptionCode;
-    type Future = std::future::Ready<Result<Response, ExceptionCode>>;
-
-    fn call(&self, request: Self::Request) -> Self::Future {
-        std::future::ready(self.0.answer(request))
+    fn write_coils(&self, at: u16, on: &[bool]) -> Result<(), Exception> {
+        self.write_bits(at, on)
     }
 }
 
 impl Shared {
-    fn answer(&self, request: Request<'_>) -> Result<Response, ExceptionCode> {
-        match request {
-            Request::ReadInputRegisters(at, n) => self.read(at, n).map(Response::ReadInputRegisters),
-            Request::ReadHoldingRegisters(at, n) => self.read(at, n).map(Response::ReadHoldingRegisters),
-            Request::ReadDiscreteInputs(at, n) => self.bits(at, n, false).map(Response::ReadDiscreteInputs),
-            Request::ReadCoils(at, n) => self.bits(at, n, true).map(Response::ReadCoils),
-            Request::WriteSingleRegister(at, word) => {
-                self.write(at, word)?;
-                Ok(Response::WriteSingleRegister(at, word))
-            }
-            Request::WriteMultipleRegisters(at, words) => {
-                // The control register of one block, and nothing else, is writable.
-                let [word] = words[..] else { return Err(ExceptionCode::IllegalDataAddress) };
-                self.write(at, word)?;
-                Ok(Response::WriteMultipleRegisters(at, 1))
-            }
-            Request::WriteSingleCoil(at, on) => {
-                self.write_coils(at, &[on])?;
-                Ok(Response::WriteSingleCoil(at, on))
-            }
-            Request::WriteMultipleCoils(at, on) => {
-                self.write_coils(at, &on)?;
-                Ok(Response::WriteMultipleCoils(at, on.len() as u16))
-            }
-            _ => Err(ExceptionCode::IllegalFunction),
-        }
-    }
-
     fn heartbeat(&self) -> u16 {
         (Mono::now().since(self.started).as_millis() as u64 * BEATS / 1000) as u16
     }
 
-    fn read(&self, at: u16, count: u16) -> Result<Vec<u16>, ExceptionCode> {
+    fn read(&self, at: u16, count: u16) -> Result<Vec<u16>, Exception> {
         let blocks = self.blocks.lock().unwrap_or_else(PoisonError::into_inner);
         let end = usize::from(at) + usize::from(count);
-        if !(1..=125).contains(&count) || end > blocks.len() * usize::from(BLOCK) {
-            return Err(ExceptionCode::IllegalDataAddress);
+        if end > blocks.len() * usize::from(BLOCK) {
+            return Err(Exception::Address);
         }
         let beat = self.heartbeat();
         let mut cached: Option<(usize, [u16; CONTROL as usize])> = None;
@@ -183,11 +116,11 @@ impl Shared {
     }
 
     /// The status bits (discrete inputs) or the control bits (coils), 16 a block.
-    fn bits(&self, at: u16, count: u16, control: bool) -> Result<Vec<bool>, ExceptionCode> {
+    fn read_bits(&self, at: u16, count: u16, control: bool) -> Result<Vec<bool>, Exception> {
         let blocks = self.blocks.lock().unwrap_or_else(PoisonError::into_inner);
         let end = usize::from(at) + usize::from(count);
-        if !(1..=2000).contains(&count) || end > blocks.len() * 16 {
-            return Err(ExceptionCode::IllegalDataAddress);
+        if end > blocks.len() * 16 {
+            return Err(Exception::Address);
         }
         let word = |n: usize| match control {
             true => blocks[n].control(),
@@ -196,14 +129,14 @@ impl Shared {
         Ok((usize::from(at)..end).map(|b| word(b / 16) & 1 << (b % 16) != 0).collect())
     }
 
-    fn write_coils(&self, at: u16, on: &[bool]) -> Result<(), ExceptionCode> {
+    fn write_bits(&self, at: u16, on: &[bool]) -> Result<(), Exception> {
         let n = usize::from(at / 16);
         if usize::from(at % 16) + on.len() > 16 {
-            return Err(ExceptionCode::IllegalDataAddress);
+            return Err(Exception::Address);
         }
         let word = {
             let blocks = self.blocks.lock().unwrap_or_else(PoisonError::into_inner);
-            let block = blocks.get(n).ok_or(ExceptionCode::IllegalDataAddress)?;
+            let block = blocks.get(n).ok_or(Exception::Address)?;
             on.iter().enumerate().fold(block.control(), |word, (i, on)| {
                 let bit = 1 << (usize::from(at % 16) + i);
                 if *on { word | bit } else { word & !bit }
@@ -212,18 +145,18 @@ impl Shared {
         self.write_block(n, word)
     }
 
-    fn write(&self, at: u16, word: u16) -> Result<(), ExceptionCode> {
+    fn write(&self, at: u16, word: u16) -> Result<(), Exception> {
         if at % BLOCK != CONTROL {
-            return Err(ExceptionCode::IllegalDataAddress);
+            return Err(Exception::Address);
         }
         self.write_block(usize::from(at / BLOCK), word)
     }
 
-    fn write_block(&self, n: usize, word: u16) -> Result<(), ExceptionCode> {
+    fn write_block(&self, n: usize, word: u16) -> Result<(), Exception> {
         let mut blocks = self.blocks.lock().unwrap_or_else(PoisonError::into_inner);
-        let block = blocks.get_mut(n).ok_or(ExceptionCode::IllegalDataAddress)?;
+        let block = blocks.get_mut(n).ok_or(Exception::Address)?;
         if !self.options.allow_write {
-            return Err(ExceptionCode::IllegalFunction);
+            return Err(Exception::Function);
         }
         for command in block.write(word) {
             let done = match command {

@@ -1,0 +1,189 @@
+//! The Modbus server, asked by raw sockets and by pymodbus; its peers also say nothing, half of something, and nonsense.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use andon::publish::Control;
+use andon::publish::plant::{ModbusServer, ModbusServerOptions};
+use andon::types::CameraId;
+
+use crate::common::{Peer, free_port};
+
+/// Nothing is controlled here.
+struct Nobody;
+
+impl Control for Nobody {
+    fn threshold(&self, _: CameraId) -> f32 {
+        1.0
+    }
+
+    fn set_threshold(&self, _: CameraId, _: f32) -> Result<(), String> {
+        Err("no".into())
+    }
+
+    fn trigger(&self, _: Option<u64>) -> Result<(), String> {
+        Err("no".into())
+    }
+
+    fn release(&self) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn config_json(&self) -> String {
+        String::new()
+    }
+}
+
+/// A server with the blocks of two cameras.
+fn server(idle: Duration) -> (ModbusServer, SocketAddr) {
+    let listen = SocketAddr::from(([127, 0, 0, 1], free_port()));
+    let options = ModbusServerOptions { listen, allow_write: true, takes_triggers: false, idle };
+    (ModbusServer::start(options, 2, Arc::new(Nobody)).unwrap(), listen)
+}
+
+fn connect(address: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    stream
+}
+
+fn request(pdu: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![0x77, 1, 0, 0, 0, pdu.len() as u8 + 1, 9];
+    bytes.extend(pdu);
+    bytes
+}
+
+/// The next answer's function code and data; `None` when the connection has ended.
+fn answer(stream: &mut TcpStream) -> Option<Vec<u8>> {
+    let mut head = [0u8; 7];
+    stream.read_exact(&mut head).ok()?;
+    assert_eq!((&head[..4], head[6]), (&[0x77, 1, 0, 0][..], 9));
+    let mut pdu = vec![0; usize::from(u16::from_be_bytes([head[4], head[5]])) - 1];
+    stream.read_exact(&mut pdu).ok()?;
+    Some(pdu)
+}
+
+fn ask(stream: &mut TcpStream, pdu: &[u8]) -> Option<Vec<u8>> {
+    stream.write_all(&request(pdu)).ok()?;
+    answer(stream)
+}
+
+/// Registers 0 and 1: the status and the version of the map.
+const HELLO: [u8; 5] = [4, 0, 0, 0, 2];
+
+/// How long it takes until the server closes the connection.
+fn closed_after(stream: &mut TcpStream) -> Duration {
+    let begun = Instant::now();
+    match stream.read(&mut [0; 16]) {
+        Ok(0) => begun.elapsed(),
+        Err(e) if e.kind() == ErrorKind::ConnectionReset => begun.elapsed(),
+        other => panic!("{other:?} after {:?}", begun.elapsed()),
+    }
+}
+
+#[test]
+fn silent_connections_shut_no_plc_out() {
+    let (_server, address) = server(Duration::from_secs(60));
+    let mut plc = connect(address);
+    assert_eq!(ask(&mut plc, &HELLO).unwrap()[..2], [4, 4]);
+    let mut silent: Vec<TcpStream> = (0..40).map(|_| connect(address)).collect();
+    std::thread::sleep(Duration::from_millis(200));
+    assert!(ask(&mut plc, &HELLO).is_some(), "who talks keeps its place");
+    let mut second = connect(address);
+    assert!(ask(&mut second, &HELLO).is_some(), "a new one gets a place");
+    assert!(closed_after(&mut silent[0]) < Duration::from_secs(1), "the oldest silent one gave way");
+    assert!(ask(&mut silent[39], &HELLO).is_some(), "the newest did not");
+}
+
+#[test]
+fn a_connection_that_asks_nothing_ends_and_one_that_polls_does_not() {
+    let (_server, address) = server(Duration::from_secs(1));
+    let (mut silent, mut plc) = (connect(address), connect(address));
+    for _ in 0..6 {
+        assert!(ask(&mut plc, &HELLO).is_some());
+        std::thread::sleep(Duration::from_millis(300));
+    }
+    assert!(closed_after(&mut silent) < Duration::from_millis(200), "after 1.8 s");
+    let after = closed_after(&mut plc);
+    assert!((Duration::from_millis(400)..Duration::from_secs(3)).contains(&after), "{after:?}");
+}
+
+#[test]
+fn a_request_that_dribbles_or_stops_half_way_is_cut_off() {
+    let (_server, address) = server(Duration::from_secs(60));
+    let mut half = connect(address);
+    half.write_all(&request(&HELLO)[..9]).unwrap();
+    let mut dribble = connect(address);
+    let begun = Instant::now();
+    // The header of a request of 254 bytes, a byte each 100 ms.
+    let long: Vec<u8> = [0x77, 1, 0, 0, 0, 254, 9].into_iter().chain(std::iter::repeat_n(0, 248)).collect();
+    let sent = long.chunks(1).take_while(|byte| {
+        std::thread::sleep(Duration::from_millis(100));
+        dribble.write_all(byte).is_ok()
+    });
+    let sent = sent.count();
+    assert!(sent < 60 && begun.elapsed() < Duration::from_secs(8), "{sent} bytes in {:?}", begun.elapsed());
+    assert!(closed_after(&mut half) < Duration::from_millis(200));
+    // In pieces, but in time.
+    let mut plc = connect(address);
+    for byte in request(&HELLO) {
+        plc.write_all(&[byte]).unwrap();
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(answer(&mut plc).unwrap()[..2], [4, 4]);
+}
+
+#[test]
+fn nonsense_ends_its_own_connection_only() {
+    let (_server, address) = server(Duration::from_secs(60));
+    let mut plc = connect(address);
+    for nonsense in [&b"GET / HTTP/1.1\r\n\r\n"[..], &[0; 64], &[0xFF; 300], &[0x77, 1, 0, 1, 0, 6, 9, 4, 0, 0, 0, 2]] {
+        let mut stream = connect(address);
+        stream.write_all(nonsense).unwrap();
+        assert!(closed_after(&mut stream) < Duration::from_secs(1), "{nonsense:?}");
+        assert!(ask(&mut plc, &HELLO).is_some());
+    }
+}
+
+#[test]
+fn wrong_requests_get_the_exception_of_the_standard_and_the_next_one_is_answered() {
+    let (_server, address) = server(Duration::from_secs(60));
+    let mut plc = connect(address);
+    for (pdu, exception) in [
+        (&[3u8, 0, 0, 0, 126][..], 3),
+        (&[3, 0, 0, 0, 0], 3),
+        (&[4, 0, 0, 1, 0], 3),
+        (&[1, 0, 0, 7, 209], 3),
+        (&[15, 0, 0, 0, 9, 1, 0], 3),
+        (&[16, 0, 40, 0, 1, 3, 0, 0], 3),
+        (&[5, 0, 0, 1, 0], 3),
+        (&[3, 0, 150, 0, 100], 2),
+        (&[3, 255, 255, 0, 1], 2),
+        (&[6, 0, 0, 0, 1], 2),
+        (&[16, 0, 40, 0, 2, 4, 0, 0, 0, 0], 2),
+        (&[5, 0, 32, 255, 0], 2),
+        (&[7], 1),
+        (&[43, 14, 1, 0], 1),
+    ] {
+        assert_eq!(ask(&mut plc, pdu).unwrap(), [pdu[0] | 0x80, exception], "{pdu:?}");
+    }
+    // Two at once are answered in order.
+    plc.write_all(&[request(&[3, 0, 1, 0, 1]), request(&[2, 0, 0, 0, 3])].concat()).unwrap();
+    assert_eq!((answer(&mut plc).unwrap(), answer(&mut plc).unwrap()), (vec![3, 2, 0, 1], vec![2, 1, 0]));
+    assert_eq!(ask(&mut plc, &[3, 0, 75, 0, 125]).unwrap().len(), 252, "the most that can be read");
+    assert_eq!(ask(&mut plc, &[16, 0, 140, 0, 1, 2, 0, 8]).unwrap(), [16, 0, 140, 0, 1]);
+    assert_eq!(ask(&mut plc, &[1, 0, 16, 0, 16]).unwrap(), [1, 2, 8, 0], "the register's bits are the coils");
+}
+
+#[test]
+fn pymodbus_reads_writes_and_is_refused() {
+    let (_server, address) = server(Duration::from_secs(60));
+    let Some(mut client) = Peer::start("modbus_client.py", &[&address.port().to_string()]) else { return };
+    assert_eq!(client.finish(Duration::from_secs(20)), Some(0), "{:?}", client.seen);
+    let last = client.seen.last().unwrap();
+    assert_eq!(last["read"], serde_json::json!([1, 125, 20]), "{last}");
+    assert_eq!(last["coils"], serde_json::json!([true, false, true]), "{last}");
+    assert_eq!(last["refused"], serde_json::json!([2, 2, 1, 1]), "{last}");
+}
