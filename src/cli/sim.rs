@@ -161,7 +161,7 @@ fn table(r: &SimReport) -> String {
         row("ejection missed", e.missed, ""),
         row("ejected too late", e.late, ""),
         row("never announced", e.unannounced, "no trigger came for them"),
-        row("defects on the belt", r.defects_through, "defective parts that went on"),
+        row("defects that went on", r.defects_through, "defective parts that were not ejected"),
         String::new(),
         format!("margin to the deadline: smallest {:.1} ms, median {:.1} ms", r.margin_ms[0], r.margin_ms[1]),
     ];

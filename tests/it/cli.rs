@@ -366,6 +366,30 @@ fn the_bench_prints_every_stage() {
     assert_eq!(stages, ["preprocess", "infer", "aggregate", "score", "total"]);
 }
 
+#[test]
+fn the_bench_of_a_tiled_model_measures_its_whole_pictures() {
+    let dir = tempfile::tempdir().unwrap();
+    let model = dir.path().join("tiled.andon");
+    let good = flange_model().parent().unwrap().join("good");
+    let s = said(&["fit", text(&good), "-o", text(&model), "--bank", "300", "--tiles", "2x1", "--engine", "rten"]);
+    assert_eq!(s.code, 0, "{}", s.err);
+    let bundle = andon::model::bundle::Bundle::open(&model).unwrap();
+    let s = said(&["bench", text(&model), "--seconds", "1", "--json", "--engine", "rten"]);
+    assert_eq!(s.code, 0, "{}", s.err);
+    let report = &json_lines(&s)[0];
+    let [w, h] = bundle.network().picture_size();
+    assert_eq!(report["picture"], serde_json::json!([w, h]));
+    // Half a picture, or one whose rows are those of two, has another score.
+    let scores: Vec<f32> = report["scores"].as_array().unwrap().iter().map(|s| s.as_f64().unwrap() as f32).collect();
+    assert_eq!(scores.len(), bundle.parity_score.len());
+    for (got, want) in scores.iter().zip(&bundle.parity_score) {
+        let off = (got - want).abs() / want.max(bundle.manifest.threshold);
+        assert!(off <= bundle.manifest.parity_tolerance, "{got} instead of {want}");
+    }
+    let s = said(&["bench", text(&model), "--seconds", "1", "--engine", "rten"]);
+    assert!(s.out.contains("2x1 tiles") && s.out.contains("the scores") && !s.out.contains("e0"), "{}", s.out);
+}
+
 #[cfg(feature = "gst")]
 #[test]
 fn the_demo_learns_runs_and_accounts_for_every_part() {
