@@ -8,5 +8,5 @@ mod schedule;
 
 pub use alarm::{AlarmSpec, Alarms};
 pub use ejector::{Causes, EjectorSpec, Shape};
-pub use plan::{Plan, PlanSpec};
+pub use plan::{Plan, PlanSpec, speed_below};
 pub use schedule::{Act, Schedule};

@@ -117,14 +117,13 @@ impl PlanSpec {
             let need = self.camera_at + self.speed * needed / 1000.0;
             found.push(format!(
                 "a verdict would come {:.1} ms too late: from the picture to the ejector it is {:.1} ms, and capture, inspection \
-                 (p99.9), valve and margin take {:.1} ms; put the ejector at {:.0} mm or farther, run at {:.2} m/s or slower, \
+                 (p99.9), valve and margin take {:.1} ms; put the ejector at {:.0} mm or farther, run at {} m/s or slower, \
                  or learn with --time-budget",
                 -plan.left_ms,
                 plan.travel_ms,
                 needed,
                 need.ceil(),
-                // Rounded down: the speed that is named has to work.
-                ((self.reject_at - self.camera_at) / needed * 100.0).floor() / 100.0
+                speed_below((self.reject_at - self.camera_at) / needed)
             ));
         }
         let period = 1000.0 / plan.parts_per_second;
@@ -138,13 +137,21 @@ impl PlanSpec {
         if self.part < self.pitch && plan.gap_ms < PAUSE_MS {
             found.push(format!(
                 "only {:.1} ms lie between two parts at the ejector, less than the {PAUSE_MS:.0} ms that a pause of its output \
-                 needs: a reject would hit its neighbour; run at {:.2} m/s or slower, or spread the parts",
+                 needs: a reject would hit its neighbour; run at {} m/s or slower, or spread the parts",
                 plan.gap_ms,
-                ((self.pitch - self.part) / PAUSE_MS * 100.0).floor() / 100.0
+                speed_below((self.pitch - self.part) / PAUSE_MS)
             ));
         }
         found
     }
+}
+
+/// A limit of the speed in metres a second, rounded down, because the speed that is named has to work: two decimals, and more where two
+/// would leave nothing of it.
+pub fn speed_below(m_s: f64) -> String {
+    let decimals = if m_s >= 0.1 { 2 } else { 4 };
+    let factor = 10f64.powi(decimals as i32);
+    format!("{:.decimals$}", (m_s * factor).floor() / factor)
 }
 
 #[cfg(test)]
@@ -186,6 +193,7 @@ mod tests {
         assert!(said(PlanSpec { speed: 4000.0, ..line() }).contains("every 15.0 ms"));
         assert!(said(PlanSpec { part: 58.0, ..line() }).contains("2.5 ms lie between"));
         // At the highest speed there is no problem, just over it there is, whatever sets it.
+        assert_eq!([speed_below(0.269), speed_below(0.0047), speed_below(3.75)], ["0.26", "0.0047", "3.75"]);
         let specs = [(20.0, 80.0, "deadline"), (10.0, 450.0, "throughput"), (54.0, 450.0, "separation")];
         for (part, reject_at, limited_by) in specs {
             let spec = PlanSpec { part, reject_at, ..line() };
@@ -194,6 +202,8 @@ mod tests {
             let highest = plan.highest_speed_m_s * 1000.0;
             assert!(said(PlanSpec { speed: highest * 0.999, ..spec }).is_empty());
             assert!(!said(PlanSpec { speed: highest * 1.001, ..spec }).is_empty());
+            let named = speed_below(plan.highest_speed_m_s).parse::<f64>().unwrap() * 1000.0;
+            assert!(named > 0.0 && said(PlanSpec { speed: named, ..spec }).is_empty(), "{named}");
         }
     }
 }

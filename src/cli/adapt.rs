@@ -64,6 +64,17 @@ impl Adapt {
             [] => Vec::new(),
             pictures => add(&mut bundle, pictures, &mut embedder, options.threads)?,
         };
+        // The threshold stays when pictures are added.
+        let limit = bundle.manifest.threshold;
+        for a in added.iter().filter(|a| a.before < limit) {
+            output::note(&format!(
+                "note: {} already passed, at {:.0} % of the threshold; what is wrong with it, if anything, is now learned as good \
+                 (`--remove {}` forgets it)",
+                a.name,
+                a.before / limit * 100.0,
+                a.name
+            ));
+        }
         let target = self.output.as_ref().unwrap_or(&self.model);
         // Also gives it its digest.
         bundle.to_bytes()?;
@@ -74,7 +85,8 @@ impl Adapt {
         if self.json {
             let each = |a: &Adapted| {
                 let after = a.after.is_finite().then_some(a.after);
-                serde_json::json!({"image": a.name, "before": a.before, "after": after, "rows": a.rows})
+                let passed = a.before < m.threshold;
+                serde_json::json!({"image": a.name, "before": a.before, "passed_before": passed, "after": after, "rows": a.rows})
             };
             output::json(&serde_json::json!({
                 "model": target, "written": !self.dry_run, "blake3": bundle.blake3,

@@ -9,7 +9,7 @@ use super::setup::{self, EngineArgs};
 use super::{limits, output};
 use crate::config::FrameSize;
 use crate::telemetry::LatencyHistogram;
-use crate::types::{Detection, Fault, FrameView, LatencySummary, Mono, PixelFormat};
+use crate::types::{Detection, Fault, FrameView, LatencySummary, Mono};
 
 /// `andon bench`.
 #[derive(Debug, Args)]
@@ -30,10 +30,20 @@ pub(super) struct Bench {
 pub(super) struct Report {
     pub engine: &'static str,
     threads: usize,
+    /// Width and height of the network's input.
     input: [u32; 2],
+    /// Columns and rows of tiles that a picture is cut into.
+    tiles: [u32; 2],
+    /// Width and height of the pictures that were measured.
+    picture: [u32; 2],
+    /// How many different ones.
+    pictures: usize,
     bank_rows: usize,
     dim: u32,
+    /// Largest difference of a score from the reference's, relative to it or to the threshold, whichever is larger.
     parity: f32,
+    /// Scores of the pictures, in their order, from the last time that each was measured.
+    scores: Vec<f32>,
     frames: u64,
     frames_per_second: f64,
     #[serde(skip)]
@@ -55,23 +65,23 @@ pub(super) fn measure(model: &Path, engine: &EngineArgs, seconds: u64) -> anyhow
     setup::say_degraded(ready.degraded.as_deref());
     let mut detector = ready.detector;
     let m = &bundle.manifest;
-    let (w, h) = (m.input.width as usize, m.input.height as usize);
-    let pictures: Vec<FrameView<'_>> = bundle
-        .parity_input
-        .chunks_exact(m.input.len())
-        .filter_map(|rgb| FrameView::new(PixelFormat::Rgb8, w, h, w * 3, rgb))
-        .collect();
+    let pictures: Vec<FrameView<'_>> = bundle.parity_frames().collect();
+    if pictures.is_empty() {
+        anyhow::bail!("{} holds no parity pictures to measure with; learn it anew with `andon fit`", model.display());
+    }
+    let mut scores = vec![0.0; pictures.len()];
     let mut out = Detection::default();
     let mut histograms: [LatencyHistogram; 5] = std::array::from_fn(|_| LatencyHistogram::new());
     let mut pass = |seconds: u64, count: bool| -> Result<(u64, f64), Fault> {
         let start = Mono::now();
         let mut frames = 0;
         while Mono::now().since(start) < Duration::from_secs(seconds) {
-            for picture in &pictures {
+            for (picture, score) in pictures.iter().zip(&mut scores) {
                 let before = Mono::now();
                 detector.detect(picture, &mut out)?;
                 let total = Mono::now().0 - before.0;
                 let t = out.times;
+                *score = out.score;
                 if count {
                     let all = [t.preprocess_ns, t.infer_ns, t.aggregate_ns, t.score_ns, total];
                     histograms.iter_mut().zip(all).for_each(|(h, ns)| h.record_ns(ns));
@@ -89,9 +99,13 @@ pub(super) fn measure(model: &Path, engine: &EngineArgs, seconds: u64) -> anyhow
         engine: detector.engine_name(),
         threads: options.threads,
         input: [m.input.width, m.input.height],
+        tiles: m.tiles,
+        picture: bundle.network().picture_size(),
+        pictures: pictures.len(),
         bank_rows: bundle.rows(),
         dim: m.dim,
         parity: ready.parity,
+        scores,
         frames,
         frames_per_second: frames as f64 / seconds,
         total: histograms[4].summary(),
@@ -114,9 +128,16 @@ impl Bench {
 
 fn print(r: &Report) -> std::io::Result<()> {
     output::line(&format!(
-        "{} on {} threads, {}x{}, memory bank {} x {}; scores within {:.1e} of the reference",
-        r.engine, r.threads, r.input[0], r.input[1], r.bank_rows, r.dim, r.parity
+        "{} on {} threads, pictures of {}x{}{}, memory bank {} x {}",
+        r.engine,
+        r.threads,
+        r.picture[0],
+        r.picture[1],
+        tiles(r),
+        r.bank_rows,
+        r.dim
     ))?;
+    output::line(&agreement(r.parity))?;
     output::line(&format!("{:.1} frames/s over {} frames; milliseconds:", r.frames_per_second, r.frames))?;
     output::line(&format!("{:<12}{:>9}{:>9}{:>9}{:>9}", "", "p50", "p99", "p99.9", "max"))?;
     for s in &r.stages {
@@ -125,4 +146,33 @@ fn print(r: &Report) -> std::io::Result<()> {
         output::line(&format!("{:<12}{}{}{}{}", s.stage, ms(l.p50_us), ms(l.p99_us), ms(l.p999_us), ms(l.max_us)))?;
     }
     Ok(())
+}
+
+/// How a picture is cut, if it is.
+fn tiles(r: &Report) -> String {
+    match r.tiles {
+        [1, 1] => String::new(),
+        [columns, rows] => format!(" in {columns}x{rows} tiles of {}x{}", r.input[0], r.input[1]),
+    }
+}
+
+/// How far this engine's scores are from those that the model was learned with.
+fn agreement(parity: f32) -> String {
+    match f64::from(parity) * 100.0 {
+        0.0 => "the scores are exactly those of the engine that the model was learned with".to_owned(),
+        percent if percent < 0.001 => "the scores differ from the reference's by less than 0.001 %".to_owned(),
+        percent => format!("the scores differ from the reference's by {percent:.3} % at most"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn agreement_with_the_reference_is_said_in_percent() {
+        assert!(agreement(0.0).contains("exactly"));
+        assert!(agreement(3e-7).ends_with("less than 0.001 %"));
+        assert!(agreement(4.2e-4).ends_with("0.042 % at most"));
+    }
 }

@@ -13,7 +13,7 @@ use super::setup::{self, EngineArgs};
 use super::show::Show;
 use super::sinks::{self, ToView};
 use super::view::{Live, Screen, Summary};
-use super::{camera, limits, output, run};
+use super::{camera, limits, output, run, units};
 use crate::config::{self, FrameSize};
 use crate::field::Recorder;
 use crate::fit::{Augment, BankSize, FitOptions, Picture, Policy, fit};
@@ -43,9 +43,9 @@ pub(super) struct Demo {
     /// Number of good parts to learn from.
     #[arg(long, default_value_t = 60, value_parser = limits::whole(1..=10_000u64))]
     learn: u64,
-    /// Share of defective parts on the belt.
-    #[arg(long, default_value_t = 0.15)]
-    defects: f32,
+    /// Share of defective parts on the belt: 15% or 0.15.
+    #[arg(long, default_value = "15%", value_parser = units::share)]
+    defects: f64,
     /// No live view; the summary as JSON.
     #[arg(long)]
     json: bool,
@@ -77,12 +77,9 @@ impl Demo {
         let start = Mono::now();
         // A log would tear the picture apart; what matters is shown in it.
         let _log = setup::logging(log, "error", false)?;
-        let usage = |why: &str| Failure::new(Exit::Usage, anyhow::anyhow!("{why}"));
-        if !(0.0..=1.0).contains(&self.defects) {
-            return Err(usage("--defects is a share between 0 and 1"));
-        }
         let settings = config::load(None, super::precheck::environment(), &[]).map_err(Failure::config)?;
-        let conveyor = Conveyor::new(SimSpec { seed: self.seed, defect_rate: self.defects, ..SimSpec::default() });
+        let conveyor =
+            Conveyor::new(SimSpec { seed: self.seed, defect_rate: self.defects as f32, ..SimSpec::default() });
         let bundle = Arc::new(self.learn(&conveyor)?);
         let ready = setup::ready(&bundle, &self.engine.options(), FrameSize::AsTrained)?;
         // Until here a signal ends the program at once: learning has nothing to tidy up.
@@ -196,7 +193,10 @@ impl Demo {
         };
         match self.json {
             true => output::json(&summary.report())?,
-            false => output::line(&summary.table())?,
+            false => {
+                output::line(&summary.table())?;
+                output::line("\nnext, with your own pictures of good parts: andon fit GOOD/ -o part.andon")?;
+            }
         }
         if !counts.adds_up() || counts.in_flight > 0 {
             return Err(anyhow::anyhow!("parts are unaccounted for: {counts:?}; please report this").into());

@@ -2,15 +2,15 @@ use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use image::ImageEncoder;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::exit::{Exit, Failure};
+use super::heatmaps::Heatmaps;
 use super::output;
 use super::setup::{self, EngineArgs};
 use crate::config::FrameSize;
 use crate::decide::judge;
-use crate::fit::{Picture, list_images, read_raw};
+use crate::fit::{ImageError, Picture, list_images, read_raw};
 use crate::model::bundle::Bundle;
 use crate::model::heatmap;
 use crate::publish::wire::RegionRecord;
@@ -24,7 +24,8 @@ pub(super) struct Inspect {
     /// Pictures, or folders of pictures.
     #[arg(required = true)]
     images: Vec<PathBuf>,
-    /// Write each picture with its heatmap into this folder.
+    /// Write each picture with its heatmap into this folder, as FOLDER_NAME.png. Pictures that share that name keep their endings in it
+    /// (FOLDER_NAME.jpg.png) or get a number. Heatmaps of an earlier run are replaced, any other file is not.
     #[arg(long, value_name = "DIR")]
     heatmaps: Option<PathBuf>,
     /// Exit with 3 if any picture does not pass.
@@ -36,7 +37,7 @@ pub(super) struct Inspect {
     /// Take pictures of other sizes than the training pictures too.
     #[arg(long)]
     any_size: bool,
-    /// One JSON object a picture, also on a terminal.
+    /// One JSON object a picture, also on a terminal. The summary at the end goes to standard error.
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -46,6 +47,7 @@ pub(super) struct Inspect {
 /// One picture's line.
 #[derive(Debug, Serialize)]
 struct Line<'a> {
+    #[serde(serialize_with = "as_text")]
     image: &'a Path,
     result: &'static str,
     reason: &'static str,
@@ -57,7 +59,43 @@ struct Line<'a> {
     error: Option<String>,
     regions: Vec<RegionRecord<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    heatmap: Option<PathBuf>,
+    heatmap: Option<String>,
+}
+
+/// Names that are not UTF-8 are written with a sign for each byte that is none, because JSON has no other way.
+fn as_text<S: Serializer>(path: &Path, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(&path.to_string_lossy())
+}
+
+/// How many pictures came out how.
+#[derive(Debug, Default)]
+struct Tally {
+    pass: usize,
+    reject: usize,
+    error: usize,
+    /// Files and folders that were in the folders and are no pictures.
+    left_out: usize,
+}
+
+impl Tally {
+    fn count(&mut self, outcome: Outcome) {
+        match outcome {
+            Outcome::Pass(_) => self.pass += 1,
+            Outcome::Reject => self.reject += 1,
+            // Nothing comes too late here, so what was not inspected is a fault.
+            Outcome::Uninspected | Outcome::Error => self.error += 1,
+        }
+    }
+}
+
+impl std::fmt::Display for Tally {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Tally { pass, reject, error, left_out } = self;
+        let all = pass + reject + error;
+        let plural = if all == 1 { "" } else { "s" };
+        write!(f, "{all} picture{plural}: {pass} PASS, {reject} REJECT, {error} ERROR")?;
+        if *left_out > 0 { write!(f, "; {left_out} left out") } else { Ok(()) }
+    }
 }
 
 impl Inspect {
@@ -66,18 +104,16 @@ impl Inspect {
         let bundle = setup::bundle(&self.model)?;
         let threshold = Threshold::new(self.threshold.unwrap_or(bundle.manifest.threshold))
             .ok_or_else(|| Failure::new(Exit::Usage, anyhow::anyhow!("--threshold must be a finite number above 0")))?;
-        let files = self.files()?;
-        if let Some(dir) = &self.heatmaps {
-            std::fs::create_dir_all(dir).map_err(|e| anyhow::anyhow!("cannot make {}: {e}", dir.display()))?;
-        }
+        let mut tally = Tally::default();
+        let files = self.files(&mut tally)?;
+        let heatmaps = self.heatmaps.as_ref().map(|dir| Heatmaps::open(dir, &files)).transpose()?;
         let size = if self.any_size { FrameSize::Any } else { FrameSize::AsTrained };
         let ready = setup::ready(&bundle, &self.engine.options(), size)?;
         setup::say_degraded(ready.degraded.as_deref());
         let mut detector = ready.detector;
         let people = !self.json && std::io::stdout().is_terminal();
         let mut out = Detection::default();
-        let (mut failed, mut rejected) = (0usize, 0usize);
-        for file in &files {
+        for (n, file) in files.iter().enumerate() {
             let picture = read_raw(file);
             let result = match &picture {
                 Ok(p) => {
@@ -97,12 +133,12 @@ impl Inspect {
                 (_, Err(fault)) => Some(fault.to_string()),
                 _ => None,
             };
-            failed += usize::from(matches!(judged.outcome, Outcome::Error));
-            rejected += usize::from(!matches!(judged.outcome, Outcome::Pass(_)));
-            let heatmap = match (&self.heatmaps, picture, score) {
-                (Some(dir), Ok(picture), Some(_)) => {
+            tally.count(judged.outcome);
+            let heatmap = match (&heatmaps, picture, score) {
+                (Some(files), Ok(picture), Some(_)) => {
                     let picture = picture.into_8_bit(bundle.manifest.input.range);
-                    Some(write_heatmap(dir, file, &picture, &bundle, &out, threshold)?)
+                    let file = write_heatmap(files, n, &picture, &bundle, &out, threshold)?;
+                    Some(file.to_string_lossy().into_owned())
                 }
                 _ => None,
             };
@@ -119,21 +155,35 @@ impl Inspect {
             };
             print(&line, people)?;
         }
-        Ok(match (failed, rejected) {
+        output::note(&tally.to_string());
+        Ok(match (tally.error, tally.reject) {
             (1.., _) => Exit::Failed,
             (_, 1..) if self.fail_on_reject => Exit::Rejected,
             _ => Exit::Ok,
         })
     }
 
-    fn files(&self) -> Result<Vec<PathBuf>, Failure> {
+    /// The pictures that were named and those in the folders that were named; says what of these is left out.
+    fn files(&self, tally: &mut Tally) -> Result<Vec<PathBuf>, Failure> {
         let mut files = Vec::new();
         for path in &self.images {
             match path.is_dir() {
                 true => {
-                    let listing = list_images(path)?;
+                    let inside = subfolders_with_pictures(path);
+                    let listing = match (list_images(path), &inside) {
+                        (Err(ImageError::NoImages { .. }), Some(inside)) => {
+                            let why = "no pictures lie in it, and subfolders are not searched";
+                            let remedy = format!("name those that hold pictures: {inside}");
+                            return Err(anyhow::anyhow!("{}: {why}; {remedy}", path.display()).into());
+                        }
+                        (listing, _) => listing?,
+                    };
+                    tally.left_out += listing.left_out.len();
                     if let Some(note) = listing.note(path) {
                         output::note(&note);
+                    }
+                    if let Some(inside) = inside {
+                        output::note(&format!("subfolders of {} that hold pictures: {inside}", path.display()));
                     }
                     files.extend(listing.pictures);
                 }
@@ -156,33 +206,50 @@ fn print(line: &Line<'_>, people: bool) -> std::io::Result<()> {
     output::line(&format!("{:<7} {figures}  {}", line.result, line.image.display()))
 }
 
-/// The picture at its own size, in grey, with the heat over it.
+/// The picture at its own size, in grey with the heat over it, as file `n`.
 fn write_heatmap(
-    dir: &Path,
-    file: &Path,
+    files: &Heatmaps,
+    n: usize,
     picture: &Picture,
     bundle: &Bundle,
     out: &Detection,
     threshold: Threshold,
-) -> Result<PathBuf, Failure> {
-    let m = &bundle.manifest;
+) -> anyhow::Result<PathBuf> {
     let (w, h) = (picture.width as usize, picture.height as usize);
     let (mut values, mut levels) = (Vec::new(), Vec::new());
     heatmap::render_into(&out.map, w, h, &mut values);
-    heatmap::to_u8(&values, m.typical, threshold.get(), &mut levels);
-    let rgb = heatmap::overlay(&picture.rgb, &levels);
-    let mut bytes = Vec::new();
-    image::codecs::png::PngEncoder::new(&mut bytes).write_image(
-        &rgb,
-        picture.width,
-        picture.height,
-        image::ExtendedColorType::Rgb8,
-    )?;
-    // The folder's name too, so that pictures of one name from several folders do not overwrite each other.
-    let folder =
-        file.parent().and_then(Path::file_name).map(|n| format!("{}_", n.to_string_lossy())).unwrap_or_default();
-    let stem = file.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
-    let path = dir.join(format!("{folder}{stem}.png"));
-    std::fs::write(&path, bytes).map_err(|e| anyhow::anyhow!("cannot write {}: {e}", path.display()))?;
-    Ok(path)
+    heatmap::to_u8(&values, bundle.manifest.typical, threshold.get(), &mut levels);
+    files.write(n, &heatmap::overlay(&picture.rgb, &levels), picture.width, picture.height)
+}
+
+/// The subfolders that hold pictures, with how many; `None` if there are none.
+fn subfolders_with_pictures(folder: &Path) -> Option<String> {
+    let mut found: Vec<(String, usize)> = std::fs::read_dir(folder)
+        .ok()?
+        .filter_map(|entry| {
+            let path = entry.ok()?.path();
+            let name = path.file_name()?.to_string_lossy().into_owned();
+            let pictures = list_images(&path).ok()?.pictures.len();
+            (!name.starts_with('.')).then_some((name, pictures))
+        })
+        .collect();
+    found.sort();
+    let words: Vec<String> = found.iter().take(8).map(|(name, n)| format!("{name} ({n})")).collect();
+    let more = if found.len() > 8 { format!(" and {} more", found.len() - 8) } else { String::new() };
+    (!found.is_empty()).then(|| format!("{}{more}", words.join(", ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_summary_says_every_outcome_and_what_was_left_out() {
+        let mut tally = Tally { left_out: 2, ..Tally::default() };
+        assert_eq!(tally.to_string(), "0 pictures: 0 PASS, 0 REJECT, 0 ERROR; 2 left out");
+        tally.count(Outcome::Reject);
+        tally.count(Outcome::Error);
+        tally.left_out = 0;
+        assert_eq!(tally.to_string(), "2 pictures: 0 PASS, 1 REJECT, 1 ERROR");
+    }
 }

@@ -1,10 +1,11 @@
 //! The only place that writes to standard output and error for people and pipes.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::path::Path;
 
-use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
+
+use super::progress::Progress;
 
 /// One JSON object and a newline. A closed pipe is the reader's right.
 pub(super) fn json(value: &impl Serialize) -> io::Result<()> {
@@ -54,14 +55,7 @@ pub(super) fn writable(path: &Path) -> anyhow::Result<()> {
         .map_err(|e| anyhow::anyhow!("cannot write {}: {e}", path.display()))
 }
 
-/// A progress bar as wide as the terminal on standard error, silent where that is no terminal.
-pub(super) fn progress_bar() -> ProgressBar {
-    if !io::stderr().is_terminal() {
-        return ProgressBar::hidden();
-    }
-    let bar = ProgressBar::new(0);
-    if let Ok(style) = ProgressStyle::with_template("{msg:>22} [{wide_bar}] {percent:>3} %  {eta} left") {
-        bar.set_style(style.progress_chars("=> "));
-    }
-    bar
+/// Shows how far long work is.
+pub(super) fn progress_bar() -> Progress {
+    Progress::new()
 }

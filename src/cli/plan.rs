@@ -7,7 +7,7 @@ use super::bench;
 use super::exit::{Exit, Failure};
 use super::setup::{self, EngineArgs};
 use super::{limits, output, units};
-use crate::act::{Plan, PlanSpec};
+use crate::act::{Plan, PlanSpec, speed_below};
 use crate::types::LatencySummary;
 
 /// `andon plan`.
@@ -37,10 +37,10 @@ pub(super) struct PlanCommand {
     /// Time that must be left.
     #[arg(long, value_parser = units::time, default_value = "5ms")]
     margin: Duration,
-    /// The model, to measure what an inspection takes on this machine.
-    #[arg(long, value_name = "FILE", required_unless_present = "latency")]
+    /// The model, to measure what an inspection takes on this machine; without one, --latency states it.
+    #[arg(long, value_name = "FILE")]
     model: Option<PathBuf>,
-    /// What an inspection takes at most, in place of a measurement.
+    /// What an inspection takes at most, such as 12ms: stated in place of a measurement, for a line that has no model yet.
     #[arg(long, value_parser = units::time, conflicts_with = "model")]
     latency: Option<Duration>,
     /// How long to measure.
@@ -68,9 +68,13 @@ impl PlanCommand {
             (None, Some(given)) => {
                 let us = u64::try_from(given.as_micros()).unwrap_or(u64::MAX);
                 let same = LatencySummary { count: 0, p50_us: us, p99_us: us, p999_us: us, max_us: us };
-                (same, "as given".to_owned())
+                (same, "stated by --latency, not measured".to_owned())
             }
-            (None, None) => return Err(usage("--model FILE measures the inspection, --latency states it")),
+            (None, None) => {
+                return Err(usage(
+                    "what an inspection takes is missing: --model FILE measures it here, --latency 12ms states it",
+                ));
+            }
         };
         let spec = PlanSpec {
             speed: self.speed,
@@ -111,14 +115,24 @@ fn table(spec: &PlanSpec, plan: &Plan, from: &str) -> String {
         String::new(),
         row("picture to ejector", plan.travel_ms, &bar(spec, plan)),
         row("  capture", ms(spec.capture), "exposure and transfer"),
-        row("  inspection p99.9", plan.inspection_ms, from),
+        row(if l.count == 0 { "  inspection" } else { "  inspection p99.9" }, plan.inspection_ms, from),
         row("  valve", ms(spec.valve), "order to effect"),
         row("  margin", ms(spec.margin), ""),
         row("left", plan.left_ms, if plan.left_ms < 0.0 { "TOO LATE" } else { "" }),
         String::new(),
-        format!("inspector busy {:.0} % (p50 {:.1} ms, p99 {:.1} ms)", plan.busy * 100.0, us(l.p50_us), us(l.p99_us)),
+        match l.count {
+            0 => format!("inspector busy {:.0} % at most", plan.busy * 100.0),
+            _ => {
+                format!(
+                    "inspector busy {:.0} % (p50 {:.1} ms, p99 {:.1} ms)",
+                    plan.busy * 100.0,
+                    us(l.p50_us),
+                    us(l.p99_us)
+                )
+            }
+        },
         format!("between two parts at the ejector {:.1} ms", plan.gap_ms),
-        format!("highest safe speed {:.2} m/s, limited by the {}", plan.highest_speed_m_s, plan.limited_by),
+        format!("highest safe speed {} m/s, limited by the {}", speed_below(plan.highest_speed_m_s), plan.limited_by),
     ];
     if plan.problems.is_empty() {
         lines.extend([

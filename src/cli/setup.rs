@@ -22,7 +22,7 @@ use crate::model::{Accept, Backbone, Detector, heatmap};
 use crate::publish::Render;
 use crate::runtime::{Made, MakeDetector};
 use crate::telemetry::{LogGuard, LogOptions, init_logging};
-use crate::types::{FrameView, ModelTag, PixelFormat};
+use crate::types::ModelTag;
 
 /// Which engine, from the command line.
 #[derive(Clone, Debug, Args)]
@@ -182,11 +182,8 @@ pub(super) fn ranges(bundle: &Bundle, folder: Option<&Path>, options: &EngineOpt
             bar.finish_and_clear();
         }
         None => {
-            let [width, height] = network.picture_size().map(|n| n as usize);
-            for rgb in bundle.parity_input.chunks_exact(width * height * 3) {
-                if let Some(view) = FrameView::new(PixelFormat::Rgb8, width, height, width * 3, rgb) {
-                    calibrator.see(&view)?;
-                }
+            for view in bundle.parity_frames() {
+                calibrator.see(&view)?;
             }
         }
     }

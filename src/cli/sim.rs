@@ -39,21 +39,21 @@ pub(super) struct SimCommand {
     /// Delay of the ejector.
     #[arg(long, value_parser = units::time, default_value = "8ms")]
     valve: Duration,
-    /// Share of defective parts.
-    #[arg(long, default_value_t = 0.1)]
-    defects: f32,
+    /// Share of defective parts: 10% or 0.1, as all shares.
+    #[arg(long, default_value = "0.1", value_parser = units::share)]
+    defects: f64,
     /// Share of frames that never arrive.
-    #[arg(long, default_value_t = 0.0)]
-    lost_frames: f32,
+    #[arg(long, default_value = "0", value_parser = units::share)]
+    lost_frames: f64,
     /// Share of results that never come or say that the engine failed.
-    #[arg(long, default_value_t = 0.0)]
-    lost_results: f32,
+    #[arg(long, default_value = "0", value_parser = units::share)]
+    lost_results: f64,
     /// Share of triggers that come twice.
-    #[arg(long, default_value_t = 0.0)]
-    double_triggers: f32,
+    #[arg(long, default_value = "0", value_parser = units::share)]
+    double_triggers: f64,
     /// Share of parts that the photo eye does not see.
-    #[arg(long, default_value_t = 0.0)]
-    missed_triggers: f32,
+    #[arg(long, default_value = "0", value_parser = units::share)]
+    missed_triggers: f64,
     /// Stops of the belt a minute.
     #[arg(long, default_value_t = 0.0)]
     stops: f32,
@@ -64,10 +64,10 @@ pub(super) struct SimCommand {
     #[arg(long, default_value_t = 0.0)]
     encoder_resets: f32,
     /// Encoder slip, as a share of the distance.
-    #[arg(long, default_value_t = 0.0)]
+    #[arg(long, default_value = "0", value_parser = units::share)]
     slip: f64,
     /// Share by which the speed varies.
-    #[arg(long, default_value_t = 0.0)]
+    #[arg(long, default_value = "0", value_parser = units::share)]
     unsteady: f64,
     /// The figures as JSON.
     #[arg(long)]
@@ -90,18 +90,6 @@ impl SimCommand {
         if self.reject_at < 40.0 {
             return Err(usage("--reject-at has to be 40mm at least: the camera stands at 20mm"));
         }
-        let shares = [
-            self.defects,
-            self.lost_frames,
-            self.lost_results,
-            self.double_triggers,
-            self.missed_triggers,
-            self.slip as f32,
-            self.unsteady as f32,
-        ];
-        if shares.iter().any(|s| !(0.0..=1.0).contains(s)) {
-            return Err(usage("shares lie between 0 and 1"));
-        }
         if [self.stops, self.reversals, self.encoder_resets].iter().any(|n| !(0.0..=100.0).contains(n)) {
             return Err(usage("--stops, --reversals and --encoder-resets lie between 0 and 100 a minute"));
         }
@@ -119,11 +107,11 @@ impl SimCommand {
             latency: self.latency,
             latency_p99: self.latency_p99,
             delay: self.valve,
-            defects: self.defects,
-            lost_frames: self.lost_frames,
-            lost_results: self.lost_results,
-            double_triggers: self.double_triggers,
-            missed_triggers: self.missed_triggers,
+            defects: self.defects as f32,
+            lost_frames: self.lost_frames as f32,
+            lost_results: self.lost_results as f32,
+            double_triggers: self.double_triggers as f32,
+            missed_triggers: self.missed_triggers as f32,
             stops: self.stops,
             reversals: self.reversals,
             encoder_resets: self.encoder_resets,
@@ -161,7 +149,7 @@ fn table(r: &SimReport) -> String {
         row("ejection missed", e.missed, ""),
         row("ejected too late", e.late, ""),
         row("never announced", e.unannounced, "no trigger came for them"),
-        row("defects on the belt", r.defects_through, "defective parts that went on"),
+        row("defects that went on", r.defects_through, "defective parts that were not ejected"),
         String::new(),
         format!("margin to the deadline: smallest {:.1} ms, median {:.1} ms", r.margin_ms[0], r.margin_ms[1]),
     ];

@@ -24,6 +24,16 @@ pub(super) fn time(text: &str) -> Result<Duration, String> {
     Ok(Duration::from_secs_f64(ms.min(1e9) / 1000.0))
 }
 
+/// A share from 0 to 1, from `15%` or `0.15`.
+pub(super) fn share(text: &str) -> Result<f64, String> {
+    let (value, unit) = match text.trim().strip_suffix('%') {
+        Some(percent) => (percent.trim(), 100.0),
+        None => (text.trim(), 1.0),
+    };
+    let value = value.parse::<f64>().ok().map(|v| v / unit).filter(|v| (0.0..=1.0).contains(v));
+    value.ok_or_else(|| format!("`{text}` is not a share from 0 to 100 %, such as 15% or 0.15"))
+}
+
 fn number(text: &str, units: &[(&str, f64)], what: &str) -> Result<f64, String> {
     let refused = || format!("`{text}` is not {what}");
     let (value, factor) =
@@ -44,6 +54,10 @@ mod tests {
         assert_eq!((length("60mm"), length("4.5cm"), length("1.2 m")), (Ok(60.0), Ok(45.0), Ok(1200.0)));
         assert_eq!((speed("0.8m/s"), speed("48m/min"), speed("800mm/s")), (Ok(800.0), Ok(800.0), Ok(800.0)));
         assert_eq!((time("8ms"), time("0.5s")), (Ok(Duration::from_millis(8)), Ok(Duration::from_millis(500))));
+        assert_eq!((share("15%"), share("0.15"), share("0"), share("100 %")), (Ok(0.15), Ok(0.15), Ok(0.0), Ok(1.0)));
+        for text in ["15", "101%", "-1%", "nan", "%", ""] {
+            assert!(share(text).unwrap_err().contains("15% or 0.15"), "{text}");
+        }
         for text in ["", "60", "mm", "-3mm", "infmm", "3 miles", "nanm"] {
             assert!(length(text).unwrap_err().contains("60mm, 45cm"), "{text}");
         }

@@ -200,9 +200,8 @@ impl<'a> Model<'a> {
     fn settle(&mut self, bundle: &mut Bundle) -> Result<(), Fault> {
         self.searcher = Searcher::new(bundle.bank.clone(), bundle.manifest.dim as usize, self.threads);
         let [width, height] = bundle.network().picture_size();
-        let len = width as usize * height as usize * 3;
         let pictures: Vec<Picture> =
-            bundle.parity_input.chunks_exact(len).map(|rgb| Picture { width, height, rgb: rgb.to_vec() }).collect();
+            bundle.parity_frames().map(|frame| Picture { width, height, rgb: frame.data.to_vec() }).collect();
         let mut judge = Judge { embedder: &mut *self.embedder, scorer: &mut self.scorer, searcher: &mut self.searcher };
         bundle.parity_score = judge.make(&pictures, &bundle.bank, &bundle.bank_weight)?.1;
         Ok(())

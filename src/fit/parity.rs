@@ -9,7 +9,7 @@ use crate::model::head::nearest::Searcher;
 use crate::model::head::score::Scorer;
 use crate::model::{Backbone, Detector, Embed};
 use crate::preprocess::Preprocessor;
-use crate::types::{Detection, Fault, FrameView, PixelFormat};
+use crate::types::{Detection, Fault, FrameView};
 
 /// Largest relative difference of a score. Engines sum in different orders; through this network that was measured to be
 /// below 1e-5, and a tenth of a percent moves no verdict that was not on the edge.
@@ -129,12 +129,9 @@ impl Judge<'_> {
 /// [`ParityError`] with the worst pictures when a score is off by more than `allowed` (see [`parity_tolerance`]), or is not finite.
 pub fn parity_check(bundle: &Bundle, detector: &mut dyn Detector, allowed: f32) -> Result<f32, ParityError> {
     let engine = detector.engine_name();
-    let [w, h] = bundle.network().picture_size().map(|n| n as usize);
     let mut out = Detection::default();
     let mut cases = Vec::new();
-    for (picture, (rgb, want)) in bundle.parity_input.chunks_exact(w * h * 3).zip(&bundle.parity_score).enumerate() {
-        let view = FrameView::new(PixelFormat::Rgb8, w, h, w * 3, rgb)
-            .ok_or(ParityError::Fault { engine, fault: Fault::BadFrame })?;
+    for (picture, (view, want)) in bundle.parity_frames().zip(&bundle.parity_score).enumerate() {
         detector.detect(&view, &mut out).map_err(|fault| ParityError::Fault { engine, fault })?;
         // The smallest scores are rounding around zero (a training picture lies in its own bank), so differences are
         // taken relative to the threshold where the score is below it.

@@ -67,6 +67,59 @@ fn a_good_part_passes_a_bad_one_is_rejected_and_heatmaps_are_written() {
 }
 
 #[test]
+fn heatmaps_replace_neither_each_other_nor_a_picture() {
+    let dir = tempfile::tempdir().unwrap();
+    let files = flanges(dir.path());
+    for folder in ["x/good", "y/good"] {
+        std::fs::create_dir_all(dir.path().join(folder)).unwrap();
+        std::fs::copy(&files[0], dir.path().join(folder).join("a.png")).unwrap();
+    }
+    image::open(&files[0]).unwrap().to_rgb8().save(dir.path().join("x/good/a.bmp")).unwrap();
+    let at = |name: &str| dir.path().join(name);
+    let run = || {
+        let (x, y, heat) = (at("x/good"), at("y/good"), at("heat"));
+        said(&["inspect", text(flange_model()), text(&x), text(&y), "--heatmaps", text(&heat)])
+    };
+    let s = run();
+    let mut written: Vec<String> = json_lines(&s).iter().map(|l| l["heatmap"].as_str().unwrap().to_owned()).collect();
+    written.sort();
+    written.dedup();
+    assert_eq!((s.code, written.len(), std::fs::read_dir(at("heat")).unwrap().count()), (0, 3, 3), "{}", s.err);
+    assert_eq!(run().code, 0, "its own heatmaps may be replaced");
+    // A picture in the folder that it lies in, and a file of somebody else.
+    let original = std::fs::read(&files[0]).unwrap();
+    let here = common::run(
+        common::andon(&["inspect", text(flange_model()), "good.png", "--heatmaps", "."]).current_dir(dir.path()),
+    );
+    refused(&here, 1, &["good.png", "another folder"]);
+    assert!(here.out.is_empty() && std::fs::read(&files[0]).unwrap() == original);
+    std::fs::write(&written[0], b"somebody's").unwrap();
+    let s = run();
+    refused(&s, 1, &[&written[0], "no heatmap"]);
+    assert!(s.out.is_empty() && std::fs::read(&written[0]).unwrap() == b"somebody's", "before any work");
+}
+
+#[test]
+fn an_inspection_ends_with_its_counts_and_names_the_folders_that_hold_pictures() {
+    use std::os::unix::ffi::OsStrExt;
+    let dir = tempfile::tempdir().unwrap();
+    let files = flanges(dir.path());
+    std::fs::write(dir.path().join("notes.webp"), b"x").unwrap();
+    let foreign = dir.path().join(std::ffi::OsStr::from_bytes(b"k\xffz.png"));
+    std::fs::copy(&files[0], foreign).unwrap();
+    let s = said(&["inspect", text(flange_model()), text(dir.path())]);
+    assert_eq!((s.code, json_lines(&s).len()), (0, 3), "a line a picture, whatever it is called: {}", s.err);
+    assert!(s.err.ends_with("3 pictures: 2 PASS, 1 REJECT, 0 ERROR; 1 left out\n"), "{}", s.err);
+    assert!(s.err.contains("notes.webp"), "{}", s.err);
+    let above = tempfile::tempdir().unwrap();
+    for (folder, file) in [("good", &files[0]), ("hole", &files[1])] {
+        std::fs::create_dir(above.path().join(folder)).unwrap();
+        std::fs::copy(file, above.path().join(folder).join("1.png")).unwrap();
+    }
+    refused(&said(&["inspect", text(flange_model()), text(above.path())]), 1, &["good (1), hole (1)", "not searched"]);
+}
+
+#[test]
 fn bad_pictures_are_errors_with_a_reason_and_the_rest_is_still_judged() {
     let dir = tempfile::tempdir().unwrap();
     let files = flanges(dir.path());
@@ -367,6 +420,30 @@ fn the_bench_prints_every_stage() {
     assert_eq!(stages, ["preprocess", "infer", "aggregate", "score", "total"]);
 }
 
+#[test]
+fn the_bench_of_a_tiled_model_measures_its_whole_pictures() {
+    let dir = tempfile::tempdir().unwrap();
+    let model = dir.path().join("tiled.andon");
+    let good = flange_model().parent().unwrap().join("good");
+    let s = said(&["fit", text(&good), "-o", text(&model), "--bank", "300", "--tiles", "2x1", "--engine", "rten"]);
+    assert_eq!(s.code, 0, "{}", s.err);
+    let bundle = andon::model::bundle::Bundle::open(&model).unwrap();
+    let s = said(&["bench", text(&model), "--seconds", "1", "--json", "--engine", "rten"]);
+    assert_eq!(s.code, 0, "{}", s.err);
+    let report = &json_lines(&s)[0];
+    let [w, h] = bundle.network().picture_size();
+    assert_eq!(report["picture"], serde_json::json!([w, h]));
+    // Half a picture, or one whose rows are those of two, has another score.
+    let scores: Vec<f32> = report["scores"].as_array().unwrap().iter().map(|s| s.as_f64().unwrap() as f32).collect();
+    assert_eq!(scores.len(), bundle.parity_score.len());
+    for (got, want) in scores.iter().zip(&bundle.parity_score) {
+        let off = (got - want).abs() / want.max(bundle.manifest.threshold);
+        assert!(off <= bundle.manifest.parity_tolerance, "{got} instead of {want}");
+    }
+    let s = said(&["bench", text(&model), "--seconds", "1", "--engine", "rten"]);
+    assert!(s.out.contains("2x1 tiles") && s.out.contains("the scores") && !s.out.contains("e0"), "{}", s.out);
+}
+
 #[cfg(feature = "gst")]
 #[test]
 fn the_demo_learns_runs_and_accounts_for_every_part() {
@@ -410,6 +487,11 @@ fn a_picture_that_is_added_passes_and_taken_away_again_leaves_the_same_file() {
     let inspected = one(&["inspect", &path("m.andon"), &path("stained.png"), "--json"]);
     assert_eq!(inspected["score"].as_f64().unwrap() as f32, after as f32);
     refused(&said(&["adapt", &path("m.andon"), "--add", &path("stained.png")]), 1, &["stained.png", "already"]);
+    assert_eq!(told["added"][0]["passed_before"], false);
+    belt.paint_good(5000, &mut rgb);
+    write_png(Path::new(&path("fine.png")), 320, &rgb);
+    let s = said(&["adapt", &path("m.andon"), "--add", &path("fine.png"), "--dry-run"]);
+    assert!(s.code == 0 && s.err.contains("fine.png already passed"), "{}", s.err);
     refused(&said(&["adapt", &path("m.andon"), "--remove", "nobody.png"]), 1, &["nobody.png"]);
     one(&["adapt", &path("m.andon"), "--remove", "stained.png", "--json"]);
     assert!(std::fs::read(path("m.andon")).unwrap() == original, "as if nothing had been");

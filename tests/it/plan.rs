@@ -20,8 +20,24 @@ fn a_plan_prints_its_budget_and_what_to_configure() {
     let s = plan(&["--json"]);
     let told: Value = serde_json::from_str(&s.out).unwrap();
     assert_eq!(told["plan"]["travel_ms"], 562.5);
-    assert_eq!(told["source"], "as given");
+    assert_eq!(told["source"], "stated by --latency, not measured");
     assert_eq!(told["plan"]["problems"], serde_json::json!([]));
+}
+
+#[test]
+fn a_plan_without_a_model_says_that_its_time_was_stated() {
+    let s = plan(&[]);
+    assert!(s.out.contains("stated by --latency, not measured") && !s.out.contains("p99"), "{}", s.out);
+    let neither = said(&LINE[..7]);
+    assert!(
+        neither.code == 2 && neither.err.contains("--model FILE") && neither.err.contains("--latency"),
+        "{}",
+        neither.err
+    );
+    // One answer names one speed.
+    let late = said(&["plan", "--speed", "0.8m/s", "--pitch", "60mm", "--reject-at", "50mm", "--latency", "150ms"]);
+    let named = late.out.lines().find_map(|l| l.strip_prefix("highest safe speed ")?.split(' ').next()).unwrap();
+    assert!(late.code == 1 && late.err.contains(&format!("run at {named} m/s or slower")), "{}{}", late.out, late.err);
 }
 
 #[test]

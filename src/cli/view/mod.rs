@@ -74,7 +74,8 @@ impl Live {
             self.recent.pop_front();
         }
         self.recent.push_back((v.outcome, v.score.map(|s| s.get() / v.threshold)));
-        let margin = v.score.map_or(String::new(), |s| format!("  {:.0} %", 100.0 * s.get() / v.threshold));
+        let margin =
+            v.score.map_or(String::new(), |s| format!("  {:.0} % of threshold", 100.0 * s.get() / v.threshold));
         let word = match (v.outcome, truth) {
             (Outcome::Pass(_), Some(Some(kind))) => Some(format!("part {} MISSED {kind}{margin}", v.seq)),
             (Outcome::Reject, Some(None)) => Some(format!("part {} FALSE REJECT{margin}", v.seq)),

@@ -12,7 +12,7 @@
 //! | `mask` | u8 `[grid_h, grid_w]` | 1 where the picture is looked at |
 //! | `train_scores` | f32 `[images]` | held-out scores: each by a bank that was learned without the image |
 //! | `backbone` | u8 `[len]` | the ONNX network |
-//! | `parity_input` | u8 `[k, h, w, 3]` | pictures at input size |
+//! | `parity_input` | u8 `[k, h, w, 3]` | pictures at input size, times the tiles |
 //! | `parity_score` | f32 `[k]` | their reference scores |
 
 mod error;
@@ -26,6 +26,7 @@ pub use error::BundleError;
 pub use manifest::{BackboneRef, Claim, Manifest, Method, Training};
 
 use super::Backbone;
+use crate::types::{FrameView, PixelFormat};
 
 /// The version that this program writes and reads.
 pub const VERSION: u32 = 2;
@@ -53,7 +54,7 @@ pub struct Bundle {
     pub train_scores: Vec<f32>,
     /// The ONNX network.
     pub backbone: Arc<[u8]>,
-    /// `k` pictures of `input.height * input.width * 3` bytes.
+    /// `k` pictures of the size of [`Backbone::picture_size`], 3 bytes a pixel; [`Bundle::parity_frames`] walks them.
     pub parity_input: Vec<u8>,
     /// Their reference scores.
     pub parity_score: Vec<f32>,
@@ -77,6 +78,15 @@ impl Bundle {
             layers: self.manifest.backbone.layers.clone(),
             tiles: self.manifest.tiles,
         }
+    }
+
+    /// The parity pictures as RGB frames, in the order of their scores. Each has the size of [`Backbone::picture_size`], which is the
+    /// network's input times its tiles.
+    pub fn parity_frames(&self) -> impl Iterator<Item = FrameView<'_>> {
+        let [w, h] = self.network().picture_size().map(|n| n as usize);
+        // A picture of no pixels is refused when a bundle is read; one that was made by hand has no frames.
+        let len = (w * h * 3).max(1);
+        self.parity_input.chunks_exact(len).filter_map(move |rgb| FrameView::new(PixelFormat::Rgb8, w, h, w * 3, rgb))
     }
 }
 
