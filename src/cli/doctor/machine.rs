@@ -81,6 +81,7 @@ fn clock() -> Finding {
 }
 
 /// Whether this is an NVIDIA Jetson.
+#[cfg(feature = "gst")]
 pub(super) fn is_jetson() -> bool {
     let compatible = std::fs::read("/proc/device-tree/compatible").unwrap_or_default();
     cfg!(target_arch = "aarch64")
