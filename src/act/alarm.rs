@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::types::{Mono, Notice, NoticeKind, Outcome};
+use crate::types::{Detail, Mono, Notice, NoticeKind, Outcome};
 
 /// When many rejects are one fault.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -51,12 +51,12 @@ impl Alarms {
         }
         if self.spec.consecutive > 0 && self.row >= self.spec.consecutive {
             let value = u64::from(std::mem::take(&mut self.row));
-            return Some(Notice { kind: NoticeKind::ConsecutiveRejects, at, who: 0, value });
+            return Some(Notice::new(NoticeKind::ConsecutiveRejects, at).with(Detail::Count(value)));
         }
         if bad && self.spec.share_of > 0 && self.spec.share_n > 0 && self.bad >= self.spec.share_n {
             let value = u64::from(std::mem::take(&mut self.bad));
             self.last.clear();
-            return Some(Notice { kind: NoticeKind::RejectShare, at, who: 0, value });
+            return Some(Notice::new(NoticeKind::RejectShare, at).with(Detail::Count(value)));
         }
         None
     }
@@ -83,15 +83,15 @@ mod tests {
         let mut alarms = Alarms::new(AlarmSpec { consecutive: 3, share_n: 5, share_of: 10 });
         let told = |alarms: &mut Alarms, bad: bool| {
             let pass = crate::decide::judge(Ok(0.5), crate::types::Threshold::new(1.0).unwrap()).outcome;
-            alarms.ended(if bad { &Outcome::Reject } else { &pass }, Mono(0)).map(|n| (n.kind, n.value))
+            alarms.ended(if bad { &Outcome::Reject } else { &pass }, Mono(0)).map(|n| (n.kind, n.detail))
         };
         let row = [true, true, false, true, true, true, false];
         let said: Vec<_> = row.iter().map(|bad| told(&mut alarms, *bad)).collect();
-        assert_eq!(said[5], Some((NoticeKind::ConsecutiveRejects, 3)));
+        assert_eq!(said[5], Some((NoticeKind::ConsecutiveRejects, Detail::Count(3))));
         assert!(said[..5].iter().all(Option::is_none));
-        assert_eq!(told(&mut alarms, true), Some((NoticeKind::RejectShare, 6)));
+        assert_eq!(told(&mut alarms, true), Some((NoticeKind::RejectShare, Detail::Count(6))));
         assert_eq!(told(&mut alarms, true), None);
-        let stop = Notice { kind: NoticeKind::ConsecutiveRejects, at: Mono(0), who: 0, value: 3 };
+        let stop = Notice::new(NoticeKind::ConsecutiveRejects, Mono(0));
         assert!(alarms.heard(&stop) && !alarms.heard(&stop) && alarms.stopped());
         assert!(alarms.release() && !alarms.stopped() && !alarms.release());
     }

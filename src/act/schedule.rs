@@ -14,7 +14,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::ejector::{Coil, EjectorSpec, Guard, Shape};
-use crate::types::{Belt, Fired, Mono, Notice, NoticeKind, Outcome, Part, Seq, Ticks};
+use crate::types::{Belt, Detail, Fired, Mono, Notice, NoticeKind, Outcome, Part, Seq, Subject, Ticks};
 
 /// What has to be done.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -131,7 +131,7 @@ impl Schedule {
                     Guard::StuckOn => NoticeKind::StuckOn,
                     Guard::OverDuty => NoticeKind::OverDuty,
                 };
-                tell(Act::Notice(Notice { kind, at: now, who: n as u8, value: 0 }));
+                tell(Act::Notice(Notice::new(kind, now).about(Subject::Ejector(n as u8))));
             }
             if let Some(on) = set {
                 tell(Act::Set { ejector: n as u8, on });
@@ -142,7 +142,7 @@ impl Schedule {
             while let Some((seq, _)) = ejector.unconfirmed.front().filter(|(_, until)| now > *until).copied() {
                 ejector.unconfirmed.pop_front();
                 let kind = NoticeKind::RejectUnconfirmed;
-                tell(Act::Notice(Notice { kind, at: now, who: n as u8, value: seq.0 }));
+                tell(Act::Notice(Notice::new(kind, now).about(Subject::Ejector(n as u8)).with(Detail::Part(seq))));
             }
         }
         self.retire();
@@ -153,7 +153,7 @@ impl Schedule {
         let Some(e) = self.ejectors.get_mut(usize::from(ejector)) else { return };
         if e.unconfirmed.pop_front().is_none() {
             let kind = NoticeKind::ConfirmUnexpected;
-            tell(Act::Notice(Notice { kind, at, who: ejector, value: 0 }));
+            tell(Act::Notice(Notice::new(kind, at).about(Subject::Ejector(ejector))));
         }
     }
 
@@ -253,7 +253,9 @@ impl Schedule {
                 }
                 _ => {
                     let kind = NoticeKind::MissedEjection;
-                    tell(Act::Notice(Notice { kind, at: now, who: n as u8, value: order.seq.0 }));
+                    tell(Act::Notice(
+                        Notice::new(kind, now).about(Subject::Ejector(n as u8)).with(Detail::Part(order.seq)),
+                    ));
                 }
             }
         }

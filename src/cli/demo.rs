@@ -94,14 +94,15 @@ impl Demo {
             site: settings.config.site.clone(),
             line: settings.config.line.clone(),
             station: settings.config.station.clone(),
+            box_name: settings.config.box_name.clone(),
             cameras: vec!["sim".to_owned()],
             lanes: vec!["belt".to_owned()],
             ejectors: vec![vec!["blow".to_owned()]],
+            outputs: vec![vec!["valve".to_owned()]],
+            inputs: vec![vec!["eye".to_owned()]],
             simulated: true,
             boot: Ulid::generate(),
-            clock: Default::default(),
-            machine: Default::default(),
-            delivery: Default::default(),
+            ..Names::default()
         };
         let status = Status::new([("sim".to_owned(), active.clone())], names.lanes.iter().cloned());
         let metrics = Metrics::new(&names.cameras);
@@ -119,7 +120,7 @@ impl Demo {
         let mut screen = if self.json { None } else { Screen::enter()? };
         let (to_view, events) = bounded(4096);
         let mut all: Vec<Box<dyn Sink>> = zenoh.into_iter().collect();
-        all.push(Box::new(ToView { to: to_view, maps: screen.is_some() }));
+        all.push(Box::new(ToView { names: names.clone(), to: to_view, maps: screen.is_some() }));
         let limit = (self.seconds > 0).then(|| (self.seconds as f64 * self.rate).round() as u64);
         let make_detector = setup::make_detector(ready, bundle.clone(), self.engine.options(), FrameSize::AsTrained);
         // Part 0 comes when everything is up.

@@ -60,16 +60,18 @@ impl Run {
             site: c.site.clone(),
             line: c.line.clone(),
             station: c.station.clone(),
+            box_name: c.box_name.clone(),
             cameras: c.cameras.iter().map(|c| c.name.clone()).collect(),
             simulated: false,
             boot: Ulid::generate(),
-            clock: Default::default(),
-            machine: Default::default(),
-            delivery: Default::default(),
+            ..Names::default()
         };
         // Before the wires and so dropped after them.
         let _guard = guard::Guard::start(&c.parts);
         let lanes = wires::lanes(c)?;
+        let only_names = |wires: Vec<(String, String)>| wires.into_iter().map(|(name, _)| name).collect();
+        names.outputs = lanes.iter().map(|l| only_names(l.outputs())).collect();
+        names.inputs = lanes.iter().map(|l| only_names(l.inputs())).collect();
         let each = cameras.iter().map(|p| (p.name.clone(), p.active.clone()));
         let status = Status::new(each, names.lanes.iter().cloned());
         let metrics = Metrics::new(&names.cameras);

@@ -100,7 +100,7 @@ impl Show<'_> {
                     self.edges.record_ns(fired.late_ns);
                     self.edges.record_ns(fired.late_off_ns);
                 }
-                ViewEvent::Notice(notice) => self.live.event(format!("{} ({})", notice.kind.as_str(), notice.value)),
+                ViewEvent::Notice(text) => self.live.event(text),
                 ViewEvent::Stats(s) => self.live.stats(s),
                 ViewEvent::Map(seq, map, threshold) => {
                     if self.maps.len() == 8 {

@@ -12,7 +12,7 @@ use crate::model::bundle::Bundle;
 use crate::publish::wire::{self, Names};
 use crate::publish::{Control, Offer, Record, Sink, ZenohOptions};
 use crate::runtime::{Joined, spawn};
-use crate::types::{Fired, Mono, Notice, PartEnd, ScoreMap, Seq, Stats, Verdict};
+use crate::types::{Fired, Mono, NoticeKind, PartEnd, ScoreMap, Seq, Stats, Verdict};
 
 /// Zenoh, if wanted and built in.
 #[cfg(feature = "zenoh")]
@@ -133,8 +133,15 @@ impl Sink for LogStats {
 
     fn offer(&mut self, record: &Record) -> Offer {
         if let Record::Notice(lane, n) = record {
-            let (lane, event) = (self.names.lane(*lane), n.kind.as_str());
-            tracing::warn!(lane, event, who = n.who, value = n.value, "line");
+            let (event, text) = (n.kind.as_str(), wire::text(&self.names, *lane, n));
+            match n.kind {
+                NoticeKind::OutputBack
+                | NoticeKind::InputBack
+                | NoticeKind::EncoderBack
+                | NoticeKind::CameraBack
+                | NoticeKind::LineReleased => tracing::info!(event, "{text}"),
+                _ => tracing::warn!(event, "{text}"),
+            }
             return Offer::Taken;
         }
         let Record::Stats(s) = record else { return Offer::Ignored };
@@ -170,11 +177,13 @@ pub(super) enum ViewEvent {
     Map(Seq, ScoreMap, f32),
     Part(PartEnd),
     Fired(Fired),
-    Notice(Notice),
+    /// Something odd, in words.
+    Notice(String),
 }
 
 /// Passes records on to the thread that draws; what it cannot take is left out there.
 pub(super) struct ToView {
+    pub names: Names,
     pub to: Sender<ViewEvent>,
     pub maps: bool,
 }
@@ -191,7 +200,7 @@ impl Sink for ToView {
             Record::Map(m) => ViewEvent::Map(m.seq, ScoreMap::clone(&m.map), m.threshold),
             Record::Part(_, end) => ViewEvent::Part(*end),
             Record::Fired(_, fired) => ViewEvent::Fired(*fired),
-            Record::Notice(_, notice) => ViewEvent::Notice(*notice),
+            Record::Notice(lane, notice) => ViewEvent::Notice(wire::text(&self.names, *lane, notice)),
         };
         if self.to.try_send(event).is_ok() { Offer::Taken } else { Offer::Shed }
     }

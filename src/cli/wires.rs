@@ -45,6 +45,7 @@ pub(super) fn lanes(c: &Config) -> Result<Vec<LaneSpec>, Failure> {
     let alone = each.len() == 1;
     for (cameras, camera, budget) in each {
         let mut lane = LaneSpec::free(cameras[0], budget);
+        lane.continuous = cameras.iter().copied().filter(|id| c.cameras[id.index()].continuous).collect();
         lane.cameras = cameras;
         lane.matching = parts.matching;
         lane.min_pitch = parts.min_pitch;

@@ -23,6 +23,8 @@ pub struct Config {
     pub line: String,
     /// Station.
     pub station: String,
+    /// This computer.
+    pub box_name: String,
     /// Cameras in the order of their ids: by name.
     pub cameras: Vec<Camera>,
     /// How networks are run, for each camera.
@@ -68,6 +70,8 @@ pub struct Camera {
     pub on_eos: OnEos,
     /// Silence that is a fault of the camera, if any is.
     pub silence: Option<Duration>,
+    /// It takes pictures between parts too.
+    pub continuous: bool,
     /// How long a start may take.
     pub start_timeout: Duration,
     /// A band that says whether a part is there.
@@ -79,7 +83,8 @@ impl Config {
     /// configuration be relied on. Relative paths are taken from `base`.
     pub(super) fn check(raw: &Raw, base: &Path) -> (Config, Vec<String>) {
         let mut wrong = Vec::new();
-        for (key, name) in [("site", &raw.site), ("line", &raw.line), ("station", &raw.station)] {
+        let box_name = raw.box_name.clone().unwrap_or_else(host_name);
+        for (key, name) in [("site", &raw.site), ("line", &raw.line), ("station", &raw.station), ("box", &box_name)] {
             check_name(key, name, &mut wrong);
         }
         if raw.cameras.len() > CameraId::MAX {
@@ -116,6 +121,7 @@ impl Config {
             site: raw.site.clone(),
             line: raw.line.clone(),
             station: raw.station.clone(),
+            box_name,
             cameras,
             engine: EngineOptions {
                 choice: raw.engine.kind,
@@ -158,6 +164,7 @@ fn check_camera(name: &str, raw: &RawCamera, trigger: TriggerKind, base: &Path, 
         (Some(0), _) => None,
         (Some(ms), _) => Some(ms),
         (None, TriggerKind::FreeRun) => Some(250),
+        (None, _) if raw.continuous => Some(250),
         // Frames come when parts do; a trigger without a frame is the fault.
         (None, TriggerKind::Sensor | TriggerKind::Message) => None,
     };
@@ -167,6 +174,9 @@ fn check_camera(name: &str, raw: &RawCamera, trigger: TriggerKind, base: &Path, 
         if !range.contains(&ms) {
             wrong.push(format!("cameras.{name}.{key}: {ms} is not in {}..={}", range.start(), range.end()));
         }
+    }
+    if raw.continuous && trigger == TriggerKind::FreeRun {
+        wrong.push(format!("cameras.{name}.continuous: in free run every frame is a part; leave it out"));
     }
     let presence = raw.presence.map(|p| {
         let inside = p.x >= 0.0 && p.y >= 0.0 && p.width > 0.0 && p.height > 0.0;
@@ -201,12 +211,21 @@ fn check_camera(name: &str, raw: &RawCamera, trigger: TriggerKind, base: &Path, 
         frame_size: raw.frame_size,
         on_eos: raw.on_eos,
         silence: silence.map(Duration::from_millis),
+        continuous: raw.continuous,
         start_timeout: Duration::from_millis(raw.start_timeout_ms),
         presence,
     }
 }
 
 /// Names become parts of Zenoh keys and labels of metrics.
+/// The computer's name, as far as a key may hold it.
+fn host_name() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let fits = |c: &char| c.is_ascii_alphanumeric() || "-_.".contains(*c);
+    let name: String = name.trim().chars().filter(fits).take(64).collect();
+    if name.is_empty() { "unknown".to_owned() } else { name }
+}
+
 fn check_name(key: &str, name: &str, wrong: &mut Vec<String>) {
     let fits = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_' || c == '.';
     if name.is_empty() || name.len() > 64 || !name.chars().all(fits) {

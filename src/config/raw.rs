@@ -20,6 +20,9 @@ pub struct Raw {
     pub line: String,
     /// Name of the station on the line.
     pub station: String,
+    /// Name of this computer in its records; without it, its host name.
+    #[serde(rename = "box", skip_serializing_if = "Option::is_none")]
+    pub box_name: Option<String>,
     /// One table a camera: `[cameras.NAME]`.
     pub cameras: BTreeMap<String, RawCamera>,
     /// How networks are run.
@@ -62,6 +65,7 @@ impl Default for Raw {
             site: "site".into(),
             line: "line".into(),
             station: "station".into(),
+            box_name: None,
             cameras: BTreeMap::new(),
             engine: RawEngine::default(),
             capture: RawCapture::default(),
@@ -110,9 +114,13 @@ pub struct RawCamera {
     #[serde(default)]
     pub on_eos: OnEos,
     /// Milliseconds without a frame (and three frame periods at least) that are a fault of the camera; 0 for never. Without it, 250 in
-    /// free run, and never where parts are triggered.
+    /// free run and for a `continuous` camera, and never else where parts are triggered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub silence_ms: Option<u64>,
+    /// Where parts are triggered: the camera takes pictures all the time, also between parts. Those are then counted and not told
+    /// as `frame_without_part`.
+    #[serde(default)]
+    pub continuous: bool,
     /// A start takes so many milliseconds at most; where silence is a fault, the first frame comes within it.
     #[serde(default = "default_start_timeout_ms")]
     pub start_timeout_ms: u64,

@@ -9,6 +9,8 @@ use crate::types::{Mono, NoticeKind, Ticks};
 #[derive(Debug, Default)]
 pub(super) struct Gate {
     last: Option<Last>,
+    /// A dead encoder was named and has not moved since.
+    silent: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -43,6 +45,12 @@ impl Gate {
             return None;
         }
         let silent = rule.encoder && last.standing == SILENT_AFTER;
+        self.silent |= silent;
         Some(if silent { NoticeKind::EncoderSilent } else { NoticeKind::DuplicateTrigger })
+    }
+
+    /// Whether an encoder that was named as dead moves again; asked after a trigger that opens a part, and said once.
+    pub fn moves_again(&mut self) -> bool {
+        std::mem::take(&mut self.silent)
     }
 }

@@ -22,7 +22,9 @@ use std::time::Duration;
 use super::gate::Gate;
 use super::judge::judge;
 use super::words::{Ending, FrameSeen, Matching, Now, Observed, Rule, Told, Trigger};
-use crate::types::{Counts, FrameNo, Mono, Notice, NoticeKind, Outcome, Part, PartEnd, Reason, Seq, Ticks};
+use crate::types::{
+    Counts, Detail, FrameNo, Mono, Notice, NoticeKind, Outcome, Part, PartEnd, Reason, Seq, Subject, Ticks,
+};
 
 /// Parts in flight of one lane and the count of all that ended.
 #[derive(Debug)]
@@ -98,16 +100,15 @@ impl Ledger {
     /// A part is announced.
     pub fn trigger(&mut self, trigger: Trigger, now: &Now, tell: Tell<'_>) {
         if let Some(kind) = self.gate.doubts(&self.rule, &trigger) {
-            tell(Told::Notice(Notice {
-                kind: NoticeKind::DuplicateTrigger,
-                at: trigger.at,
-                who: 0,
-                value: self.next.0,
-            }));
+            tell(Told::Notice(Notice::new(NoticeKind::DuplicateTrigger, trigger.at)));
             if kind == NoticeKind::EncoderSilent {
-                tell(Told::Notice(Notice { kind, at: trigger.at, who: 0, value: self.next.0 }));
+                tell(Told::Notice(Notice::new(kind, trigger.at).about(Subject::Encoder)));
             }
             return;
+        }
+        if self.gate.moves_again() {
+            let ends = Detail::Cause(NoticeKind::EncoderSilent);
+            tell(Told::Notice(Notice::new(NoticeKind::EncoderBack, trigger.at).about(Subject::Encoder).with(ends)));
         }
         let part = Part { seq: self.next, at: trigger.at, ticks: trigger.ticks, id: trigger.id };
         self.open(part, now, tell);
@@ -196,7 +197,7 @@ impl Ledger {
             camera.frames.retain(|h| {
                 let orphaned = h.part.is_none() && now.at.since(h.seen.t_capture) > hold;
                 if orphaned {
-                    tell(Told::Notice(orphan(n, h.seen.frame, now.at)));
+                    tell(Told::Orphan { camera: n, frame: h.seen.frame, at: now.at });
                 }
                 !orphaned
             });
@@ -254,7 +255,7 @@ impl Ledger {
             && let Some(old) = frames.pop_front()
             && old.part.is_none()
         {
-            tell(Told::Notice(orphan(camera, old.seen.frame, seen.t_capture)));
+            tell(Told::Orphan { camera, frame: old.seen.frame, at: seen.t_capture });
         }
         frames.push_back(Held { seen, part: None, early: None });
     }
@@ -315,7 +316,7 @@ impl Ledger {
             let (seq, framed) = (slot.part.seq, slot.framed);
             if framed == 0 && reason == Reason::Late {
                 let kind = NoticeKind::TriggerWithoutFrame;
-                tell(Told::Notice(Notice { kind, at: now.at, who: 0, value: seq.0 }));
+                tell(Told::Notice(Notice::new(kind, now.at).with(Detail::Part(seq))));
             }
             for camera in 0..self.cameras.len() {
                 let seen = framed & (1 << camera) != 0;
@@ -376,10 +377,6 @@ impl Ledger {
             self.slots.pop_front();
         }
     }
-}
-
-fn orphan(camera: usize, frame: FrameNo, at: Mono) -> Notice {
-    Notice { kind: NoticeKind::FrameWithoutPart, at, who: camera as u8, value: frame.0 }
 }
 
 /// A defect that one camera is sure of outweighs what another could not tell.

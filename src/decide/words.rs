@@ -173,6 +173,15 @@ pub enum Told {
     Ended(Ending),
     /// The part's outcome, after every camera's.
     Settled(PartEnd),
+    /// A frame that belongs to no part.
+    Orphan {
+        /// The camera, by its place in the lane.
+        camera: usize,
+        /// The frame.
+        frame: FrameNo,
+        /// When that was certain.
+        at: Mono,
+    },
     /// Something odd.
     Notice(Notice),
 }

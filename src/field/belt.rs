@@ -1,7 +1,7 @@
 //! From raw encoder counts to the position of the belt: wrap, reset, speed, and the position between two readings.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::BeltSource;
@@ -23,6 +23,8 @@ pub enum Trouble {
     Reset,
     /// It cannot be read.
     Lost,
+    /// It can be read again.
+    Back,
 }
 
 /// Unwraps counts and keeps the last readings.
@@ -126,36 +128,66 @@ fn wrapped(raw: u64, last: u64, modulus: u64) -> i64 {
 /// A [`BeltTrack`] that a reader fills and others ask.
 #[derive(Debug)]
 pub struct Track {
-    inner: Mutex<(BeltTrack, Option<Trouble>)>,
+    inner: Mutex<Read>,
+}
+
+#[derive(Debug)]
+struct Read {
+    track: BeltTrack,
+    lost: bool,
+    /// Not told yet, oldest first.
+    troubles: VecDeque<Trouble>,
+}
+
+/// Troubles that wait to be told at most; what comes beyond that repeats them.
+const TROUBLES: usize = 16;
+
+impl Read {
+    fn note(&mut self, trouble: Trouble) {
+        if self.troubles.len() < TROUBLES && self.troubles.back() != Some(&trouble) {
+            self.troubles.push_back(trouble);
+        }
+    }
+
+    fn lose(&mut self, lost: bool) {
+        if std::mem::replace(&mut self.lost, lost) != lost {
+            self.note(if lost { Trouble::Lost } else { Trouble::Back });
+        }
+    }
 }
 
 impl Track {
     /// See [`BeltTrack::new`].
     pub fn new(modulus: u64, max_rate: f64, max_ahead: i64) -> Track {
-        Track { inner: Mutex::new((BeltTrack::new(modulus, max_rate, max_ahead), None)) }
+        let track = BeltTrack::new(modulus, max_rate, max_ahead);
+        Track { inner: Mutex::new(Read { track, lost: false, troubles: VecDeque::with_capacity(TROUBLES) }) }
     }
 
     /// A reading.
     pub fn push(&self, raw: u64, at: Mono) {
-        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        if inner.0.push(raw, at) == Pushed::Reset {
-            inner.1 = Some(Trouble::Reset);
+        let mut inner = self.lock();
+        if inner.track.push(raw, at) == Pushed::Reset {
+            inner.note(Trouble::Reset);
         }
     }
 
-    /// The encoder cannot be read.
-    pub fn lost(&self) {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner).1 = Some(Trouble::Lost);
+    /// The encoder cannot be read, or can be read again; each is told once.
+    pub fn lose(&self, lost: bool) {
+        self.lock().lose(lost);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Read> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl BeltSource for Track {
     fn at(&self, t: Mono) -> Belt {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner).0.at(t)
+        self.lock().track.at(t)
     }
 
     fn trouble(&self) -> Option<Trouble> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner).1.take()
+        self.lock().troubles.pop_front()
     }
 }
 

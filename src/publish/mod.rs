@@ -2,6 +2,7 @@
 
 mod options;
 pub mod plant;
+mod repeats;
 #[cfg(feature = "store")]
 pub mod store;
 pub mod wire;
@@ -11,6 +12,7 @@ mod zenoh;
 use crate::types::{CameraId, Fired, Mono, Notice, PartEnd, Pooled, ScoreMap, Seq, Stats, Verdict};
 
 pub use options::{TlsOptions, ZenohMode, ZenohOptions};
+pub use repeats::Repeats;
 #[cfg(feature = "zenoh")]
 pub use zenoh::{ZenohSink, probe};
 

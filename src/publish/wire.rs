@@ -2,19 +2,19 @@
 //! meaning. Names follow OPC 40100-1 where it has one.
 
 mod events;
+mod names;
 mod stats;
-
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::Serialize;
-use ulid::Ulid;
 
-use super::Record;
-use crate::types::{CameraId, Delivery, Machine, Mono, Region, Seq, Verdict, WallClock};
+use super::{MapRecord, Record};
+use crate::types::{CameraId, Mono, Region, Seq, Verdict, WallClock};
 
-pub use events::{EJECT_SCHEMA, EVENT_SCHEMA, EjectRecord, EventRecord, PART_SCHEMA, PartRecord, eject, event, part};
+pub use events::{
+    EJECT_SCHEMA, EVENT_SCHEMA, EjectRecord, EventRecord, PART_SCHEMA, PartRecord, eject, event, part, text,
+};
+pub use names::{Names, Origin, SharedClock};
 pub use stats::{LatencyUs, MarginUs, ShedRecord, SinkRecord, StatsRecord, stats};
 
 /// Schema name of a verdict, and its Zenoh encoding.
@@ -22,102 +22,16 @@ pub const VERDICT_SCHEMA: &str = "andon.verdict.v1";
 /// Schema name of the statistics.
 pub const STATS_SCHEMA: &str = "andon.stats.v1";
 
-/// Where a record comes from.
-#[derive(Clone, Debug)]
-pub struct Names {
-    /// Plant.
-    pub site: String,
-    /// Line.
-    pub line: String,
-    /// Station.
-    pub station: String,
-    /// Cameras by id.
-    pub cameras: Vec<String>,
-    /// Lanes by number: the camera's name in free run, else `belt`.
-    pub lanes: Vec<String>,
-    /// Ejectors by lane and number.
-    pub ejectors: Vec<Vec<String>>,
-    /// Pictures come from the simulator.
-    pub simulated: bool,
-    /// This start of the program.
-    pub boot: Ulid,
-    /// The clock by which every way out stamps the same record alike.
-    pub clock: SharedClock,
-    /// Temperatures and clocks, as they were read last.
-    pub machine: Machine,
-    /// What became of the records, by sink.
-    pub delivery: Delivery,
-}
-
-/// One pair of clocks for all ways out, so that a record has the same UTC stamps wherever it goes.
-#[derive(Clone, Debug, Default)]
-pub struct SharedClock(Arc<Mutex<Option<(WallClock, Mono)>>>);
-
-/// UTC may be stepped; a fresh pair of clocks is taken this often.
-const CLOCK: Duration = Duration::from_secs(10);
-
-impl SharedClock {
-    /// The pair of now.
-    pub fn now(&self) -> WallClock {
-        let mut pair = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = Mono::now();
-        match *pair {
-            Some((wall, at)) if now.since(at) <= CLOCK => wall,
-            _ => pair.insert((WallClock::read(), now)).0,
-        }
-    }
-}
-
-impl Names {
-    /// Name of a camera.
-    pub fn camera(&self, id: CameraId) -> &str {
-        self.cameras.get(id.index()).map_or("", String::as_str)
-    }
-
-    /// Name of a lane.
-    pub fn lane(&self, n: u8) -> &str {
-        self.lanes.get(usize::from(n)).map_or("", String::as_str)
-    }
-
-    /// Name of an ejector of a lane.
-    pub fn ejector(&self, lane: u8, n: u8) -> &str {
-        let of_lane = self.ejectors.get(usize::from(lane));
-        of_lane.and_then(|e| e.get(usize::from(n))).map_or("", String::as_str)
-    }
-
-    /// `andon/<site>/<line>/<station>`.
-    pub fn station_key(&self) -> String {
-        format!("andon/{}/{}/{}", self.site, self.line, self.station)
-    }
-
-    /// `andon/<site>/<line>/<station>/<camera>`.
-    pub fn key(&self, id: CameraId) -> String {
-        format!("{}/{}", self.station_key(), self.camera(id))
-    }
-
-    /// `andon/<site>/<line>/<station>/<lane>`.
-    pub fn lane_key(&self, n: u8) -> String {
-        format!("{}/{}", self.station_key(), self.lane(n))
-    }
-}
-
 /// A part's outcome.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct VerdictRecord<'a> {
     /// `andon.verdict.v1`.
     pub schema: &'a str,
-    /// ULID of this result: the same for the same part, whoever sends it again.
-    pub id: String,
-    /// ULID of the program's start; `seq` counts within it.
-    pub boot: String,
+    /// Which record it is, and where it comes from.
+    #[serde(flatten)]
+    pub origin: Origin<'a>,
     /// Part number: gap-free per camera and start.
     pub seq: u64,
-    /// Plant.
-    pub site: &'a str,
-    /// Line.
-    pub line: &'a str,
-    /// Station.
-    pub station: &'a str,
     /// Camera.
     pub camera: &'a str,
     /// The source's own frame counter.
@@ -236,13 +150,9 @@ fn ms(ns: u64) -> f64 {
     (ns / 1000) as f64 / 1000.0
 }
 
-/// A ULID that is the same for the same part: its time is the capture's, its rest a hash of start, camera and number.
-fn result_id(names: &Names, v: &Verdict, wall: &WallClock) -> String {
-    let mut hasher = blake3::Hasher::new();
-    hasher.update(&names.boot.to_bytes()).update(&[v.camera.0]).update(&v.seq.0.to_le_bytes());
-    let mut rest = [0u8; 16];
-    rest.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
-    Ulid::from_parts(wall.unix_ms(v.t_capture), u128::from_le_bytes(rest)).to_string()
+/// The id of a verdict.
+fn verdict_id(names: &Names, camera: CameraId, seq: Seq, t_capture: Mono) -> String {
+    names.id(t_capture, &[&[camera.0], &seq.0.to_le_bytes()])
 }
 
 /// The verdict as it goes out.
@@ -250,12 +160,8 @@ pub fn verdict<'a>(names: &'a Names, wall: &WallClock, v: &'a Verdict) -> Verdic
     let score = v.score.map(|s| s.get());
     VerdictRecord {
         schema: VERDICT_SCHEMA,
-        id: result_id(names, v, wall),
-        boot: names.boot.to_string(),
+        origin: names.origin(verdict_id(names, v.camera, v.seq, v.t_capture)),
         seq: v.seq.0,
-        site: &names.site,
-        line: &names.line,
-        station: &names.station,
         camera: names.camera(v.camera),
         source_index: v.source_index,
         t_capture: wall.rfc3339(v.t_capture),
@@ -291,9 +197,12 @@ pub fn verdict<'a>(names: &'a Names, wall: &WallClock, v: &'a Verdict) -> Verdic
 /// What goes with a heatmap's PNG, as JSON in the attachment: 8-bit grey, 0 = a typical good patch, 127.5 = the threshold,
 /// 255 = twice that way or more.
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct HeatmapNote {
-    /// ULID of the program's start.
-    pub boot: String,
+pub struct HeatmapNote<'a> {
+    /// Where it comes from; its id is that of the verdict that it belongs to.
+    #[serde(flatten)]
+    pub origin: Origin<'a>,
+    /// Camera.
+    pub camera: &'a str,
     /// Part number.
     pub seq: u64,
     /// When the picture was taken, RFC 3339 UTC.
@@ -304,14 +213,15 @@ pub struct HeatmapNote {
     pub threshold: f32,
 }
 
-/// The note of one heatmap.
-pub fn heatmap_note(names: &Names, wall: &WallClock, seq: Seq, t: Mono, scale: (f32, f32)) -> HeatmapNote {
+/// The note of one heatmap; `typical` is the distance that is level 0.
+pub fn heatmap_note<'a>(names: &'a Names, wall: &WallClock, map: &MapRecord, typical: f32) -> HeatmapNote<'a> {
     HeatmapNote {
-        boot: names.boot.to_string(),
-        seq: seq.0,
-        t_capture: wall.rfc3339(t),
-        typical: scale.0,
-        threshold: scale.1,
+        origin: names.origin(verdict_id(names, map.camera, map.seq, map.t_capture)),
+        camera: names.camera(map.camera),
+        seq: map.seq.0,
+        t_capture: wall.rfc3339(map.t_capture),
+        typical,
+        threshold: map.threshold,
     }
 }
 

@@ -104,7 +104,7 @@ impl ZenohSink {
             return Offer::Ignored;
         }
         let (width, height, typical) = render(map.camera, &map.map, map.threshold, levels);
-        let note = wire::heatmap_note(names, &wall, map.seq, map.t_capture, (typical, map.threshold));
+        let note = wire::heatmap_note(names, &wall, map, typical);
         let (Some(png), Ok(note)) = (png(levels, width, height), serde_json::to_vec(&note)) else { return Offer::Shed };
         session.put_heatmap(map.camera, png, note)
     }

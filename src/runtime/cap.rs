@@ -63,7 +63,8 @@ impl Cap {
             // The last word may wait: the line is stopping and decide still drains.
             let event = PartEvent::Missing { camera: self.camera, count: owed, at: Mono::now() };
             if self.parts.send_timeout(event, Duration::from_secs(1)).is_err() {
-                tracing::error!(camera = %self.camera, owed, "decide did not take the last parts; they are missing from the counts");
+                let camera = &self.status.cameras[self.camera.index()].name;
+                tracing::error!(camera, owed, "decide did not take the last parts; they are missing from the counts");
             }
         }
         self.status.cameras[self.camera.index()].set_state(CameraState::Ended);

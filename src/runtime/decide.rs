@@ -13,7 +13,7 @@ use super::wiring::PartEvent;
 use crate::capture::CameraState;
 use crate::decide::{FrameSeen, Observed, Told, Trigger};
 use crate::publish::{MapRecord, Record};
-use crate::types::{CameraId, Counts, LatencySummary, Mono, Notice, NoticeKind, Stats};
+use crate::types::{CameraId, Counts, LatencySummary, Mono, Notice, NoticeKind, Stats, Subject};
 
 /// How often each camera reports.
 const REPORT: Duration = Duration::from_secs(1);
@@ -23,6 +23,8 @@ pub(super) struct Decide {
     pub maps: LatestOnly<MapRecord>,
     pub lanes: Vec<Lane>,
     pub office: Office,
+    /// By camera: it was told that it gives no frames.
+    pub down: Vec<bool>,
 }
 
 impl Decide {
@@ -109,7 +111,7 @@ impl Decide {
             PartEvent::Input { lane, who, works } => {
                 if let Some(lane) = lanes.get_mut(usize::from(lane)) {
                     let kind = if works { NoticeKind::InputBack } else { NoticeKind::InputFault };
-                    lane.desk.notice(Notice { kind, at, who, value: 0 }, office);
+                    lane.desk.notice(Notice::new(kind, at).about(Subject::Input(who)), office);
                 }
             }
             PartEvent::Release => lanes.iter_mut().for_each(|lane| lane.desk.release(at, office)),
@@ -122,7 +124,27 @@ impl Decide {
         lane.map_or(Counts::default(), |(lane, place)| lane.ledger.counts(place))
     }
 
+    /// Tells when a camera stops giving frames, and when it gives them again.
+    fn cameras(&mut self, at: Mono) {
+        let Decide { lanes, office, down, .. } = self;
+        down.resize(office.status.cameras.len(), false);
+        for lane in lanes {
+            for n in 0..lane.desk.cameras().len() {
+                let camera = lane.desk.cameras()[n];
+                let told = &mut down[camera.index()];
+                let kind = match (office.status.cameras[camera.index()].state(), *told) {
+                    (CameraState::Down, false) => NoticeKind::CameraDown,
+                    (CameraState::Running, true) => NoticeKind::CameraBack,
+                    _ => continue,
+                };
+                *told = !*told;
+                lane.desk.notice(Notice::new(kind, at).about(Subject::Camera(camera)), office);
+            }
+        }
+    }
+
     fn report(&mut self, now: Mono) {
+        self.cameras(now);
         for lane in &self.lanes {
             for (place, id) in lane.desk.cameras().iter().enumerate() {
                 let (camera, shed) = (&self.office.status.cameras[id.index()], &self.office.status.shed);
@@ -141,6 +163,7 @@ impl Decide {
                     camera_state: state.as_str(),
                     camera_restarts,
                     detector_restarts,
+                    frames_without_part: lane.desk.orphans(place),
                     shed: [&shed.parts, &shed.records, &shed.maps].map(|n| n.load(Relaxed)),
                 }));
             }

@@ -3,11 +3,11 @@
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
 
-use super::lane::LaneSpec;
+use super::lane_spec::LaneSpec;
 use super::status::{LaneStatus, Status};
 use crate::capture::CameraState;
 use crate::telemetry::{JudgeState, LineState};
-use crate::types::{Notice, NoticeKind};
+use crate::types::{Notice, NoticeKind, Subject};
 
 /// A flag for each of up to 256 wires.
 #[derive(Debug, Default)]
@@ -48,6 +48,7 @@ pub struct LaneFaults {
     outputs: Flags,
     inputs: Flags,
     encoder_lost: AtomicBool,
+    encoder_silent: AtomicBool,
     /// Why the line is stopped: place of the kind of notice in its table, plus 1.
     cause: AtomicU8,
     wires: OnceLock<Wires>,
@@ -56,17 +57,9 @@ pub struct LaneFaults {
 impl LaneFaults {
     /// The names of the lane's wires; the first call counts.
     pub(super) fn name(&self, spec: &LaneSpec) {
-        let wire = |name: &str, purpose: String| Wire { name: name.to_owned(), purpose };
-        let ejectors = spec.ejectors.iter().map(|e| wire(e.output.name(), format!("ejector `{}`", e.name)));
-        let stop = spec.line_stop.iter().map(|o| wire(o.name(), "line stop".to_owned()));
-        let heartbeat = spec.heartbeat.iter().map(|o| wire(o.name(), "heartbeat".to_owned()));
-        let triggers = spec.triggers.iter().map(|i| wire(i.name(), "trigger sensor".to_owned()));
-        let confirms = spec.ejectors.iter().filter_map(|e| {
-            let input = e.confirm.as_ref()?;
-            Some(wire(input.name(), format!("confirmation of ejector `{}`", e.name)))
-        });
-        let outputs = ejectors.chain(stop).chain(heartbeat).collect();
-        let inputs = triggers.chain(confirms).collect();
+        let wires =
+            |named: Vec<(String, String)>| named.into_iter().map(|(name, purpose)| Wire { name, purpose }).collect();
+        let (outputs, inputs) = (wires(spec.outputs()), wires(spec.inputs()));
         self.wires.get_or_init(|| Wires { outputs, inputs });
     }
 
@@ -92,11 +85,13 @@ impl LaneStatus {
     /// A notice of this lane: faults begin and end with some. Comes before the lane acts on it.
     pub(super) fn heard(&self, notice: &Notice) {
         let faults = &self.faults;
-        match notice.kind {
-            NoticeKind::OutputFault => faults.outputs.set(notice.who, true),
-            NoticeKind::OutputBack => faults.outputs.set(notice.who, false),
-            NoticeKind::InputFault => faults.inputs.set(notice.who, true),
-            NoticeKind::InputBack => faults.inputs.set(notice.who, false),
+        match (notice.kind, notice.subject) {
+            (NoticeKind::OutputFault, Subject::Output(n)) => faults.outputs.set(n, true),
+            (NoticeKind::OutputBack, Subject::Output(n)) => faults.outputs.set(n, false),
+            (NoticeKind::InputFault, Subject::Input(n)) => faults.inputs.set(n, true),
+            (NoticeKind::InputBack, Subject::Input(n)) => faults.inputs.set(n, false),
+            (NoticeKind::EncoderSilent, _) => faults.encoder_silent.store(true, Relaxed),
+            (NoticeKind::EncoderBack, _) => faults.encoder_silent.store(false, Relaxed),
             _ => {}
         }
         if notice.kind.stops_line() && !self.stopped.load(Relaxed) {
@@ -138,6 +133,9 @@ impl Status {
             }
             if lane.faults.encoder_lost.load(Relaxed) {
                 troubles.push(format!("encoder_lost: the encoder of lane {} cannot be read", lane.name));
+            }
+            if lane.faults.encoder_silent.load(Relaxed) {
+                troubles.push(format!("encoder_silent: parts come and the encoder of lane {} stands still", lane.name));
             }
         }
         troubles
@@ -223,11 +221,11 @@ mod tests {
     fn faults_are_named_while_they_last_and_no_longer() {
         let status = status();
         let lane = &status.lanes[0];
-        let heard = |kind, who| lane.heard(&Notice { kind, at: Mono(0), who, value: 0 });
+        let heard = |kind, subject| lane.heard(&Notice::new(kind, Mono(0)).about(subject));
         assert!(status.troubles().is_empty());
-        heard(NoticeKind::OutputFault, 0);
+        heard(NoticeKind::OutputFault, Subject::Output(0));
         lane.stopped.store(true, Relaxed);
-        heard(NoticeKind::StuckOn, 0);
+        heard(NoticeKind::StuckOn, Subject::Ejector(0));
         lane.faults.encoder(false);
         assert_eq!(
             status.troubles(),
@@ -240,7 +238,7 @@ mod tests {
         let state = status.line_state();
         assert!(state.line_stop && state.encoder_lost);
         assert_eq!(state.outputs, [("stop".to_owned(), false), ("valve".to_owned(), true)].into());
-        heard(NoticeKind::OutputBack, 0);
+        heard(NoticeKind::OutputBack, Subject::Output(0));
         lane.faults.encoder(true);
         lane.stopped.store(false, Relaxed);
         assert!(status.troubles().is_empty());

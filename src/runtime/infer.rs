@@ -45,6 +45,29 @@ impl Detector for Gone {
     }
 }
 
+/// Between two messages about frames that cannot be judged.
+const QUIET: Duration = Duration::from_secs(60);
+
+/// Frames that cannot be judged are named at once, and then counted.
+#[derive(Default)]
+struct Said {
+    last: Option<(Fault, Mono)>,
+    untold: u64,
+}
+
+impl Said {
+    fn say(&mut self, camera: &str, fault: Fault, now: Mono) {
+        let same = |f: &Fault| std::mem::discriminant(f) == std::mem::discriminant(&fault);
+        if self.last.as_ref().is_some_and(|(f, at)| same(f) && now.since(*at) < QUIET) {
+            self.untold += 1;
+            return;
+        }
+        let untold = std::mem::take(&mut self.untold);
+        tracing::error!(camera, untold, "a part ends as ERROR: {fault}");
+        self.last = Some((fault, now));
+    }
+}
+
 pub(super) struct Infer {
     pub camera: CameraId,
     pub make: MakeDetector,
@@ -61,6 +84,7 @@ impl Infer {
     pub fn run(mut self) -> Result<(), String> {
         let mut out = Detection::default();
         let mut rebuilt = VecDeque::with_capacity(RESTARTS + 1);
+        let mut said = Said::default();
         while let Ok(frame) = self.frames.recv() {
             let taken = Mono::now();
             let number = frame.number;
@@ -81,11 +105,17 @@ impl Infer {
                 // The part ends at its deadline; nothing can pass by this.
                 self.status.shed.parts.fetch_add(1, Relaxed);
             }
-            if let Err(fault @ (Fault::Engine(_) | Fault::Panic)) = result {
-                self.rebuild(fault, &mut rebuilt)?;
+            match result {
+                Ok(_) => {}
+                Err(fault @ (Fault::Engine(_) | Fault::Panic)) => self.rebuild(fault, &mut rebuilt)?,
+                Err(fault) => said.say(self.name(), fault, taken),
             }
         }
         Ok(())
+    }
+
+    fn name(&self) -> &str {
+        &self.status.cameras[self.camera.index()].name
     }
 
     /// The score, and where the part will be rejected for by the threshold of now; decide has the last word on that.
@@ -126,7 +156,7 @@ impl Infer {
         }
         rebuilt.push_back(now);
         self.status.cameras[self.camera.index()].detector_restarts.fetch_add(1, Relaxed);
-        tracing::error!(camera = %self.camera, %fault, "rebuilding the detector");
+        tracing::error!(camera = self.name(), %fault, "rebuilding the detector");
         // The old one goes first: a small card has no memory for two.
         self.detector = Box::new(Gone);
         let made = (self.make)().map_err(|e| format!("{fault}; the detector could not be rebuilt: {e}"))?;
@@ -141,7 +171,7 @@ impl Infer {
         if let Some(degraded) = replacement.exchange(&mut self.detector) {
             let engine = self.detector.engine_name();
             self.status.cameras[self.camera.index()].runs_on(engine, degraded);
-            tracing::info!(camera = %self.camera, engine, "another engine inspects from now on");
+            tracing::info!(camera = self.name(), engine, "another engine inspects from now on");
         }
     }
 }

@@ -36,11 +36,12 @@ pub(super) fn start(
     let all = triggers.chain(confirms.into_iter().map(|(e, i)| (Meaning::Confirm(e), i)));
     let mut threads = Vec::new();
     for (who, (meaning, input)) in all.enumerate() {
-        let wire = Wire { lane, who: who as u8, status: status.clone(), stop: stop.clone() };
+        let name = input.name().to_owned();
+        let wire = Wire { lane, who: who as u8, name, status: status.clone(), stop: stop.clone() };
         threads.push(spawn(&format!("in-{lane}-{who}"), move || wire.sensor(meaning, input))?);
     }
     if let Some((encoder, track)) = encoder {
-        let wire = Wire { lane, who: u8::MAX, status: status.clone(), stop: stop.clone() };
+        let wire = Wire { lane, who: u8::MAX, name: "encoder".to_owned(), status: status.clone(), stop: stop.clone() };
         threads.push(spawn(&format!("encoder-{lane}"), move || wire.encoder(encoder, &track))?);
     }
     Ok(threads)
@@ -49,18 +50,18 @@ pub(super) fn start(
 struct Wire {
     lane: u8,
     who: u8,
+    name: String,
     status: Arc<Status>,
     stop: Arc<AtomicBool>,
 }
 
 impl Wire {
     fn sensor(&self, meaning: Meaning, mut input: Box<dyn Input>) {
-        let name = input.name().to_owned();
         let mut works = true;
         while !self.stop.load(Relaxed) {
             match input.next(Mono::now() + TICK) {
                 Ok(edge) => {
-                    self.health(&mut works, None, &name);
+                    self.health(&mut works, None);
                     if let Some(Edge { at, id }) = edge {
                         self.tell(match meaning {
                             Meaning::Trigger => PartEvent::Trigger { lane: self.lane, at, id },
@@ -68,7 +69,7 @@ impl Wire {
                         });
                     }
                 }
-                Err(e) => self.health(&mut works, Some(e), &name),
+                Err(e) => self.health(&mut works, Some(e)),
             }
         }
     }
@@ -79,11 +80,16 @@ impl Wire {
             let read = encoder.read(track, Mono::now() + TICK);
             self.status.lanes[usize::from(self.lane)].faults.encoder(read.is_ok());
             match read {
-                Ok(()) => works = true,
+                Ok(()) => {
+                    if !std::mem::replace(&mut works, true) {
+                        tracing::info!("encoder: it can be read again");
+                        track.lose(false);
+                    }
+                }
                 Err(e) => {
                     if std::mem::replace(&mut works, false) {
                         tracing::error!("encoder: {e}");
-                        track.lost();
+                        track.lose(true);
                     }
                     std::thread::sleep(PAUSE);
                 }
@@ -91,10 +97,10 @@ impl Wire {
         }
     }
 
-    fn health(&self, works: &mut bool, error: Option<FieldError>, name: &str) {
+    fn health(&self, works: &mut bool, error: Option<FieldError>) {
         if let Some(e) = &error {
             if *works {
-                tracing::error!(input = name, "{e}");
+                tracing::error!(input = self.name, "{e}");
             }
             std::thread::sleep(PAUSE);
         }
@@ -108,7 +114,8 @@ impl Wire {
     fn tell(&self, event: PartEvent) {
         if self.status.parts.send_timeout(event, Duration::from_millis(100)).is_err() {
             self.status.shed.parts.fetch_add(1, Relaxed);
-            tracing::error!(lane = self.lane, input = self.who, "decide did not take an edge; a part is unknown to it");
+            let lane = &self.status.lanes[usize::from(self.lane)].name;
+            tracing::error!(lane, input = self.name, "decide did not take an edge; a part is unknown to it");
         }
     }
 }

@@ -4,80 +4,15 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
+use super::lane_spec::LaneSpec;
 use super::queue::Refuse;
 use super::status::Status;
-use crate::act::{Act, AlarmSpec, Alarms, EjectorSpec, Schedule};
+use crate::act::{Act, Alarms, Schedule};
 use crate::decide::{Ending, Ledger, Matching, Now, Rule, Told};
-use crate::field::{BeltSource, Encoder, Input, Output, TimeBelt, Track, Trouble};
+use crate::field::{BeltSource, Encoder, Input, Output, Track, Trouble};
 use crate::publish::Record;
 use crate::telemetry::{LatencyHistogram, Metrics};
-use crate::types::{CameraId, Mono, Notice, NoticeKind, Outcome, Verdict};
-
-/// An ejector with its wires.
-pub struct EjectorLine {
-    /// Name in the configuration.
-    pub name: String,
-    /// When it acts.
-    pub spec: EjectorSpec,
-    /// What switches it.
-    pub output: Box<dyn Output>,
-    /// The sensor that sees what it ejected.
-    pub confirm: Option<Box<dyn Input>>,
-}
-
-/// A lane: the cameras that look at each of its parts, what announces the parts, and what is done about them.
-pub struct LaneSpec {
-    /// Its cameras, at least one.
-    pub cameras: Vec<CameraId>,
-    /// How frames find their parts.
-    pub matching: Matching,
-    /// Trigger to outcome at most.
-    pub budget: Duration,
-    /// Ticks between two parts at least.
-    pub min_pitch: i64,
-    /// A PASS has to be there so long before the first ejector has to act.
-    pub margin: Duration,
-    /// Where the belt is.
-    pub belt: Arc<dyn BeltSource>,
-    /// What reads the belt's encoder into its track, if it has one.
-    pub encoder: Option<(Box<dyn Encoder>, Arc<Track>)>,
-    /// The belt's ticks are counts, not time.
-    pub has_encoder: bool,
-    /// What announces parts besides messages.
-    pub triggers: Vec<Box<dyn Input>>,
-    /// In the order of their names.
-    pub ejectors: Vec<EjectorLine>,
-    /// On while the line is asked to stop.
-    pub line_stop: Option<Box<dyn Output>>,
-    /// Toggles while this program decides.
-    pub heartbeat: Option<Box<dyn Output>>,
-    /// When many rejects are one fault.
-    pub alarms: AlarmSpec,
-    /// Notices that do not ask the line to stop although they would.
-    pub tolerated: Vec<NoticeKind>,
-}
-
-impl LaneSpec {
-    /// A camera by itself: every frame is a part, and nothing is ejected here.
-    pub fn free(camera: CameraId, budget: Duration) -> LaneSpec {
-        LaneSpec {
-            cameras: vec![camera],
-            matching: Matching::Free,
-            budget,
-            min_pitch: 1,
-            margin: Duration::ZERO,
-            belt: Arc::new(TimeBelt),
-            encoder: None,
-            has_encoder: false,
-            triggers: Vec::new(),
-            ejectors: Vec::new(),
-            line_stop: None,
-            heartbeat: None,
-            alarms: AlarmSpec::default(),
-            tolerated: Vec::new(),
-        }
-    }
-}
+use crate::types::{CameraId, Detail, FrameNo, Mono, Notice, NoticeKind, Outcome, Subject, Verdict};
 
 /// What every lane's desk shares.
 pub(super) struct Office {
@@ -100,6 +35,8 @@ pub(super) struct Lane {
 pub(super) struct Desk {
     lane: u8,
     cameras: Vec<CameraId>,
+    /// By the camera's place: it takes pictures all the time, and how many of them belonged to no part.
+    orphans: Vec<(bool, u64)>,
     has_encoder: bool,
     /// A camera by itself that ejects nothing says all in its verdicts.
     tells_parts: bool,
@@ -113,6 +50,8 @@ pub(super) struct Desk {
     faulty: Vec<bool>,
     health_due: Mono,
     pub margins: LatencyHistogram,
+    /// What the schedule says while it is stepped; kept for its room.
+    odd: Vec<Notice>,
 }
 
 /// How often outputs are asked how they are.
@@ -152,6 +91,7 @@ impl Lane {
         let desk = Desk {
             lane: n,
             tells_parts,
+            orphans: spec.cameras.iter().map(|c| (spec.continuous.contains(c), 0)).collect(),
             cameras: spec.cameras,
             has_encoder: spec.has_encoder,
             schedule,
@@ -163,6 +103,7 @@ impl Lane {
             heartbeat,
             health_due: Mono(0),
             margins: LatencyHistogram::new(),
+            odd: Vec::with_capacity(64),
         };
         let inputs = LaneInputs { triggers: spec.triggers, confirms, encoder: spec.encoder };
         (Lane { ledger: Ledger::new(rule), belt: spec.belt, desk, lead }, inputs)
@@ -189,12 +130,13 @@ impl Lane {
         let now = Now { at, belt: belt.at(at), lead: *lead };
         ledger.expire(&now, &mut |told| desk.told(told, office));
         desk.step(&now, office);
-        if let Some(trouble) = belt.trouble() {
-            let kind = match trouble {
-                Trouble::Reset => NoticeKind::EncoderReset,
-                Trouble::Lost => NoticeKind::EncoderLost,
+        while let Some(trouble) = belt.trouble() {
+            let (kind, detail) = match trouble {
+                Trouble::Reset => (NoticeKind::EncoderReset, Detail::None),
+                Trouble::Lost => (NoticeKind::EncoderLost, Detail::None),
+                Trouble::Back => (NoticeKind::EncoderBack, Detail::Cause(NoticeKind::EncoderLost)),
             };
-            desk.notice(Notice { kind, at, who: 0, value: 0 }, office);
+            desk.notice(Notice::new(kind, at).about(Subject::Encoder).with(detail), office);
         }
     }
 
@@ -263,8 +205,28 @@ impl Desk {
                     office.send(Record::Part(self.lane, end));
                 }
             }
+            Told::Orphan { camera, frame, at } => self.orphan(camera, frame, at, office),
             Told::Notice(notice) => self.notice(notice, office),
         }
+    }
+
+    /// A frame belongs to no part. That is how it is with a camera that takes pictures all the time: counted, not told.
+    fn orphan(&mut self, place: usize, frame: FrameNo, at: Mono, office: &mut Office) {
+        let (Some(camera), Some((continuous, count))) = (self.cameras.get(place), self.orphans.get_mut(place)) else {
+            return;
+        };
+        *count += 1;
+        let notice = Notice::new(NoticeKind::FrameWithoutPart, at).about(Subject::Camera(*camera));
+        if *continuous {
+            office.metrics.notice(notice.kind);
+        } else {
+            self.notice(notice.with(Detail::Frame(frame)), office);
+        }
+    }
+
+    /// Frames of the camera at this place that belonged to no part.
+    pub fn orphans(&self, place: usize) -> u64 {
+        self.orphans.get(place).map_or(0, |(_, n)| *n)
     }
 
     fn ended(&mut self, e: &Ending, office: &mut Office) {
@@ -307,7 +269,10 @@ impl Desk {
         }
         office.status.lanes[usize::from(self.lane)].stopped.store(true, Relaxed);
         office.metrics.notice(NoticeKind::LineStop);
-        office.send(Record::Notice(self.lane, Notice { kind: NoticeKind::LineStop, value: 0, ..notice }));
+        office.send(Record::Notice(
+            self.lane,
+            Notice { kind: NoticeKind::LineStop, detail: Detail::Cause(notice.kind), ..notice },
+        ));
         if let Some(n) = self.line_stop {
             self.outputs[n].set(true);
         }
@@ -322,7 +287,7 @@ impl Desk {
         if let Some(n) = self.line_stop {
             self.outputs[n].set(false);
         }
-        self.notice(Notice { kind: NoticeKind::LineReleased, at, who: 0, value: 0 }, office);
+        self.notice(Notice::new(NoticeKind::LineReleased, at), office);
     }
 
     pub fn confirm(&mut self, ejector: u8, at: Mono, office: &mut Office) {
@@ -336,8 +301,8 @@ impl Desk {
     }
 
     fn step(&mut self, now: &Now, office: &mut Office) {
-        // At most a few words a step; the notices go through the desk after the schedule is free again.
-        let mut odd: [Option<Notice>; 8] = [None; 8];
+        // The notices go through the desk after the schedule is free again.
+        let mut odd = std::mem::take(&mut self.odd);
         let Desk { schedule, outputs, lane, .. } = self;
         schedule.step(now.at, &now.belt, &mut |act| match act {
             Act::Set { ejector, on } => {
@@ -349,12 +314,10 @@ impl Desk {
                 office.metrics.ejected();
                 office.send(Record::Fired(*lane, fired));
             }
-            Act::Notice(notice) => match odd.iter_mut().find(|o| o.is_none()) {
-                Some(free) => *free = Some(notice),
-                None => office.metrics.notice(notice.kind),
-            },
+            Act::Notice(notice) => odd.push(notice),
         });
-        odd.into_iter().flatten().for_each(|n| self.notice(n, office));
+        odd.drain(..).for_each(|n| self.notice(n, office));
+        self.odd = odd;
         if let Some((n, due, level)) = &mut self.heartbeat
             && now.at >= *due
         {
@@ -382,7 +345,7 @@ impl Desk {
                 }
                 None => NoticeKind::OutputBack,
             };
-            self.notice(Notice { kind, at, who: n as u8, value: 0 }, office);
+            self.notice(Notice::new(kind, at).about(Subject::Output(n as u8)), office);
         }
     }
 }

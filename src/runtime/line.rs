@@ -11,7 +11,8 @@ use super::cap::Cap;
 use super::decide::Decide;
 use super::infer::{Infer, MakeDetector};
 use super::inputs;
-use super::lane::{Lane, LaneSpec, Office};
+use super::lane::{Lane, Office};
+use super::lane_spec::LaneSpec;
 use super::publish::Publish;
 use super::queue::Refuse;
 use super::replace::Replacement;
@@ -170,7 +171,7 @@ impl Line {
             inputs.push(its);
         }
         let acts = running.iter().any(Lane::acts);
-        let decide = Decide { parts: parts_rx, maps: maps_tx, lanes: running, office };
+        let decide = Decide { parts: parts_rx, maps: maps_tx, lanes: running, office, down: Vec::new() };
         // The receiver may be gone when the line was dropped without `finish`; the figures are then nobody's.
         let decide = spawn("decide", move || {
             if acts {

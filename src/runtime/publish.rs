@@ -8,8 +8,8 @@ use crossbeam_channel::{Receiver, RecvTimeoutError};
 
 use super::queue::Woken;
 use super::status::Status;
-use crate::publish::{MapRecord, Offer, Record, Sink};
-use crate::types::{Delivery, SinkCounts};
+use crate::publish::{MapRecord, Offer, Record, Repeats, Sink};
+use crate::types::{Delivery, Mono, SinkCounts};
 
 /// How often the sinks are asked whether they want maps while nothing comes.
 const TICK: Duration = Duration::from_millis(50);
@@ -20,6 +20,7 @@ pub(super) struct Publish {
     /// Each with its counters.
     pub sinks: Vec<(Box<dyn Sink>, Arc<SinkCounts>)>,
     pub status: Arc<Status>,
+    repeats: Repeats,
 }
 
 impl Publish {
@@ -35,7 +36,7 @@ impl Publish {
             let counts = delivery.sink(sink.name());
             (sink, counts)
         };
-        Publish { records, maps, sinks: sinks.into_iter().map(counted).collect(), status }
+        Publish { records, maps, sinks: sinks.into_iter().map(counted).collect(), status, repeats: Repeats::default() }
     }
 
     /// Runs until decide is gone and everything that it sent was offered.
@@ -44,9 +45,17 @@ impl Publish {
             let wanted = self.sinks.iter().any(|(s, _)| s.wants_maps());
             self.status.maps_wanted.store(wanted, Relaxed);
             match self.records.recv_timeout(TICK) {
+                Ok(Record::Notice(lane, notice)) => {
+                    if let Some(notice) = self.repeats.hear(lane, notice, Mono::now()) {
+                        self.offer(&Record::Notice(lane, notice));
+                    }
+                }
                 Ok(record) => self.offer(&record),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
+            }
+            while let Some((lane, notice)) = self.repeats.due(Mono::now()) {
+                self.offer(&Record::Notice(lane, notice));
             }
             // Verdicts first: a map is rendered only when none waits.
             if self.records.is_empty()
@@ -54,6 +63,9 @@ impl Publish {
             {
                 self.offer(&Record::Map(map));
             }
+        }
+        while let Some((lane, notice)) = self.repeats.due(Mono(u64::MAX)) {
+            self.offer(&Record::Notice(lane, notice));
         }
         for (sink, _) in &mut self.sinks {
             sink.close();
@@ -75,7 +87,7 @@ impl Publish {
 mod tests {
     use super::*;
     use crate::runtime::wiring;
-    use crate::types::{Mono, Notice, NoticeKind};
+    use crate::types::{Notice, NoticeKind, Subject};
 
     /// Takes, sheds and ignores in turn.
     struct Moody(usize);
@@ -97,8 +109,9 @@ mod tests {
         let (_, maps) = wiring::maps();
         let delivery = Delivery::default();
         let publish = Publish::new(records, maps, vec![Box::new(Moody(0))], Status::new([], []), &delivery);
-        for value in 0..8 {
-            let notice = Notice { kind: NoticeKind::DuplicateTrigger, at: Mono::now(), who: 0, value };
+        for n in 0..8 {
+            // Each about something else, so that none repeats another.
+            let notice = Notice::new(NoticeKind::DuplicateTrigger, Mono::now()).about(Subject::Input(n));
             assert!(to.try_send(Record::Notice(0, notice)).is_ok());
         }
         drop(to);

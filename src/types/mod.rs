@@ -20,13 +20,16 @@
 //! | margin | `score / threshold`: below 1 passes |
 //! | outcome | PASS, REJECT, UNINSPECTED or ERROR: exactly one for every part |
 //! | verdict | outcome with its reason, score, times and provenance |
+//! | notice | something odd that people have to know; `event` on the wire |
+//! | box | one computer that runs andon |
 //! | bundle | the `.andon` model file |
 
 mod delivery;
 mod detection;
 mod frame;
-mod machine;
 mod ids;
+mod machine;
+mod notice;
 mod outcome;
 mod part;
 mod pool;
@@ -41,8 +44,9 @@ pub use detection::{Detection, Fault, ScoreMap, StageTimes};
 pub use frame::{Chroma, Frame, FrameView, PixelFormat, Pixels, Yuv, YuvMatrix};
 pub use ids::{CameraId, Seq};
 pub use machine::{ClockState, Machine};
+pub use notice::{Detail, Notice, NoticeKind, Subject};
 pub use outcome::{Outcome, Reason};
-pub use part::{Belt, Fired, FrameNo, Notice, NoticeKind, Part, PartEnd, Ticks};
+pub use part::{Belt, Fired, FrameNo, Part, PartEnd, Ticks};
 pub use pool::{Pool, Pooled};
 pub use region::{MAX_REGIONS, Region, Regions};
 pub use score::{MAX_OVER_OWN, PassToken, Score, Threshold};

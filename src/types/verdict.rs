@@ -151,6 +151,8 @@ pub struct Stats {
     pub camera_restarts: u64,
     /// Rebuilds of its detector.
     pub detector_restarts: u64,
+    /// Frames that belonged to no part.
+    pub frames_without_part: u64,
     /// What full channels refused: events, records, maps.
     pub shed: [u64; 3],
 }

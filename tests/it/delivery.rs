@@ -8,7 +8,7 @@ use andon::publish::plant::{MqttForwarder, MqttSettings, WebhookForwarder, Webho
 use andon::publish::store::{Outbox, StoreOptions, StoreSink};
 use andon::publish::wire::Names;
 use andon::publish::{Offer, Record, Sink};
-use andon::types::{Delivery, Mono, Notice, NoticeKind, SinkState};
+use andon::types::{Delivery, Detail, Mono, Notice, NoticeKind, Seq, SinkState};
 use serde_json::{Value, json};
 
 use crate::common::{Peer, free_port, signal, until};
@@ -34,9 +34,7 @@ impl Station {
             ejectors: vec![Vec::new(), Vec::new()],
             simulated: true,
             boot: ulid::Ulid::generate(),
-            clock: Default::default(),
-            machine: Default::default(),
-            delivery: Default::default(),
+            ..Names::default()
         };
         let options = StoreOptions { path: dir.path().join("h.db"), max_rows: 100_000, max_bytes: 1 << 30 };
         Station { store: StoreSink::start(options, names.clone()).unwrap(), dir, names }
@@ -51,7 +49,7 @@ impl Station {
     }
 
     fn event(&mut self, lane: u8, value: u64) {
-        let notice = Notice { kind: NoticeKind::DuplicateTrigger, at: Mono::now(), who: 0, value };
+        let notice = Notice::new(NoticeKind::MissedEjection, Mono::now()).with(Detail::Part(Seq(value)));
         assert_eq!(self.store.offer(&Record::Notice(lane, notice)), Offer::Taken);
     }
 

@@ -60,14 +60,13 @@ fn names() -> Names {
         site: "s".into(),
         line: "l".into(),
         station: "st".into(),
+        box_name: "press-7".into(),
         cameras: vec!["top".into()],
         lanes: vec!["top".into()],
         ejectors: vec![vec!["blow".into()]],
         simulated: true,
         boot: ulid::Ulid::generate(),
-        clock: Default::default(),
-        machine: Default::default(),
-        delivery: Default::default(),
+        ..Names::default()
     }
 }
 
@@ -134,6 +133,7 @@ fn map(seq: u64) -> Record {
 
 fn stats() -> Record {
     Record::Stats(Stats {
+        frames_without_part: 0,
         margin: Default::default(),
         line_stop: false,
         camera: CameraId(0),
@@ -183,6 +183,8 @@ fn python_receives_every_verdict_with_key_encoding_quality_and_schema() {
             (Some(5.25), Some(10.0), Some(0.525))
         );
         assert_eq!((p["camera"].as_str(), p["reason"].as_str()), (Some("top"), Some("under_threshold")));
+        let origin = ["site", "line", "station", "box"].map(|key| p[key].as_str().unwrap_or_default());
+        assert_eq!(origin, ["s", "l", "st", "press-7"]);
         assert!(ids.insert(p["id"].as_str().unwrap().to_owned()), "ids are unique");
     }
     // What a busy machine dropped on the way came as an answer, with an answer's quality.

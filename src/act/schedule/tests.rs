@@ -46,7 +46,7 @@ fn steady(n: u64) -> Belt {
 struct Run {
     edges: Vec<(u64, bool)>,
     fired: Vec<(u64, u64)>,
-    notices: Vec<(NoticeKind, u64)>,
+    notices: Vec<(NoticeKind, Detail)>,
 }
 
 fn run(schedule: &mut Schedule, from: u64, to: u64, belt: impl Fn(u64) -> Belt) -> Run {
@@ -57,7 +57,7 @@ fn run(schedule: &mut Schedule, from: u64, to: u64, belt: impl Fn(u64) -> Belt) 
         schedule.step(ms(at), &belt, &mut |act| match act {
             Act::Set { on, .. } => run.edges.push((at, on)),
             Act::Fired(f) => run.fired.push((f.seq.0, f.late_ns / 1_000_000)),
-            Act::Notice(n) => run.notices.push((n.kind, n.value)),
+            Act::Notice(n) => run.notices.push((n.kind, n.detail)),
         });
         let next = schedule.next(ms(at), &belt).map_or(10, |d| d.as_millis() as u64);
         at += next.clamp(1, 10);
@@ -123,7 +123,7 @@ fn a_pusher_gives_one_pulse_and_a_guard_cuts_what_lasts_too_long() {
     let stands = |n: u64| if n < 1000 { steady(n) } else { Belt { at: ms(n), ticks: Ticks(1000), rate: 0.0 } };
     let run = run(&mut schedule, 0, 3000, stands);
     assert_eq!(run.edges, [(970, true), (1470, false)]);
-    assert_eq!(run.notices, [(NoticeKind::StuckOn, 0)]);
+    assert_eq!(run.notices, [(NoticeKind::StuckOn, Detail::None)]);
 }
 
 #[test]
@@ -156,7 +156,7 @@ fn ejectors_by_cause_and_the_sensor_behind() {
     for at in 0..4000 {
         schedule.step(ms(at), &steady(at), &mut |act| match act {
             Act::Fired(f) => fired.push((f.ejector, f.seq.0)),
-            Act::Notice(n) => notices.push((n.kind, n.value)),
+            Act::Notice(n) => notices.push((n.kind, n.detail)),
             Act::Set { .. } => {}
         });
         if at == 1100 || at == 1150 {
@@ -165,7 +165,7 @@ fn ejectors_by_cause_and_the_sensor_behind() {
         }
     }
     assert_eq!(fired, [(0, 0), (0, 2), (1, 1), (1, 3)]);
-    assert_eq!(notices, [(NoticeKind::RejectUnconfirmed, 2)]);
+    assert_eq!(notices, [(NoticeKind::RejectUnconfirmed, Detail::Part(Seq(2)))]);
 }
 
 #[derive(Clone, Debug)]
@@ -238,12 +238,14 @@ proptest! {
                         }
                         schedule.settle(end.part.seq, &end.outcome);
                     }
-                    Told::Ended(_) | Told::Notice(_) => {}
+                    Told::Ended(_) | Told::Orphan { .. } | Told::Notice(_) => {}
                 }
             }
             schedule.step(at, &belt, &mut |act| match act {
                 Act::Fired(f) => *done.entry((f.ejector, f.seq.0)).or_default() += 1,
-                Act::Notice(n) if n.kind == NoticeKind::MissedEjection => *done.entry((n.who, n.value)).or_default() += 1,
+                Act::Notice(Notice { kind: NoticeKind::MissedEjection, subject: Subject::Ejector(e), detail: Detail::Part(seq), .. }) => {
+                    *done.entry((e, seq.0)).or_default() += 1;
+                }
                 _ => {}
             });
         }

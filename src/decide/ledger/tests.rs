@@ -53,6 +53,7 @@ impl Heard {
             Told::Offered(p) => self.offered.push(p),
             Told::Ended(e) => self.ended.push(e),
             Told::Settled(s) => self.settled.push(s),
+            Told::Orphan { .. } => self.notices.push(NoticeKind::FrameWithoutPart),
             Told::Notice(n) => self.notices.push(n.kind),
         }
     }
@@ -205,6 +206,13 @@ fn a_duplicate_trigger_is_named_and_a_dead_encoder_is_recognised() {
     assert_eq!(heard.offered.len(), 3);
     let duplicates = heard.notices.iter().filter(|n| **n == NoticeKind::DuplicateTrigger).count();
     assert_eq!((duplicates, heard.notices.last()), (5, Some(&NoticeKind::EncoderSilent)));
+    let mut edge = |at: u64, ticks: i64| {
+        ledger.trigger(Trigger { ticks: Ticks(ticks), ..trigger(at) }, &now(at), &mut heard.tell());
+    };
+    edge(400, 600);
+    edge(450, 800);
+    let back = heard.notices.iter().filter(|n| **n == NoticeKind::EncoderBack).count();
+    assert_eq!((heard.offered.len(), back), (5, 1), "it moves again, which is said once");
 }
 
 #[derive(Clone, Debug)]
@@ -257,7 +265,7 @@ proptest! {
                 Told::Offered(p) => offered.push(p.seq.0),
                 Told::Ended(e) => if let Some(old) = ended.insert((e.part.seq.0, e.camera), e) { twice = Some(old.part) },
                 Told::Settled(s) => if let Some(old) = settled.insert(s.part.seq.0, s) { twice = Some(old.part) },
-                Told::Notice(_) => {}
+                Told::Orphan { .. } | Told::Notice(_) => {}
             };
             for event in events {
                 let now = Now::of_time(clock);

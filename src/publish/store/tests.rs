@@ -1,5 +1,5 @@
 use super::*;
-use crate::types::{Notice, NoticeKind};
+use crate::types::{Detail, Notice, NoticeKind, Seq};
 
 fn names() -> Names {
     Names {
@@ -11,14 +11,12 @@ fn names() -> Names {
         ejectors: vec![Vec::new()],
         simulated: true,
         boot: ulid::Ulid::generate(),
-        clock: Default::default(),
-        machine: Default::default(),
-        delivery: Default::default(),
+        ..Names::default()
     }
 }
 
 fn notice(value: u64) -> Record {
-    Record::Notice(0, Notice { kind: NoticeKind::DuplicateTrigger, at: Mono::now(), who: 0, value })
+    Record::Notice(0, Notice::new(NoticeKind::MissedEjection, Mono::now()).with(Detail::Part(Seq(value))))
 }
 
 fn options(path: &Path) -> StoreOptions {
@@ -27,7 +25,7 @@ fn options(path: &Path) -> StoreOptions {
 
 fn values(rows: &[Outgoing]) -> Vec<u64> {
     rows.iter()
-        .map(|r| serde_json::from_slice::<serde_json::Value>(&r.json).unwrap()["value"].as_u64().unwrap())
+        .map(|r| serde_json::from_slice::<serde_json::Value>(&r.json).unwrap()["seq"].as_u64().unwrap())
         .collect()
 }
 

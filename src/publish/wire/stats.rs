@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{Names, STATS_SCHEMA, WallClock};
+use super::{Names, Origin, STATS_SCHEMA, WallClock};
 use crate::types::{ClockState, LatencySummary, MarginSummary, SinkState, Stats};
 
 /// What a camera reports once a second.
@@ -11,8 +11,9 @@ use crate::types::{ClockState, LatencySummary, MarginSummary, SinkState, Stats};
 pub struct StatsRecord<'a> {
     /// `andon.stats.v1`.
     pub schema: &'a str,
-    /// ULID of the program's start.
-    pub boot: String,
+    /// Which record it is, and where it comes from.
+    #[serde(flatten)]
+    pub origin: Origin<'a>,
     /// Camera.
     pub camera: &'a str,
     /// When, RFC 3339 UTC.
@@ -45,6 +46,8 @@ pub struct StatsRecord<'a> {
     pub camera_restarts: u64,
     /// Rebuilds of the detector.
     pub detector_restarts: u64,
+    /// Frames that belonged to no part since the start: usual for a camera that is `continuous`, a fault of the trigger else.
+    pub frames_without_part: u64,
     /// What full channels refused.
     pub shed: ShedRecord,
     /// What became of the records, by sink.
@@ -136,7 +139,7 @@ pub fn stats<'a>(names: &'a Names, wall: &WallClock, s: &Stats) -> StatsRecord<'
     let [parts, records, maps] = s.shed;
     StatsRecord {
         schema: STATS_SCHEMA,
-        boot: names.boot.to_string(),
+        origin: names.origin(names.id(s.t, &[b"stats", &[s.camera.0]])),
         camera: names.camera(s.camera),
         t: wall.rfc3339(s.t),
         offered: s.counts.offered,
@@ -153,6 +156,7 @@ pub fn stats<'a>(names: &'a Names, wall: &WallClock, s: &Stats) -> StatsRecord<'
         camera_state: s.camera_state,
         camera_restarts: s.camera_restarts,
         detector_restarts: s.detector_restarts,
+        frames_without_part: s.frames_without_part,
         shed: ShedRecord { parts, records, maps },
         sinks: names.delivery.sinks().into_iter().map(SinkRecord::from).collect(),
         history_lost: names.delivery.history_lost(),

@@ -27,7 +27,7 @@ pub(super) struct Twins {
 }
 
 struct Twin {
-    /// Boot and host, as the token names them.
+    /// Boot and box, as the token names them.
     name: String,
     since: Mono,
     told: bool,
@@ -41,7 +41,7 @@ impl Twins {
         let seen = Arc::new(Mutex::new(Vec::new()));
         let (list, prefix) = (seen.clone(), base.len() + 1);
         let heard = move |sample: Sample| {
-            let Some(name) = sample.key_expr().as_str().get(prefix..).map(|n| n.replace('/', " on host ")) else {
+            let Some(name) = sample.key_expr().as_str().get(prefix..).map(|n| n.replace('/', " on box ")) else {
                 return;
             };
             if name.split(' ').next().is_some_and(|boot| boot != own && Ulid::from_string(boot).is_ok()) {
@@ -50,7 +50,7 @@ impl Twins {
         };
         let others = session.liveliness().declare_subscriber(format!("{base}/*/*")).history(true).callback(heard);
         let others = wait(others)?;
-        let token = wait(session.liveliness().declare_token(format!("{base}/{}/{}", names.boot, host())))?;
+        let token = wait(session.liveliness().declare_token(format!("{base}/{}/{}", names.boot, names.box_name)))?;
         let (delivery, station) = (names.delivery.clone(), names.station_key());
         Ok(Twins { seen, delivery, station, _token: token, _others: others })
     }
@@ -94,11 +94,4 @@ fn hear(seen: &Mutex<Vec<Twin>>, name: String, there: bool, at: Mono) {
 
 fn lock(seen: &Mutex<Vec<Twin>>) -> MutexGuard<'_, Vec<Twin>> {
     seen.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// The computer's name, as far as a key may hold it.
-fn host() -> String {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let name: String = name.trim().chars().filter(|c| c.is_ascii_alphanumeric() || "-_.".contains(*c)).collect();
-    if name.is_empty() { "unknown".to_owned() } else { name }
 }

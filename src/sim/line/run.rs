@@ -291,6 +291,7 @@ impl<'a> Run<'a> {
                         laid.may_stay = Some(stays);
                     }
                 }
+                Told::Orphan { .. } => self.note(NoticeKind::FrameWithoutPart),
                 Told::Notice(n) => {
                     self.note(n.kind);
                     if self.alarms.heard(&n) {
