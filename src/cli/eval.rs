@@ -88,7 +88,7 @@ impl Eval {
                 output::line(&format!("report: {}", path.display()))?;
             }
         }
-        Ok(if both.iter().any(|e| e.summary.failed > 0) { Exit::Failed } else { Exit::Ok })
+        Ok(if both.iter().any(|e| e.images.iter().any(|i| i.error.is_some())) { Exit::Failed } else { Exit::Ok })
     }
 
     fn evaluate(&self, model: &Path, precision: Option<Precision>, data: &Dataset) -> Result<Evaluation, Failure> {
@@ -118,7 +118,8 @@ impl Eval {
         bar.set_message(bundle.manifest.name.clone());
         bar.set_length(data.samples.len() as u64);
         let mut progress = |done: usize| bar.set_position(done as u64);
-        let mut evaluation = evaluate(&bundle, detector.as_mut(), threshold, &data.samples, &mut progress);
+        let mut evaluation =
+            evaluate(&bundle, detector.as_mut(), threshold, &data.samples, data.saturation.as_deref(), &mut progress);
         bar.finish_and_clear();
         if let Some(precision) = precision {
             evaluation.name = format!("{} as {}", evaluation.name, precision.as_str());
@@ -130,13 +131,14 @@ impl Eval {
     }
 }
 
-/// Refuses before the work what would not fit into the memory: every pixel of a set with masks is ranked, in 8 bytes, and sorted.
+/// Refuses before the work what would not fit into the memory: every pixel of a set with masks is ranked, in 8 bytes, and sorted;
+/// twice where defects have saturation areas.
 fn room_for_pixels(data: &Dataset) -> anyhow::Result<()> {
     if data.samples.iter().all(|s| s.masks.is_empty()) {
         return Ok(());
     }
     let pixels = |s: &Sample| image::image_dimensions(&s.path).map_or(0, |(w, h)| u64::from(w) * u64::from(h));
-    let bytes = data.samples.iter().map(pixels).sum::<u64>() * 8;
+    let bytes = data.samples.iter().map(pixels).sum::<u64>() * if data.saturation.is_some() { 16 } else { 8 };
     limits::memory(bytes, "ranking every pixel of this set")
         .map_err(|why| anyhow::anyhow!("{why}; --no-pixels does without"))
 }
@@ -159,10 +161,31 @@ fn print(
     };
     let some = |v: Option<f64>| v.map_or("-".to_owned(), |v| format!("{v:.4}"));
     type Cell<'a> = Box<dyn Fn(&Summary) -> String + 'a>;
-    let rows: Vec<(&str, Cell<'_>)> = vec![
+    let print = |rows: Vec<(&str, Cell<'_>)>| -> std::io::Result<()> {
+        for (name, cell) in rows {
+            let cells: Vec<String> = both.iter().map(|e| format!("{:>34}", cell(&e.summary))).collect();
+            output::line(&format!("{name:24}{}", cells.concat()))?;
+        }
+        Ok(())
+    };
+    print(vec![
         ("good parts rejected", Box::new(|s| share(&s.rates.false_reject))),
         ("defects that pass", Box::new(|s| share(&s.rates.miss))),
         ("threshold", Box::new(|s| format!("{:.4}", s.rates.threshold))),
+        (
+            "time p50 / p95 / p99",
+            Box::new(|s| format!("{:.1} / {:.1} / {:.1} ms", s.latency.p50_ms, s.latency.p95_ms, s.latency.p99_ms)),
+        ),
+    ])?;
+    for (kind, _) in both.first().map(|e| &e.summary.kinds).into_iter().flatten() {
+        let cell = |e: &&Evaluation| {
+            let (auroc, missed) = e.summary.kinds.get(kind).map_or((None, 0), |k| (k.0, k.1.count));
+            format!("{:>34}", format!("{missed} pass, AUROC {}", some(auroc)))
+        };
+        output::line(&format!("  {kind:22}{}", both.iter().map(cell).collect::<String>()))?;
+    }
+    output::line("how well scores and heatmaps separate, at any threshold (docs/accuracy.md):")?;
+    print(vec![
         ("image AUROC", Box::new(|s| some(s.image.auroc))),
         ("image AP", Box::new(|s| some(s.image.average_precision))),
         ("F1 at the threshold", Box::new(|s| some(s.image.f1))),
@@ -172,21 +195,12 @@ fn print(
         ("AUPRO to 0.3", Box::new(|s| some(s.pixel.as_ref().and_then(|p| p.aupro_30)))),
         ("AUPRO to 0.05", Box::new(|s| some(s.pixel.as_ref().and_then(|p| p.aupro_5)))),
         ("AUPIMO", Box::new(|s| some(s.pixel.as_ref().and_then(|p| p.aupimo)))),
-        (
-            "time p50 / p95 / p99",
-            Box::new(|s| format!("{:.1} / {:.1} / {:.1} ms", s.latency.p50_ms, s.latency.p95_ms, s.latency.p99_ms)),
-        ),
-    ];
-    for (name, cell) in rows {
-        let cells: Vec<String> = both.iter().map(|e| format!("{:>34}", cell(&e.summary))).collect();
-        output::line(&format!("{name:24}{}", cells.concat()))?;
-    }
-    for (kind, _) in both.first().map(|e| &e.summary.kinds).into_iter().flatten() {
-        let cell = |e: &&Evaluation| {
-            let (auroc, missed) = e.summary.kinds.get(kind).map_or((None, 0), |k| (k.0, k.1.count));
-            format!("{:>34}", format!("AUROC {}, {missed} pass", some(auroc)))
-        };
-        output::line(&format!("  {kind:22}{}", both.iter().map(cell).collect::<String>()))?;
+    ])?;
+    if data.saturation.is_some() {
+        print(vec![
+            ("AU-sPRO to 0.3", Box::new(|s| some(s.saturated.as_ref().map(|p| p.auspro_30)))),
+            ("AU-sPRO to 0.05", Box::new(|s| some(s.saturated.as_ref().map(|p| p.auspro_5)))),
+        ])?;
     }
     let Some(c) = comparison else { return Ok(()) };
     output::line(&format!(

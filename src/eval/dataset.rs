@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 use super::masks::{LOOKED_FOR, Masks, folder_called, is_folder_of_masks, lower_stem, stem_of_mask};
+use super::saturation::{self, Saturation, SaturationError};
 use super::table;
 use crate::fit::{ImageError, list_images, some};
 
@@ -22,12 +23,14 @@ pub struct Sample {
 }
 
 /// A test set.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Dataset {
     /// Sorted by kind and name.
     pub samples: Vec<Sample>,
     /// What it was read as, for people.
     pub layout: &'static str,
+    /// How much of a defect has to be found, where the set says so (MVTec LOCO).
+    pub saturation: Option<Vec<Saturation>>,
     /// What was left out or not found, a line each.
     pub notes: Vec<String>,
 }
@@ -46,6 +49,9 @@ pub enum DatasetError {
     /// Pictures cannot be listed.
     #[error(transparent)]
     Image(#[from] ImageError),
+    /// What has to be found of a defect cannot be read.
+    #[error(transparent)]
+    Saturation(#[from] SaturationError),
     /// The table of a VisA-like set is wrong.
     #[error("{path}, line {line}: {why}")]
     Csv {
@@ -105,7 +111,8 @@ pub fn load(path: &Path, category: Option<&str>) -> Result<Dataset, DatasetError
     if good == 0 || bad == 0 {
         return Err(DatasetError::OneClass { path: path.to_owned(), good, bad });
     }
-    Ok(Dataset { samples, layout, notes })
+    let saturation = if is_csv { None } else { saturation::read(path)? };
+    Ok(Dataset { samples, layout, saturation, notes })
 }
 
 fn is_good(kind: &str) -> bool {

@@ -182,7 +182,7 @@ impl Pixels {
 }
 
 /// Bits whose order as whole numbers is that of the scores.
-fn order(score: f32) -> u32 {
+pub(super) fn order(score: f32) -> u32 {
     // -0 is 0.
     let bits = (score + 0.0).to_bits();
     if bits >> 31 == 1 { !bits } else { bits | 1 << 31 }
@@ -193,18 +193,18 @@ fn score(order: u32) -> f32 {
 }
 
 /// Area under a curve from (0, 0), linear between its points, up to a limit.
-struct Area {
+pub(super) struct Area {
     limit: f64,
     last: (f64, f64),
     area: f64,
 }
 
 impl Area {
-    fn new(limit: f64) -> Area {
+    pub(super) fn new(limit: f64) -> Area {
         Area { limit, last: (0.0, 0.0), area: 0.0 }
     }
 
-    fn add(&mut self, (x, y): (f64, f64)) {
+    pub(super) fn add(&mut self, (x, y): (f64, f64)) {
         let (x0, y0) = self.last;
         if x0 >= self.limit {
             return;
@@ -216,7 +216,7 @@ impl Area {
     }
 
     /// The curve ends at rate 1, so the limit was reached.
-    fn share(&self) -> f64 {
+    pub(super) fn share(&self) -> f64 {
         self.area / self.limit
     }
 }

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::curve::{Curve, Interval, wilson};
 use super::pixels::PixelMetrics;
+use super::saturation::SaturatedOverlap;
 
 /// What became of one picture.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -39,6 +40,9 @@ pub struct Summary {
     pub rates: Rates,
     /// Pixels, where there are masks.
     pub pixel: Option<PixelMetrics>,
+    /// Overlap with saturation, where the set says how much of a defect has to be found (MVTec LOCO).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub saturated: Option<SaturatedOverlap>,
     /// Defective pictures without a mask, left out of the pixel metrics.
     pub without_mask: usize,
     /// Time for each picture.
@@ -128,6 +132,7 @@ impl Summary {
                 miss: wilson(count(true, true), of(true)),
             },
             pixel,
+            saturated: None,
             without_mask,
             latency: latency(images),
             failed: images.iter().filter(|r| r.score.is_none()).count(),

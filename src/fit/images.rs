@@ -272,11 +272,11 @@ pub fn read_raw(path: &Path) -> Result<RawPicture, ImageError> {
 
 /// Where a mask file of a picture of this size says that it is defective: every value but 0 (masks are written with 1, 255 or numbers of
 /// defects, in 8 or 16 bits); in a JPEG, whose black is not quite 0, every value from half on; if all pixels have one colour, where they
-/// are opaque.
+/// are opaque. With the largest grey value there, which numbers the defect in some sets.
 ///
 /// # Errors
 /// See [`ImageError`]; another size is refused.
-pub fn read_truth(path: &Path, [want_w, want_h]: [u32; 2]) -> Result<Vec<bool>, ImageError> {
+pub fn read_truth(path: &Path, [want_w, want_h]: [u32; 2]) -> Result<(Vec<bool>, u16), ImageError> {
     let decoded = decode(path)?;
     let (got_w, got_h) = (decoded.width(), decoded.height());
     if (got_w, got_h) != (want_w, want_h) {
@@ -292,7 +292,9 @@ pub fn read_truth(path: &Path, [want_w, want_h]: [u32; 2]) -> Result<Vec<bool>, 
     let least = if lossy { 0x8000 } else { 1 };
     let defect =
         |p: &image::Rgba<u16>| if painted { p[3] > 0 } else { p[3] > 0 && p.0[..3].iter().any(|v| *v >= least) };
-    Ok(rgba.pixels().map(defect).collect())
+    // Grey levels as they stand in a file of 8 bits.
+    let value = rgba.pixels().filter(|p| defect(p)).map(|p| p[0] / 257).max().unwrap_or(0);
+    Ok((rgba.pixels().map(defect).collect(), value))
 }
 
 /// The decoded file, turned as its EXIF orientation says.

@@ -206,6 +206,39 @@ fn a_camera_that_is_not_there_is_a_state_and_is_tried_again_with_growing_pauses(
 }
 
 #[test]
+fn a_start_that_hangs_is_given_up_and_holds_nobody() {
+    let dir = tempfile::tempdir().unwrap();
+    // To open it for reading waits for somebody who writes, in the state change itself.
+    let pipe = dir.path().join("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let text = format!("filesrc location={} ! decodebin ! videoconvert ! appsink name=sink", pipe.display());
+    let options = GstOptions { first_frame: Duration::from_millis(150), ..quick() };
+    let mut source = source(&text, options);
+    let begun = std::time::Instant::now();
+    let got = collect(&mut source, Duration::from_millis(1500), |_| false);
+    assert!(got.is_empty() && begun.elapsed() < Duration::from_secs(3));
+    assert_eq!(source.state(), CameraState::Down);
+    let why = source.last_problem().unwrap().to_owned();
+    assert!(why.contains("it does not start within 0.15 s"), "{why}");
+    assert!(source.restarts() >= 2, "tried again: {}", source.restarts());
+    let begun = std::time::Instant::now();
+    drop(source);
+    assert!(begun.elapsed() < Duration::from_secs(3), "the end does not wait for it");
+    // Lets the threads go.
+    drop(std::fs::OpenOptions::new().read(true).write(true).open(&pipe).unwrap());
+}
+
+#[test]
+fn a_start_that_fails_without_a_word_names_its_element() {
+    let text = "multifilesrc location=/nowhere/%05d.png caps=image/png,framerate=0/1 ! pngdec ! videoconvert ! appsink name=sink";
+    let mut source = source(text, quick());
+    let got = collect(&mut source, Duration::from_secs(1), |_| false);
+    assert!(got.is_empty());
+    let why = source.last_problem().unwrap();
+    assert!(why.contains("multifilesrc"), "{why}");
+}
+
+#[test]
 fn a_camera_that_fails_comes_back() {
     let text = "videotestsrc is-live=true ! video/x-raw,format=RGB,width=32,height=32,framerate=100/1 ! identity error-after=5 ! appsink name=sink";
     let mut source = source(text, quick());

@@ -67,7 +67,7 @@ impl Station {
 
     /// Values, bytes and reasons of what was set aside.
     fn set_aside(&self) -> Vec<(u64, u64, String)> {
-        let sql = "select json_extract(cast(r.json as text), '$.value'), f.bytes, f.why from refused f join record r on r.id = f.record \
+        let sql = "select json_extract(cast(r.json as text), '$.seq'), f.bytes, f.why from refused f join record r on r.id = f.record \
                    order by f.id";
         let number = |v: &Value| v.as_u64().unwrap();
         let row = |r: &Value| (number(&r[0]), number(&r[1]), r[2].as_str().unwrap().to_owned());
@@ -245,7 +245,7 @@ fn publish(b: &Station, port: u16) -> MqttForwarder {
 }
 
 fn values(listener: &Peer) -> Vec<u64> {
-    listener.seen.iter().filter_map(|v| v["payload"]["value"].as_u64()).collect()
+    listener.seen.iter().filter_map(|v| v["payload"]["seq"].as_u64()).collect()
 }
 
 #[test]
@@ -263,7 +263,7 @@ fn a_record_larger_than_the_broker_takes_is_set_aside_and_the_rest_arrives() {
     b.event(1, 91);
     b.events(92..95);
     let started = Instant::now();
-    assert!(listener.wait(|v| v["payload"]["value"] == 94), "{:?}", b.state("mqtt"));
+    assert!(listener.wait(|v| v["payload"]["seq"] == 94), "{:?}", b.state("mqtt"));
     assert!(started.elapsed() < Duration::from_secs(15), "{:?}", started.elapsed());
     let mut got = values(&listener);
     let all = got.len();
@@ -295,7 +295,7 @@ fn a_record_that_breaks_the_connection_again_and_again_is_found_and_set_aside() 
     b.events(21..40);
     let _forwarder = publish(&b, old);
     let started = Instant::now();
-    assert!(listener.wait(|v| v["payload"]["value"] == 39), "{:?}", b.state("mqtt"));
+    assert!(listener.wait(|v| v["payload"]["seq"] == 39), "{:?}", b.state("mqtt"));
     assert!(started.elapsed() < Duration::from_secs(20), "{:?}", started.elapsed());
     let mut got = values(&listener);
     got.sort_unstable();

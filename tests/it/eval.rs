@@ -140,6 +140,42 @@ fn the_command_measures_compares_and_reports() {
 }
 
 #[test]
+fn part_of_a_defect_is_enough_where_the_set_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    flanges(&dir.path().join("set"));
+    let (model, set) = (path("a.andon"), path("set"));
+    json(&["fit", &path("set/train/good"), "-o", &model, "--bank", "100", "--json"]);
+    let config = |value: u8, share: f64| {
+        let defect = serde_json::json!([{"defect_name": "any", "pixel_value": value, "saturation_threshold": share, "relative_saturation": true}]);
+        std::fs::write(path("set/defects_config.json"), defect.to_string()).unwrap();
+    };
+    let plain = json(&["eval", &model, &set, "--json"])["evaluations"][0]["summary"].clone();
+    assert!(plain.get("saturated").is_none(), "only where the set says how much is enough");
+    let mut figures = Vec::new();
+    for share in [1.0, 0.5, 0.1] {
+        config(255, share);
+        let summary = json(&["eval", &model, &set, "--json"])["evaluations"][0]["summary"].clone();
+        assert_eq!(summary["pixel"], plain["pixel"], "the other figures stay");
+        assert_eq!(summary["saturated"]["defects"], 5);
+        figures.push(summary["saturated"]["auspro_30"].as_f64().unwrap());
+    }
+    assert!(figures.is_sorted() && figures[0] < figures[2] && figures[2] <= 1.0, "{figures:?}");
+    let people = common::run(&mut common::andon(&["eval", &model, &set]));
+    assert!(people.out.contains("AU-sPRO to 0.05"), "{}", people.out);
+    config(7, 0.5);
+    let said = common::run(&mut common::andon(&["eval", &model, &set]));
+    assert!(said.code == 1 && said.err.contains("pixel_value 255"), "{}", said.err);
+    std::fs::write(path("set/defects_config.json"), "[{}]").unwrap();
+    let said = common::run(&mut common::andon(&["eval", &model, &set]));
+    assert!(
+        said.code == 1 && said.err.contains("defects_config.json") && said.err.contains("defect_name"),
+        "{}",
+        said.err
+    );
+}
+
+#[test]
 fn what_cannot_be_evaluated_is_named() {
     let dir = tempfile::tempdir().unwrap();
     let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();

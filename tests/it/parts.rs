@@ -49,7 +49,7 @@ fn a_part_is_good_only_if_both_of_its_cameras_say_so() {
     std::fs::copy(good.path().join("00.png"), good.path().join("02.png")).unwrap();
     std::fs::copy(good.path().join("01.png"), good.path().join("05.png")).unwrap();
     let rest = format!(
-        "[cameras.side]\npipeline = \"images\"\nmodel = \"{}\"\nthreshold = {}\n[cameras.side.vars]\n\
+        "[cameras.side]\ncontinuous = true\npipeline = \"images\"\nmodel = \"{}\"\nthreshold = {}\n[cameras.side.vars]\n\
          pattern = \"{}/%02d.png\"\nfps = \"10\"\nloop = \"true\"\ntype = \"image/png\"\ndecoder = \"pngdec\"\n\
          [modbus_server]\nenabled = true\nlisten = \"127.0.0.1:{modbus}\"\nallow_write = true\n\
          [parts]\ntrigger = \"message\"\nframe_ms = [-60, 60]\nmin_pitch_mm = 20\n[belt]\nspeed_m_s = 0.8\n",
@@ -85,4 +85,10 @@ fn a_part_is_good_only_if_both_of_its_cameras_say_so() {
     }
     assert!(rejected_by_one > 0, "{cameras:?}");
     assert!(parts.iter().any(|p| p["result"] == "PASS"), "{cameras:?}");
+
+    // Both cameras run freely, and only one of them says so. What the other's frames between parts are is told at once and then counted.
+    let orphans: Vec<&Value> = run.seen.iter().filter(|v| v["event"] == "frame_without_part").collect();
+    assert!(orphans.iter().all(|v| v["camera"] == "top"), "{orphans:?}");
+    let times: Vec<u64> = orphans.iter().map(|v| v["times"].as_u64().unwrap()).collect();
+    assert!(times[0] == 1 && times.len() <= 5 && times.iter().sum::<u64>() > 10, "{times:?}");
 }

@@ -237,6 +237,18 @@ fn a_frozen_device_stops_the_line_and_the_parts_keep_their_verdicts() {
     assert_eq!(run.finish(Duration::from_secs(10)), Some(0));
     let last = run.seen.last().unwrap();
     assert!(last["schema"] == "andon.summary.v1" && last["adds_up"] == true, "{last}");
+
+    let fault = run.seen.iter().find(|v| v["event"] == "output_fault" && v["output"] == "valve").expect("by its name");
+    assert_eq!(fault["text"], "output valve does not do what it is told");
+    let stop = run.seen.iter().find(|v| v["event"] == "line_stop").unwrap();
+    assert_eq!(stop["cause"], "output_fault");
+    let records: Vec<&Value> = run.seen.iter().filter(|v| v["schema"] != "andon.summary.v1").collect();
+    let mut ids = std::collections::HashSet::new();
+    for r in records {
+        let origin = ["id", "boot", "site", "line", "station", "box"].map(|key| r[key].as_str().unwrap_or_default());
+        assert!(origin.iter().all(|o| !o.is_empty()), "{r}");
+        assert!(ids.insert(r["id"].as_str().unwrap()), "{r} has the id of another record");
+    }
 }
 
 #[test]

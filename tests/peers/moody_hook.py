@@ -1,12 +1,12 @@
 """A web server that takes POSTs of JSON arrays, and behaves as it is told on standard input, one JSON object a line:
 
     {"status": 302, "headers": {"Location": "/login"}, "body": "..."}   answers everything so
-    {"poison": [3, 5], "most": 2000, "refusal": 422}                    takes all but arrays with such a value (or `"*"`), or with more bytes
+    {"poison": [3, 5], "most": 2000, "refusal": 422}                    takes all but arrays with such a part number (or `"*"`), or with more bytes
     {}                                                                  takes everything
 
     moody_hook.py PORT
 
-Prints one JSON line for every request: the values in it, its path, and the status of the answer.
+Prints one JSON line for every request: the part numbers in it, its path, and the status of the answer.
 """
 import json
 import sys
@@ -21,7 +21,7 @@ class Hook(BaseHTTPRequestHandler):
 
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"]))
-        values = [record["value"] for record in json.loads(body)]
+        values = [record["seq"] for record in json.loads(body)]
         self.answer(values, len(body))
 
     def do_GET(self):
