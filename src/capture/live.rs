@@ -204,11 +204,12 @@ impl Live {
         Some(Pixels::Gst { frame, format })
     }
 
-    /// Stops and frees the pipeline, waiting no longer than two seconds for its drivers.
-    /// `hanging` counts those that have not ended.
+    /// Stops and frees the pipeline, waiting no longer than two seconds for its drivers, and not at all for a start that has not ended:
+    /// the stop hangs as long as that. `hanging` counts those that have not ended.
     pub fn tear_down(self, hanging: &Arc<AtomicUsize>) {
         let (done, finished) = crossbeam_channel::bounded::<()>(1);
         let (pipeline, hanging) = (self.pipeline.clone(), hanging.clone());
+        let patience = if self.starting.is_some() { Duration::ZERO } else { TEARDOWN };
         drop(self);
         let helper = std::thread::Builder::new().name("gst-down".to_owned()).spawn(move || {
             hanging.fetch_add(1, Relaxed);
@@ -221,7 +222,8 @@ impl Live {
         });
         match helper {
             Ok(_) => {
-                if finished.recv_timeout(TEARDOWN) == Err(crossbeam_channel::RecvTimeoutError::Timeout) {
+                let late = finished.recv_timeout(patience) == Err(crossbeam_channel::RecvTimeoutError::Timeout);
+                if late && patience > Duration::ZERO {
                     tracing::error!("a camera driver hangs in its teardown; leaving it behind");
                 }
             }

@@ -215,27 +215,20 @@ fn a_start_that_hangs_is_given_up_and_holds_nobody() {
     let options = GstOptions { first_frame: Duration::from_millis(150), ..quick() };
     let mut source = source(&text, options);
     let begun = std::time::Instant::now();
-    let got = collect(&mut source, Duration::from_millis(1500), |_| false);
-    assert!(got.is_empty() && begun.elapsed() < Duration::from_secs(3));
+    let got = collect(&mut source, Duration::from_millis(600), |_| false);
+    assert!(got.is_empty() && begun.elapsed() < Duration::from_secs(2));
     assert_eq!(source.state(), CameraState::Down);
     let why = source.last_problem().unwrap().to_owned();
     assert!(why.contains("it does not start within 0.15 s"), "{why}");
     assert!(source.restarts() >= 2, "tried again: {}", source.restarts());
+    // A driver that hangs for good does not get a thread for each try.
+    drop(collect(&mut source, Duration::from_secs(2), |_| false));
+    assert!(source.last_problem().unwrap().contains("8 starts or stops hang"), "{:?}", source.last_problem());
     let begun = std::time::Instant::now();
     drop(source);
     assert!(begun.elapsed() < Duration::from_secs(3), "the end does not wait for it");
     // Lets the threads go.
     drop(std::fs::OpenOptions::new().read(true).write(true).open(&pipe).unwrap());
-}
-
-#[test]
-fn a_start_that_fails_without_a_word_names_its_element() {
-    let text = "multifilesrc location=/nowhere/%05d.png caps=image/png,framerate=0/1 ! pngdec ! videoconvert ! appsink name=sink";
-    let mut source = source(text, quick());
-    let got = collect(&mut source, Duration::from_secs(1), |_| false);
-    assert!(got.is_empty());
-    let why = source.last_problem().unwrap();
-    assert!(why.contains("multifilesrc"), "{why}");
 }
 
 #[test]
