@@ -308,10 +308,13 @@ impl Source for GstSource {
                     Heard::Nothing | Heard::Eos => self.bring_down("the stream ended".to_owned()),
                 }
             } else if self.silent_at.is_some_and(|at| now >= at) {
-                let what = if self.state == CameraState::Running { "no frame" } else { "no first frame" };
                 let why = match live.listen(Duration::ZERO) {
                     Heard::Error(why) => why,
-                    Heard::Nothing | Heard::Eos => format!("{what} in time; the camera is silent"),
+                    Heard::Nothing | Heard::Eos if self.state == CameraState::Running => {
+                        "no frame within silence_ms (0 is for a camera that gives frames only when a part comes)"
+                            .to_owned()
+                    }
+                    Heard::Nothing | Heard::Eos => "no first frame within start_timeout_ms".to_owned(),
                 };
                 self.bring_down(why);
             } else if now >= until {

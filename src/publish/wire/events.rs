@@ -222,7 +222,9 @@ pub fn text(names: &Names, lane: u8, notice: &Notice) -> String {
         NoticeKind::EncoderReset => format!("the count of {thing} jumped; it goes on with the last speed"),
         NoticeKind::EncoderLost => format!("{thing} cannot be read; positions go on with the last speed"),
         NoticeKind::EncoderBack => format!("{thing} works again"),
-        NoticeKind::CameraDown => format!("{thing} gives no frames; its parts end as UNINSPECTED"),
+        NoticeKind::CameraDown => {
+            format!("{thing} gives no frames; parts that are announced meanwhile end as UNINSPECTED")
+        }
         NoticeKind::CameraBack => format!("{thing} gives frames again"),
         NoticeKind::ConsecutiveRejects => format!("{thing}: {parts} parts in a row did not pass"),
         NoticeKind::RejectShare => format!("{thing}: {parts} of the last parts did not pass"),
