@@ -181,6 +181,36 @@ fn what_the_readme_tells_people_to_run_exists() {
     }
 }
 
+/// docs/field.md names tests as `file::test`, or a module of `src` whose own tests are meant.
+#[test]
+fn every_test_that_the_field_has_is_there() {
+    let text = std::fs::read_to_string(common::root().join("docs/field.md")).unwrap();
+    let named: Vec<&str> = text.split('`').skip(1).step_by(2).filter(|word| word.contains("::")).collect();
+    assert!(named.len() > 30, "{named:?}");
+    for name in named {
+        let (module, test) = name.rsplit_once("::").unwrap();
+        let body = |path: String| std::fs::read_to_string(common::root().join(path)).unwrap_or_default();
+        let in_tests = body(format!("tests/it/{module}.rs"));
+        let of_module = common::root().join(format!("src/{}", name.trim_end_matches("::").replace("::", "/")));
+        let is_there = match test {
+            "" => !in_tests.is_empty(),
+            test => in_tests.contains(&format!("fn {test}(")) || of_module.with_extension("rs").exists(),
+        };
+        assert!(is_there, "docs/field.md names `{name}`, which is not there");
+    }
+}
+
+#[test]
+fn documents_use_english_quotation_marks() {
+    let mut found = vec![common::root().join("README.md"), common::root().join("CHANGELOG.md")];
+    files(&common::root().join("docs"), "md", &mut found);
+    for file in found {
+        let text = std::fs::read_to_string(&file).unwrap();
+        let line = text.lines().position(|l| l.contains(['\u{ab}', '\u{bb}', '\u{201e}']));
+        assert_eq!(line, None, "{}: line from 0", file.display());
+    }
+}
+
 #[test]
 fn every_pipeline_file_is_built_in() {
     let mut found = Vec::new();
