@@ -71,7 +71,7 @@ pub(super) fn run(options: &CardOptions, quick: bool, json: bool) -> Result<Exit
     let holds = report.checks.iter().all(Check::holds);
     // Times of kernels that compute something else would be no use.
     if holds && !quick {
-        let bar = output::progress_bar();
+        let bar = super::progress::Progress::new();
         bar.set_message("searches");
         bar.set_length(sizes().count() as u64);
         for size in sizes() {

@@ -234,7 +234,7 @@ impl Demo {
             engine: embedder.engine_name().to_owned(),
             learned: Learned { any_size: false, colour: Colour::Colour },
         };
-        let bar = output::progress_bar();
+        let bar = super::progress::Progress::new();
         let mut fitted = fit(pictures, false, &mut embedder, &backbone, &fit_options, &mut |stage, done, total| {
             bar.set_message(format!("learning: {}", stage.as_str()));
             bar.set_length(total as u64);

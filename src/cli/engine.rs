@@ -99,7 +99,7 @@ impl Build {
             _ => Ranges::new(),
         };
         let stop = setup::stop_flag()?;
-        let bar = output::progress_bar();
+        let bar = super::progress::Progress::new();
         let shown = Mutex::new((bar.clone(), String::new()));
         let progress = |phase: &str, step: u32, steps: u32| {
             if let Ok(mut shown) = shown.lock() {

@@ -114,7 +114,7 @@ impl Eval {
         setup::say_degraded(ready.degraded.as_deref());
         let mut detector = ready.detector;
         detector.warm_up()?;
-        let bar = output::progress_bar();
+        let bar = super::progress::Progress::new();
         bar.set_message(bundle.manifest.name.clone());
         bar.set_length(data.samples.len() as u64);
         let mut progress = |done: usize| bar.set_position(done as u64);

@@ -110,7 +110,7 @@ impl FitCommand {
         if !self.json {
             output::note(&estimate(files.len(), &mut embedder, &backbone, &fit_options));
         }
-        let bar = output::progress_bar();
+        let bar = super::progress::Progress::new();
         let mut stage = None;
         let mut progress = |now: Stage, done: usize, total: usize| {
             if stage != Some(now) {
@@ -172,7 +172,7 @@ impl FitCommand {
 
     /// What kind of pictures these are; says the range of 16-bit values.
     fn survey(&self, files: &[PathBuf]) -> Result<Survey, Failure> {
-        let bar = output::progress_bar();
+        let bar = super::progress::Progress::new();
         bar.set_message("looking at the pictures");
         bar.set_length(files.len() as u64);
         let surveyed = survey(files, &self.take, self.any_size, self.range, &mut |done| bar.set_position(done as u64));

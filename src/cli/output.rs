@@ -5,8 +5,6 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::progress::Progress;
-
 /// One JSON object and a newline. A closed pipe is the reader's right.
 pub(super) fn json(value: &impl Serialize) -> io::Result<()> {
     let mut line = serde_json::to_vec(value)?;
@@ -53,9 +51,4 @@ pub(super) fn writable(path: &Path) -> anyhow::Result<()> {
     atomic_write_file::AtomicWriteFile::open(path)
         .and_then(atomic_write_file::AtomicWriteFile::discard)
         .map_err(|e| anyhow::anyhow!("cannot write {}: {e}", path.display()))
-}
-
-/// Shows how far long work is.
-pub(super) fn progress_bar() -> Progress {
-    Progress::new()
 }

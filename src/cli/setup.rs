@@ -169,7 +169,7 @@ pub(super) fn ranges(bundle: &Bundle, folder: Option<&Path>, options: &EngineOpt
     match folder {
         Some(folder) => {
             let files = list_images(folder)?.pictures;
-            let bar = output::progress_bar();
+            let bar = super::progress::Progress::new();
             bar.set_message("ranges of values");
             bar.set_length(files.len() as u64);
             for file in files {

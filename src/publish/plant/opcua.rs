@@ -123,7 +123,7 @@ impl OpcUaServer {
             Outcome::Error => 4,
         };
         let values = vec![
-            ("ResultId", Variant::from(record.id.clone())),
+            ("ResultId", Variant::from(record.origin.id.clone())),
             ("ResultState", Variant::from(state)),
             ("ResultEvaluation", Variant::from(evaluation)),
             ("Result", Variant::from(record.result)),

@@ -14,7 +14,7 @@ use ::zenoh::{Config, Session};
 use zenoh_ext::{AdvancedPublisher, AdvancedPublisherBuilderExt, CacheConfig, MissDetectionConfig};
 
 use super::control::{self, Refusals};
-use super::twins::Twins;
+use super::twins::{LEASE, Twins};
 use super::{RING, wait};
 use crate::publish::wire::{self, Kind, Names};
 use crate::publish::{Control, Offer, ZenohOptions};
@@ -22,8 +22,6 @@ use crate::types::{CameraId, Mono};
 
 /// A subscriber asks for what it missed at the latest this long after.
 const HEARTBEAT: Duration = Duration::from_millis(250);
-/// A box that froze is seen to be gone after about this time.
-pub(super) const LEASE: Duration = Duration::from_secs(2);
 /// Nothing that this program takes in is larger.
 const MAX_MESSAGE: u32 = 16 << 20;
 

@@ -10,11 +10,12 @@ use ::zenoh::pubsub::Subscriber;
 use ::zenoh::sample::{Sample, SampleKind};
 use ulid::Ulid;
 
-use super::session::LEASE;
 use super::wait;
 use crate::publish::wire::Names;
 use crate::types::{Delivery, Mono};
 
+/// A box that froze is seen to be gone after about this time.
+pub(super) const LEASE: Duration = Duration::from_secs(2);
 /// The token of a program that was killed is seen until its lease ends: only one that stays longer is another box.
 const STAYS: Duration = LEASE.saturating_add(Duration::from_secs(1));
 
