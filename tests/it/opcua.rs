@@ -52,7 +52,7 @@ fn a_port_in_use_is_named() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let listen = taken.local_addr().unwrap();
     let plant = Plant::new("", &format!("[opcua]\nenabled = true\nlisten = \"{listen}\"\n"));
-    let said = said(&["run", "-c", plant.config.to_str().unwrap()]);
+    let said = said(&["run", "-c", plant.config.to_str().unwrap(), "--set", "cameras.top.threshold_unsafe=true"]);
     assert_eq!(said.code, 78, "{}", said.err);
     assert!(said.err.contains("opcua.listen") && said.err.contains(&listen.to_string()), "{}", said.err);
 }
