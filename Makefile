@@ -7,13 +7,19 @@ PEERS := ANDON_REQUIRE_PEERS=1 ANDON_PEERS_PYTHON=$(abspath $(VENV)/bin/python)
 ONE := -- --test-threads=1
 export ANDON_DATA ?= $(abspath ../shared/data)
 
-.PHONY: help demo test faults lint bench setup venv peers emulator compilers headers tensorrt kernels build
+# Quick settings for our own crate; what it depends on stays as it was built.
+QUICK = CARGO_INCREMENTAL=1 $(CARGO) --config 'profile.release.package.andon.opt-level=1' --config 'profile.release.package.andon.debug=0'
+
+.PHONY: help demo t test faults lint bench setup venv peers emulator compilers headers tensorrt kernels build
 
 help: ## what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
 
 demo: build ## a simulated line, learned and running in under a minute (ARGS="--seconds 60")
 	target/release/andon demo $(ARGS)
+
+t: ## the unit tests of one module, soon after an edit: make t M=decide
+	$(QUICK) test --release --locked --lib -- $(M)
 
 test: setup venv peers emulator headers tensorrt ## every test: units, real GStreamer, real Zenoh, peers in Python
 	$(PEERS) $(CARGO) test --release --locked $(ONE)

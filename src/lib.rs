@@ -30,6 +30,7 @@ pub mod config;
 pub mod telemetry;
 
 pub mod runtime;
+pub mod assemble;
 
 pub mod web;
 

@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::exit::{Exit, Failure};
 use super::setup::{self, EngineArgs};
 use super::{limits, output};
+use crate::assemble;
 use crate::config::FrameSize;
 use crate::telemetry::LatencyHistogram;
 use crate::types::{Detection, Fault, FrameView, LatencySummary, Mono};
@@ -61,7 +62,7 @@ struct StageReport {
 pub(super) fn measure(model: &Path, engine: &EngineArgs, seconds: u64) -> anyhow::Result<Report> {
     let bundle = setup::bundle(model)?;
     let options = engine.options();
-    let ready = setup::ready(&bundle, &options, FrameSize::Any)?;
+    let ready = assemble::open(&bundle, &options, FrameSize::Any)?;
     setup::say_degraded(ready.degraded.as_deref());
     let mut detector = ready.detector;
     let m = &bundle.manifest;

@@ -107,7 +107,7 @@ fn torch() -> Option<Torch> {
 fn frames(options: &CardOptions) -> anyhow::Result<Vec<FrameTime>> {
     use std::sync::Arc;
 
-    use super::card::Card;
+    use crate::assemble::card::Card;
     use crate::cuda::tensorrt::{Engine, EnginePlan, TensorRtTrunk};
     use crate::model::Backbone;
     use crate::model::graph::{Ranges, efficientad_s_shape, resnet18_shape};

@@ -14,6 +14,7 @@ use super::show::Show;
 use super::sinks::{self, ToView};
 use super::view::{Live, Screen, Summary};
 use super::{camera, limits, output, run, units};
+use crate::assemble;
 use crate::config::{self, FrameSize};
 use crate::field::Recorder;
 use crate::fit::{Augment, BankSize, FitOptions, Picture, Policy, fit};
@@ -81,7 +82,7 @@ impl Demo {
         let conveyor =
             Conveyor::new(SimSpec { seed: self.seed, defect_rate: self.defects as f32, ..SimSpec::default() });
         let bundle = Arc::new(self.learn(&conveyor)?);
-        let ready = setup::ready(&bundle, &self.engine.options(), FrameSize::AsTrained)?;
+        let ready = assemble::open(&bundle, &self.engine.options(), FrameSize::AsTrained)?;
         // Until here a signal ends the program at once: learning has nothing to tidy up.
         let stop = setup::stop_flag()?;
         setup::say_degraded(ready.degraded.as_deref());
@@ -89,7 +90,8 @@ impl Demo {
         let engine = ready.detector.engine_name();
         let threshold = Threshold::new(bundle.manifest.threshold)
             .ok_or_else(|| anyhow::anyhow!("the learned threshold cannot be used"))?;
-        let active = Active { threshold, model: setup::tag(&bundle, engine), degraded: ready.degraded.is_some() };
+        let active =
+            Active { threshold, model: assemble::model_tag(&bundle, engine), degraded: ready.degraded.is_some() };
         let names = Names {
             site: settings.config.site.clone(),
             line: settings.config.line.clone(),
@@ -122,7 +124,7 @@ impl Demo {
         let mut all: Vec<Box<dyn Sink>> = zenoh.into_iter().collect();
         all.push(Box::new(ToView { names: names.clone(), to: to_view, maps: screen.is_some() }));
         let limit = (self.seconds > 0).then(|| (self.seconds as f64 * self.rate).round() as u64);
-        let make_detector = setup::make_detector(ready, bundle.clone(), self.engine.options(), FrameSize::AsTrained);
+        let make_detector = assemble::maker(ready, bundle.clone(), self.engine.options(), FrameSize::AsTrained);
         // Part 0 comes when everything is up.
         let belt = LiveBelt { start: Mono::now() + LEAD, rate: self.rate };
         let source = camera::simulated(conveyor.clone(), belt, limit)?;

@@ -5,10 +5,10 @@ use std::sync::atomic::Ordering::Relaxed;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
-use super::card::Card;
 use super::exit::{Exit, Failure};
 use super::output;
 use super::setup::{self, EngineArgs};
+use crate::assemble::card::Card;
 use crate::cuda::tensorrt::{Cache, EnginePlan, Entry};
 use crate::model::graph::{Precision, Ranges};
 

@@ -5,6 +5,7 @@ use clap::Args;
 use super::exit::{Exit, Failure};
 use super::setup::{self, EngineArgs};
 use super::{limits, output};
+use crate::assemble;
 use crate::config::FrameSize;
 use crate::eval::{Comparison, Dataset, Evaluation, Interval, Sample, Summary, compare, evaluate, load, write_report};
 use crate::model::Backbone;
@@ -99,7 +100,7 @@ impl Eval {
         // Test sets may have pictures of many sizes where the training set had one.
         let options = self.engine.options();
         let ready = match precision {
-            None => setup::ready(&bundle, &options, FrameSize::Any)?,
+            None => assemble::open(&bundle, &options, FrameSize::Any)?,
             Some(precision) => {
                 let ranges = match precision {
                     Precision::Int8 => setup::ranges(&bundle, self.calibrate.as_deref(), &options)?,
@@ -108,7 +109,7 @@ impl Eval {
                 let network = bundle.network();
                 let onnx = OnnxGraph::read(&network.onnx)?.in_precision(precision, &ranges)?.write();
                 let changed = Backbone { onnx: onnx.into(), ..network };
-                setup::on_cpu(&bundle, &changed, &options, FrameSize::Any)?
+                assemble::open_on_cpu(&bundle, &changed, &options, FrameSize::Any)?
             }
         };
         setup::say_degraded(ready.degraded.as_deref());

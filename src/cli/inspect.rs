@@ -8,6 +8,7 @@ use super::exit::{Exit, Failure};
 use super::heatmaps::Heatmaps;
 use super::output;
 use super::setup::{self, EngineArgs};
+use crate::assemble;
 use crate::config::FrameSize;
 use crate::decide::judge;
 use crate::fit::{ImageError, Picture, list_images, read_raw};
@@ -108,7 +109,7 @@ impl Inspect {
         let files = self.files(&mut tally)?;
         let heatmaps = self.heatmaps.as_ref().map(|dir| Heatmaps::open(dir, &files)).transpose()?;
         let size = if self.any_size { FrameSize::Any } else { FrameSize::AsTrained };
-        let ready = setup::ready(&bundle, &self.engine.options(), size)?;
+        let ready = assemble::open(&bundle, &self.engine.options(), size)?;
         setup::say_degraded(ready.degraded.as_deref());
         let mut detector = ready.detector;
         let people = !self.json && std::io::stdout().is_terminal();

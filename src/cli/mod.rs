@@ -3,12 +3,8 @@
 mod adapt;
 mod bench;
 mod camera;
-#[cfg(feature = "tensorrt")]
-mod card;
 #[cfg(feature = "cuda")]
 mod card_check;
-#[cfg(feature = "tensorrt")]
-mod card_line;
 mod config;
 mod demo;
 mod doctor;

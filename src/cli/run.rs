@@ -10,6 +10,7 @@ use ulid::Ulid;
 use super::exit::{Exit, Failure};
 use super::sinks::{JsonLines, LogStats};
 use super::{camera, guard, output, plant, precheck, setup, sinks, wires};
+use crate::assemble;
 use crate::config::{self, Config, TriggerKind};
 use crate::model::bundle::Bundle;
 #[cfg(feature = "tensorrt")]
@@ -140,14 +141,13 @@ struct Prepared {
 
 fn prepare(c: &Config, bundles: Vec<Arc<Bundle>>) -> Result<Vec<Prepared>, Failure> {
     let options = &c.engine;
-    let named = |camera: &str, e| Failure::from(anyhow::anyhow!("camera `{camera}`: {e}"));
     let mut shared = shared(c, &bundles)?;
     let mut prepared = Vec::new();
     for (n, (camera, bundle)) in c.cameras.iter().zip(bundles).enumerate() {
-        let named = |e| named(&camera.name, e);
+        let named = |why: String| Failure::from(anyhow::anyhow!("camera `{}`: {why}", camera.name));
         let ready = match shared.remove(&n) {
             Some(ready) => ready,
-            None => setup::ready(&bundle, options, camera.frame_size).map_err(named)?,
+            None => assemble::open(&bundle, options, camera.frame_size).map_err(|e| named(e.to_string()))?,
         };
         if let Some(why) = &ready.degraded {
             tracing::warn!(camera = camera.name, "degraded: {why}");
@@ -155,17 +155,17 @@ fn prepare(c: &Config, bundles: Vec<Arc<Bundle>>) -> Result<Vec<Prepared>, Failu
         let threshold = camera
             .threshold
             .or(Threshold::new(bundle.manifest.threshold))
-            .ok_or_else(|| named(anyhow::anyhow!("the model has no usable threshold")))?;
+            .ok_or_else(|| named("the model has no usable threshold".to_owned()))?;
         match precheck::camera_line(camera, &bundle, ready.detector.engine_name()) {
             (line, true) => tracing::warn!("{line}"),
             (line, false) => tracing::info!("{line}"),
         }
-        let model = setup::tag(&bundle, ready.detector.engine_name());
+        let model = assemble::model_tag(&bundle, ready.detector.engine_name());
         prepared.push(Prepared {
             name: camera.name.clone(),
             active: Active { threshold, model, degraded: ready.degraded.is_some() },
             replacement: ready.build.then(Arc::default),
-            make_detector: setup::make_detector(ready, bundle.clone(), options.clone(), camera.frame_size),
+            make_detector: assemble::maker(ready, bundle.clone(), options.clone(), camera.frame_size),
             bundle,
         });
     }
@@ -187,21 +187,21 @@ fn groups(c: &Config, bundles: impl Iterator<Item = (usize, Arc<Bundle>)>) -> Ve
 
 /// What cameras judge their frames with, by their places, where they do so together.
 #[cfg(feature = "tensorrt")]
-fn shared(c: &Config, bundles: &[Arc<Bundle>]) -> Result<BTreeMap<usize, setup::Ready>, Failure> {
+fn shared(c: &Config, bundles: &[Arc<Bundle>]) -> Result<BTreeMap<usize, assemble::Opened>, Failure> {
     let mut shared = BTreeMap::new();
     if !matches!(c.engine.choice, EngineChoice::Auto | EngineChoice::TensorRt) {
         return Ok(shared);
     }
     for places in groups(c, bundles.iter().cloned().enumerate()).into_iter().filter(|g| g.len() > 1) {
         let sizes: Vec<_> = places.iter().map(|n| c.cameras[*n].frame_size).collect();
-        let ready = super::card_line::together(&bundles[places[0]], &sizes, &c.engine.card)?;
+        let ready = crate::assemble::card_line::together(&bundles[places[0]], &sizes, &c.engine.card)?;
         shared.extend(places.into_iter().zip(ready.into_iter().flatten()));
     }
     Ok(shared)
 }
 
 #[cfg(not(feature = "tensorrt"))]
-fn shared(_: &Config, _: &[Arc<Bundle>]) -> Result<BTreeMap<usize, setup::Ready>, Failure> {
+fn shared(_: &Config, _: &[Arc<Bundle>]) -> Result<BTreeMap<usize, assemble::Opened>, Failure> {
     Ok(BTreeMap::new())
 }
 
@@ -212,7 +212,7 @@ fn build_engines(
     cameras: &[Prepared],
     stop: &Arc<AtomicBool>,
 ) -> std::io::Result<Option<std::thread::JoinHandle<()>>> {
-    use super::card_line::{Wanted, build_beside};
+    use crate::assemble::card_line::{Wanted, build_beside};
     let lacking = cameras.iter().enumerate().filter(|(_, prepared)| prepared.replacement.is_some());
     let groups = groups(c, lacking.map(|(n, prepared)| (n, prepared.bundle.clone())));
     let camera = |n: usize| {

@@ -1,4 +1,4 @@
-//! What several commands need to get from a model file to a running detector.
+//! What several commands take from their flags, and how they begin.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,19 +10,13 @@ use clap::builder::{EnumValueParser, TypedValueParser};
 
 use super::exit::Failure;
 use super::{limits, output, units};
-use crate::config::FrameSize;
-use crate::fit::{list_images, parity_check, parity_tolerance, read_in_range};
+use crate::fit::{list_images, read_in_range};
 use crate::model::bundle::Bundle;
-use crate::model::detector::{PatchCore, PatchEmbedder};
-#[cfg(not(feature = "tensorrt"))]
-use crate::model::engine::EngineError;
 use crate::model::engine::{CardOptions, EngineChoice, EngineOptions, processors};
 use crate::model::graph::{Calibrator, Precision, Ranges};
-use crate::model::{Accept, Backbone, Detector, heatmap};
+use crate::model::heatmap;
 use crate::publish::Render;
-use crate::runtime::{Made, MakeDetector};
 use crate::telemetry::{LogGuard, LogOptions, init_logging};
-use crate::types::ModelTag;
 
 /// Which engine, from the command line.
 #[derive(Clone, Debug, Args)]
@@ -89,75 +83,6 @@ pub(super) fn logging(level: Option<&str>, default: &str, json: bool) -> Result<
     init_logging(&LogOptions { level: level.clone(), json }).map_err(refused)
 }
 
-/// A detector that reproduces its bundle's parity set, and why it is not on the fastest engine, if so.
-pub(super) struct Ready {
-    pub detector: Box<dyn Detector>,
-    pub degraded: Option<String>,
-    /// There is a card, and no engine for it yet.
-    pub build: bool,
-    /// Largest relative difference of a parity score.
-    pub parity: f32,
-}
-
-/// The frames that are judged: those of the kind that was learned.
-pub(super) fn required(size: FrameSize, bundle: &Bundle) -> Accept {
-    Accept::learned(&bundle.manifest, size == FrameSize::Any)
-}
-
-/// Opens the bundle's network with an engine, compares its scores with the reference, warms it up.
-pub(super) fn ready(bundle: &Arc<Bundle>, options: &EngineOptions, size: FrameSize) -> anyhow::Result<Ready> {
-    #[cfg(feature = "tensorrt")]
-    let card = {
-        use super::card::{self, FromCard};
-        match card::ready(bundle, options.choice, &options.card, 1)? {
-            FromCard::Ready(on_card) => {
-                let card::OnCard { mut detector, parity } = *on_card;
-                detector.require(required(size, bundle));
-                match detector.warm_up() {
-                    Ok(()) => return Ok(Ready { detector: Box::new(detector), degraded: None, build: false, parity }),
-                    // No memory for frames of this size, perhaps.
-                    Err(fault) if options.choice == EngineChoice::Auto => {
-                        Some((format!("its first frame failed: {fault}"), false))
-                    }
-                    Err(fault) => return Err(fault.into()),
-                }
-            }
-            FromCard::Cpu => None,
-            FromCard::Degraded { why, build } => Some((why, build)),
-        }
-    };
-    #[cfg(not(feature = "tensorrt"))]
-    let card = match options.choice {
-        EngineChoice::TensorRt => return Err(EngineError::NotBuilt { name: "tensorrt" }.into()),
-        _ => None::<(String, bool)>,
-    };
-    let on_cpu = on_cpu(bundle, &bundle.network(), options, size)?;
-    Ok(match card {
-        Some((why, build)) => Ready { degraded: Some(format!("the CPU instead of the card: {why}")), build, ..on_cpu },
-        None => on_cpu,
-    })
-}
-
-/// The same on the CPU, with this network for the bundle's.
-pub(super) fn on_cpu(
-    bundle: &Arc<Bundle>,
-    network: &Backbone,
-    options: &EngineOptions,
-    size: FrameSize,
-) -> anyhow::Result<Ready> {
-    let (embedder, degraded) = PatchEmbedder::open(network, options)?;
-    let degraded = degraded.map(|why| format!("the compiled-in engine rten instead of ONNX Runtime: {why}"));
-    let mut detector = PatchCore::new(embedder, bundle.clone(), options.threads.max(1))?;
-    let changed = network.onnx != bundle.backbone;
-    // A network that was changed on purpose has scores of its own.
-    let allowed = if changed { f32::INFINITY } else { parity_tolerance(bundle, Precision::Fp32) };
-    let parity = parity_check(bundle, &mut detector, allowed)?;
-    tracing::debug!("parity scores within {parity:e}");
-    detector.require(required(size, bundle));
-    detector.warm_up()?;
-    Ok(Ready { detector: Box::new(detector), degraded, build: false, parity })
-}
-
 /// The ranges of values in a bundle's network, seen on these good pictures; without a folder, on the bundle's parity pictures.
 pub(super) fn ranges(bundle: &Bundle, folder: Option<&Path>, options: &EngineOptions) -> anyhow::Result<Ranges> {
     let cpu = match options.choice {
@@ -188,49 +113,6 @@ pub(super) fn ranges(bundle: &Bundle, folder: Option<&Path>, options: &EngineOpt
         }
     }
     Ok(calibrator.ranges())
-}
-
-/// Hands the first detector out once and makes new ones after that: on the card if that works, else on the CPU.
-pub(super) fn make_detector(
-    first: Ready,
-    bundle: Arc<Bundle>,
-    options: EngineOptions,
-    size: FrameSize,
-) -> MakeDetector {
-    let mut first = Some(first);
-    Box::new(move || {
-        let ready = match first.take() {
-            Some(ready) => ready,
-            None => again(&bundle, &options, size).map_err(|e| format!("{e:#}"))?,
-        };
-        Ok(Made { detector: ready.detector, degraded: ready.degraded.is_some() })
-    })
-}
-
-/// After a fault. A card that was lost stays lost for a process, so what asked for the card alone gets the CPU too: parts are worth more.
-fn again(bundle: &Arc<Bundle>, options: &EngineOptions, size: FrameSize) -> anyhow::Result<Ready> {
-    let made = ready(bundle, options, size);
-    match (made, options.choice) {
-        (Err(why), EngineChoice::TensorRt) => {
-            tracing::error!("the card is lost, the CPU takes over: {why:#}");
-            let on_cpu = EngineOptions { choice: EngineChoice::Auto, ..options.clone() };
-            let made = self::on_cpu(bundle, &bundle.network(), &on_cpu, size)?;
-            Ok(Ready { degraded: Some("the CPU instead of the card, which is lost".to_owned()), ..made })
-        }
-        (made, _) => made,
-    }
-}
-
-/// Provenance for verdicts.
-pub(super) fn tag(bundle: &Bundle, engine: &str) -> Arc<ModelTag> {
-    let m = &bundle.manifest;
-    Arc::new(ModelTag {
-        name: m.name.clone(),
-        blake3: bundle.blake3.clone(),
-        engine: engine.to_owned(),
-        threshold: m.threshold,
-        sources: m.training.sources.clone(),
-    })
 }
 
 /// Draws maps of these bundles, by camera id, at the size of the network's input.

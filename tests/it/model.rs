@@ -310,3 +310,35 @@ fn a_nan_from_the_network_makes_the_score_nan_and_a_wrong_size_is_a_fault() {
     let fault = detector.detect(&FrameView::new(PixelFormat::Gray8, 8, 8, 8, &dark).unwrap(), &mut out);
     assert_eq!(fault, Err(Fault::WrongSize { got_w: 8, got_h: 8, want_w: 8, want_h: 4 }));
 }
+
+#[cfg(feature = "rten")]
+#[test]
+fn a_program_that_uses_the_library_judges_as_inspect_does() {
+    use andon::{assemble, config::FrameSize, fit::read_raw, model::bundle::Bundle};
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name);
+    let belt = Conveyor::new(SimSpec::default());
+    let (mut rgb, good) = (Vec::new(), path("good"));
+    std::fs::create_dir(&good).unwrap();
+    for k in 0..10 {
+        belt.paint_good(k, &mut rgb);
+        common::write_png(&good.join(format!("{k}.png")), belt.spec().side, &rgb);
+    }
+    belt.paint_with(3, andon::sim::DefectKind::ALL[0], &mut rgb);
+    common::write_png(&path("bad.png"), belt.spec().side, &rgb);
+    let (model, bad) = (path("a.andon"), path("bad.png"));
+    let fitted = common::said(&["fit", good.to_str().unwrap(), "-o", model.to_str().unwrap(), "--bank", "100"]);
+    assert_eq!(fitted.code, 0, "{}", fitted.err);
+    let told = common::said(&["inspect", model.to_str().unwrap(), bad.to_str().unwrap(), "--engine", "rten"]);
+    let told: serde_json::Value = serde_json::from_str(told.out.trim()).unwrap();
+
+    let bundle = std::sync::Arc::new(Bundle::open(&model).unwrap());
+    let mut opened = assemble::open(&bundle, &options(EngineChoice::Rten), FrameSize::AsTrained).unwrap();
+    assert!(opened.degraded.is_none() && opened.parity < 1e-3, "compared with the reference: {}", opened.parity);
+    let (picture, mut out) = (read_raw(&bad).unwrap(), Detection::default());
+    opened.detector.detect(&picture.view().unwrap(), &mut out).unwrap();
+    assert_eq!(told["score"].as_f64().unwrap() as f32, out.score);
+    assert_eq!(told["result"], if out.score < bundle.manifest.threshold { "PASS" } else { "REJECT" });
+    let wrong = assemble::open(&bundle, &options(EngineChoice::TensorRt), FrameSize::AsTrained);
+    assert!(wrong.is_err() || cfg!(feature = "tensorrt"), "what is not in this build is an error of its own");
+}

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::common;
 
 /// What each module may use: those above it in the flow. A name that is missing here is a new module that has to be placed.
-const LAYERS: [(&str, &[&str]); 17] = [
+const LAYERS: [(&str, &[&str]); 18] = [
     ("types", &[]),
     ("field", &["types"]),
     ("capture", &["types"]),
@@ -22,6 +22,7 @@ const LAYERS: [(&str, &[&str]); 17] = [
     ("config", &["types", "capture", "model", "decide", "act", "publish"]),
     ("telemetry", &["types"]),
     ("runtime", &["types", "field", "capture", "model", "decide", "act", "publish", "telemetry"]),
+    ("assemble", &["types", "model", "cuda", "fit", "config", "runtime"]),
     ("web", &["types", "telemetry"]),
     (
         "cli",
@@ -41,6 +42,7 @@ const LAYERS: [(&str, &[&str]); 17] = [
             "config",
             "telemetry",
             "runtime",
+            "assemble",
             "web",
         ],
     ),

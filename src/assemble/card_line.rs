@@ -4,10 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
-use anyhow::Context as _;
-
-use super::card::{Card, FromCard, ready};
-use super::setup::{Ready, required};
+use super::card::{Card, CardError, FromCard, ready};
+use super::detector::{Opened, required};
 use crate::config::FrameSize;
 use crate::cuda::{Batch, DevicePatchCore};
 use crate::model::Detector;
@@ -17,22 +15,25 @@ use crate::model::graph::Ranges;
 use crate::runtime::{Made, Replacement};
 
 /// Detectors for cameras that judge their frames together, one for each of these sizes; `None` where each has to judge by itself.
-pub(super) fn together(
+///
+/// # Errors
+/// [`CardError`].
+pub fn together(
     bundle: &Arc<Bundle>,
     sizes: &[FrameSize],
     options: &CardOptions,
-) -> anyhow::Result<Option<Vec<Ready>>> {
+) -> Result<Option<Vec<Opened>>, CardError> {
     match ready(bundle, EngineChoice::Auto, options, sizes.len())? {
         FromCard::Ready(on_card) => {
             let parity = on_card.parity;
             let members = match members(on_card.detector, bundle, sizes, options.max_wait) {
                 Ok(members) => members,
                 Err(why) => {
-                    tracing::warn!(model = bundle.manifest.name, "frames are not judged together: {why:#}");
+                    tracing::warn!(model = bundle.manifest.name, "frames are not judged together: {why}");
                     return Ok(None);
                 }
             };
-            let ready = |detector| Ready { detector, degraded: None, build: false, parity };
+            let ready = |detector| Opened { detector, degraded: None, build: false, parity };
             Ok(Some(members.into_iter().map(ready).collect()))
         }
         FromCard::Cpu => Ok(None),
@@ -49,22 +50,26 @@ fn members(
     bundle: &Arc<Bundle>,
     sizes: &[FrameSize],
     max_wait: Duration,
-) -> anyhow::Result<Vec<Box<dyn Detector>>> {
-    let batch = Batch::new(detector, max_wait).context("the first frames on the card")?;
+) -> Result<Vec<Box<dyn Detector>>, CardError> {
+    let batch = Batch::new(detector, max_wait)?;
     let member = |size: &FrameSize| batch.member(required(*size, bundle));
     let members = sizes.iter().map(|size| Some(Box::new(member(size)?) as Box<dyn Detector>));
-    members.collect::<Option<_>>().context("the engine takes fewer frames than there are cameras")
+    members.collect::<Option<_>>().ok_or(CardError::TooFewFrames)
 }
 
 /// Cameras that wait for one engine.
-pub(super) struct Wanted {
+pub struct Wanted {
+    /// Their model.
     pub bundle: Arc<Bundle>,
     /// Each camera's name, the size of its frames, and where its detector goes.
     pub cameras: Vec<(String, FrameSize, Arc<Replacement>)>,
 }
 
 /// Builds the engines that cameras wait for, one after the other, beside the running line, and offers them the detectors.
-pub(super) fn build_beside(
+///
+/// # Errors
+/// No room for a thread.
+pub fn build_beside(
     wanted: Vec<Wanted>,
     options: CardOptions,
     stop: Arc<AtomicBool>,
@@ -76,7 +81,7 @@ pub(super) fn build_beside(
         for wanted in wanted {
             // Once more: what other threads do on the card meanwhile can disturb a build.
             let offered = offer(&wanted, &options, &stop).or_else(|e| {
-                tracing::info!("the engine is tried again: {e:#}");
+                tracing::info!("the engine is tried again: {e}");
                 if stop.load(Relaxed) { Err(e) } else { offer(&wanted, &options, &stop) }
             });
             match offered {
@@ -84,7 +89,7 @@ pub(super) fn build_beside(
                 Err(_) if stop.load(Relaxed) => return,
                 Err(e) => {
                     for (camera, ..) in &wanted.cameras {
-                        tracing::warn!(camera, "still on the CPU: {e:#}");
+                        tracing::warn!(camera, "still on the CPU: {e}");
                     }
                 }
             }
@@ -97,7 +102,7 @@ pub(super) fn build_beside(
     std::thread::Builder::new().name("engine-build".to_owned()).spawn(build)
 }
 
-fn offer(wanted: &Wanted, options: &CardOptions, stop: &AtomicBool) -> anyhow::Result<()> {
+fn offer(wanted: &Wanted, options: &CardOptions, stop: &AtomicBool) -> Result<(), CardError> {
     let (bundle, frames) = (&wanted.bundle, wanted.cameras.len());
     let card = Card::open(options)?;
     // The engine of a camera before may serve this one.
@@ -113,7 +118,7 @@ fn offer(wanted: &Wanted, options: &CardOptions, stop: &AtomicBool) -> anyhow::R
     let detectors: Vec<Box<dyn Detector>> = match wanted.cameras.as_slice() {
         [(_, size, _)] => {
             detector.require(required(*size, bundle));
-            detector.warm_up().context("the engine for the card")?;
+            detector.warm_up()?;
             vec![Box::new(detector)]
         }
         cameras => {

@@ -3,35 +3,87 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use anyhow::anyhow;
+use thiserror::Error;
 
-use crate::cuda::tensorrt::{Cache, Engine, EnginePlan, Entry, Search, TensorRt, TensorRtTrunk};
+use crate::cuda::tensorrt::{
+    Cache, CacheError, Engine, EnginePlan, Entry, Search, TensorRt, TensorRtError, TensorRtTrunk,
+};
 use crate::cuda::{CudaError, Device, DevicePatchCore};
 use crate::fit::{ParityError, parity_check, parity_tolerance};
 use crate::model::bundle::Bundle;
 use crate::model::engine::{CardOptions, EngineChoice};
 use crate::model::graph::{Precision, Ranges};
+use crate::types::Fault;
 
 /// Scratch memory of the builder.
 const WORKSPACE: usize = 512 << 20;
 
+/// Why the card does not judge.
+#[derive(Debug, Error)]
+pub enum CardError {
+    /// The card itself.
+    #[error(transparent)]
+    Cuda(#[from] CudaError),
+    /// TensorRT.
+    #[error(transparent)]
+    TensorRt(#[from] TensorRtError),
+    /// The folder of built engines.
+    #[error(transparent)]
+    Cache(#[from] CacheError),
+    /// An engine's scores are not those of the reference.
+    #[error(transparent)]
+    Parity(#[from] ParityError),
+    /// An engine was built before and its scores were not those of the reference.
+    #[error("the engine that was built for it was refused: {why}; `andon engine build --again` tries anew")]
+    Refused {
+        /// What was wrong with it.
+        why: String,
+    },
+    /// None was built yet.
+    #[error(
+        "no {precision} engine{together} was built for this card; `andon engine build MODEL --precision {precision}{flag}` does"
+    )]
+    NoEngine {
+        /// The arithmetic that was asked for.
+        precision: &'static str,
+        /// For how many frames at a time, in words; empty for one.
+        together: String,
+        /// The same as a flag.
+        flag: String,
+    },
+    /// The model takes frames that the card cannot prepare.
+    #[error("frames of 16 bits are prepared on the CPU only; use the engine ort or rten")]
+    SixteenBits,
+    /// The first frames failed.
+    #[error("the first frames on the card: {0}")]
+    FirstFrames(#[from] Fault),
+    /// An engine for fewer frames than there are cameras.
+    #[error("the engine takes fewer frames than there are cameras")]
+    TooFewFrames,
+}
+
 /// A card and a TensorRT to use it with.
-pub(super) struct Card {
+pub struct Card {
+    /// The first one.
     pub device: Device,
+    /// What runs engines on it.
     pub library: Arc<TensorRt>,
+    /// The engines that were built.
     pub cache: Cache,
 }
 
 /// Whether there is one.
-pub(super) enum Look {
+pub enum Look {
+    /// One that works.
     Here(Box<Card>),
     /// No driver, or no TensorRT: this is a machine without, and its engines are those of the CPU.
-    None(anyhow::Error),
+    None(CardError),
     /// There is one that does not work.
-    Broken(anyhow::Error),
+    Broken(CardError),
 }
 
 impl Card {
+    /// What there is.
     pub fn look(options: &CardOptions) -> Look {
         let device = match Device::open(0) {
             Ok(device) => device,
@@ -48,7 +100,11 @@ impl Card {
         }
     }
 
-    pub fn open(options: &CardOptions) -> anyhow::Result<Card> {
+    /// The card, which has to be there.
+    ///
+    /// # Errors
+    /// [`CardError`].
+    pub fn open(options: &CardOptions) -> Result<Card, CardError> {
         match Card::look(options) {
             Look::Here(card) => Ok(*card),
             Look::None(e) | Look::Broken(e) => Err(e),
@@ -57,15 +113,21 @@ impl Card {
 
     /// The detector on an engine that was built before; `None` if there is none for this card, library and precision. An error if one was
     /// built and refused.
-    pub fn ready(&self, bundle: &Arc<Bundle>, precision: Precision, frames: usize) -> anyhow::Result<Option<OnCard>> {
+    ///
+    /// # Errors
+    /// [`CardError`].
+    pub fn ready(
+        &self,
+        bundle: &Arc<Bundle>,
+        precision: Precision,
+        frames: usize,
+    ) -> Result<Option<OnCard>, CardError> {
         let backbone = bundle.network();
         let plan = EnginePlan { backbone: &backbone, part: &bundle.manifest.name, precision, frames };
         let fingerprint = plan.fingerprint(&self.library, &self.device)?;
         let Some((_, engine)) = self.cache.load(&fingerprint)? else {
             return match self.cache.refused(&fingerprint, &bundle.blake3) {
-                Some(why) => Err(anyhow!(
-                    "the engine that was built for it was refused: {why}; `andon engine build --again` tries anew"
-                )),
+                Some(why) => Err(CardError::Refused { why }),
                 None => Ok(None),
             };
         };
@@ -73,7 +135,7 @@ impl Card {
     }
 
     /// A detector whose scores are those of the reference.
-    fn compared(&self, bundle: &Arc<Bundle>, plan: &EnginePlan<'_>, engine: &[u8]) -> anyhow::Result<OnCard> {
+    fn compared(&self, bundle: &Arc<Bundle>, plan: &EnginePlan<'_>, engine: &[u8]) -> Result<OnCard, CardError> {
         // A stream of its own: cameras do not wait for each other.
         let device = Device::open(0)?;
         let engine = Arc::new(Engine::load(self.library.clone(), &device, engine)?);
@@ -84,6 +146,9 @@ impl Card {
     }
 
     /// Builds an engine, compares it with the reference and keeps it. `progress` as [`TensorRt::build`] has it.
+    ///
+    /// # Errors
+    /// [`CardError`].
     pub fn build(
         &self,
         bundle: &Arc<Bundle>,
@@ -91,7 +156,7 @@ impl Card {
         frames: usize,
         ranges: &Ranges,
         progress: &(dyn Fn(&str, u32, u32) -> bool + Sync),
-    ) -> anyhow::Result<(OnCard, Entry)> {
+    ) -> Result<(OnCard, Entry), CardError> {
         let backbone = bundle.network();
         let plan = EnginePlan { backbone: &backbone, part: &bundle.manifest.name, precision, frames };
         let (library, card, kind) = (self.library.name(), self.device.name(), self.device.kind()?);
@@ -104,8 +169,9 @@ impl Card {
         let seconds = start.elapsed().as_secs_f64();
         let fingerprint = plan.fingerprint(&self.library, &self.device)?;
         let compared = self.compared(bundle, &plan, &engine);
-        let why = compared.as_ref().err().filter(|e| matches!(e.downcast_ref(), Some(ParityError::Differs { .. })));
-        self.cache.refuse(&fingerprint, &bundle.blake3, why.map(|e| format!("{e:#}")).as_deref())?;
+        let differs = |e: &&CardError| matches!(e, CardError::Parity(ParityError::Differs { .. }));
+        let why = compared.as_ref().err().filter(differs).map(ToString::to_string);
+        self.cache.refuse(&fingerprint, &bundle.blake3, why.as_deref())?;
         let on_card = compared?;
         let mut entry = Entry {
             fingerprint,
@@ -125,63 +191,72 @@ impl Card {
 }
 
 /// A detector that was compared with the reference.
-pub(super) struct OnCard {
+pub struct OnCard {
+    /// Not warmed up yet.
     pub detector: DevicePatchCore,
     /// Largest relative difference of a parity score.
     pub parity: f32,
 }
 
 /// What a camera gets from the card.
-pub(super) enum FromCard {
+pub enum FromCard {
+    /// An engine was there.
     Ready(Box<OnCard>),
     /// The CPU is what there is.
     Cpu,
     /// The CPU, although there is a card: why, and whether an engine can be built.
     Degraded {
+        /// In words.
         why: String,
+        /// One can be built.
         build: bool,
     },
 }
 
 /// The detector for what was asked, for `frames` at a time.
-pub(super) fn ready(
+///
+/// # Errors
+/// [`CardError`] where the card was asked for by name.
+pub fn ready(
     bundle: &Arc<Bundle>,
     choice: EngineChoice,
     options: &CardOptions,
     frames: usize,
-) -> anyhow::Result<FromCard> {
+) -> Result<FromCard, CardError> {
     let none = || {
-        let precision = options.precision.as_str();
-        let together = if frames > 1 { format!(" --frames {frames}") } else { String::new() };
-        format!(
-            "no {precision} engine{} was built for this card; `andon engine build MODEL --precision {precision}{together}` does",
-            if frames > 1 { format!(" for {frames} frames at a time") } else { String::new() }
-        )
+        let several = frames > 1;
+        CardError::NoEngine {
+            precision: options.precision.as_str(),
+            together: if several { format!(" for {frames} frames at a time") } else { String::new() },
+            flag: if several { format!(" --frames {frames}") } else { String::new() },
+        }
     };
     let try_card = |card: &Card| card.ready(bundle, options.precision, frames);
     if bundle.manifest.input.range.is_some() && choice != EngineChoice::Ort && choice != EngineChoice::Rten {
-        let why = "frames of 16 bits are prepared on the CPU only";
         return match choice {
-            EngineChoice::TensorRt => Err(anyhow!("{why}; use the engine ort or rten")),
-            _ => Ok(FromCard::Degraded { why: why.to_owned(), build: false }),
+            EngineChoice::TensorRt => Err(CardError::SixteenBits),
+            _ => Ok(FromCard::Degraded {
+                why: "frames of 16 bits are prepared on the CPU only".to_owned(),
+                build: false,
+            }),
         };
     }
     match choice {
         EngineChoice::Ort | EngineChoice::Rten => Ok(FromCard::Cpu),
         EngineChoice::TensorRt => {
             let card = Card::open(options)?;
-            Ok(FromCard::Ready(Box::new(try_card(&card)?.ok_or_else(|| anyhow!(none()))?)))
+            Ok(FromCard::Ready(Box::new(try_card(&card)?.ok_or_else(none)?)))
         }
         EngineChoice::Auto => match Card::look(options) {
             Look::None(why) => {
-                tracing::debug!("no card: {why:#}");
+                tracing::debug!("no card: {why}");
                 Ok(FromCard::Cpu)
             }
-            Look::Broken(why) => Ok(FromCard::Degraded { why: format!("{why:#}"), build: false }),
+            Look::Broken(why) => Ok(FromCard::Degraded { why: why.to_string(), build: false }),
             Look::Here(card) => Ok(match try_card(&card) {
                 Ok(Some(on_card)) => FromCard::Ready(Box::new(on_card)),
-                Ok(None) => FromCard::Degraded { why: none(), build: options.precision != Precision::Int8 },
-                Err(why) => FromCard::Degraded { why: format!("{why:#}"), build: false },
+                Ok(None) => FromCard::Degraded { why: none().to_string(), build: options.precision != Precision::Int8 },
+                Err(why) => FromCard::Degraded { why: why.to_string(), build: false },
             }),
         },
     }

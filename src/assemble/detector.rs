@@ -1,0 +1,148 @@
+//! From a model file to a detector that may judge: choice of the engine, comparison with the reference, first frame.
+
+use std::sync::Arc;
+
+use thiserror::Error;
+
+use crate::config::FrameSize;
+use crate::fit::{ParityError, parity_check, parity_tolerance};
+use crate::model::bundle::Bundle;
+use crate::model::detector::{PatchCore, PatchEmbedder};
+use crate::model::engine::{EngineChoice, EngineError, EngineOptions};
+use crate::model::graph::Precision;
+use crate::model::{Accept, Backbone, Detector};
+use crate::runtime::{Made, MakeDetector};
+use crate::types::{Fault, ModelTag};
+
+/// Why there is no detector.
+#[derive(Debug, Error)]
+pub enum OpenError {
+    /// The engine or its library.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// Its scores are not those of the reference.
+    #[error(transparent)]
+    Parity(#[from] ParityError),
+    /// The first frame failed.
+    #[error(transparent)]
+    FirstFrame(#[from] Fault),
+    /// The card.
+    #[cfg(feature = "tensorrt")]
+    #[error(transparent)]
+    Card(#[from] super::card::CardError),
+}
+
+/// A detector that reproduces its bundle's parity set.
+pub struct Opened {
+    /// It was warmed up.
+    pub detector: Box<dyn Detector>,
+    /// Why it is not on the fastest engine, if so.
+    pub degraded: Option<String>,
+    /// There is a card, and no engine for it yet.
+    pub build: bool,
+    /// Largest relative difference of a parity score.
+    pub parity: f32,
+}
+
+/// The frames that are judged: those of the kind that was learned.
+pub(super) fn required(size: FrameSize, bundle: &Bundle) -> Accept {
+    Accept::learned(&bundle.manifest, size == FrameSize::Any)
+}
+
+/// Opens the bundle's network with an engine, compares its scores with the reference, warms it up.
+///
+/// # Errors
+/// [`OpenError`]; an engine that was not asked for by name is replaced by the next slower one, which `degraded` says.
+pub fn open(bundle: &Arc<Bundle>, options: &EngineOptions, size: FrameSize) -> Result<Opened, OpenError> {
+    #[cfg(feature = "tensorrt")]
+    let card = {
+        use super::card::{self, FromCard};
+        match card::ready(bundle, options.choice, &options.card, 1)? {
+            FromCard::Ready(on_card) => {
+                let card::OnCard { mut detector, parity } = *on_card;
+                detector.require(required(size, bundle));
+                match detector.warm_up() {
+                    Ok(()) => return Ok(Opened { detector: Box::new(detector), degraded: None, build: false, parity }),
+                    // No memory for frames of this size, perhaps.
+                    Err(fault) if options.choice == EngineChoice::Auto => {
+                        Some((format!("its first frame failed: {fault}"), false))
+                    }
+                    Err(fault) => return Err(fault.into()),
+                }
+            }
+            FromCard::Cpu => None,
+            FromCard::Degraded { why, build } => Some((why, build)),
+        }
+    };
+    #[cfg(not(feature = "tensorrt"))]
+    let card = match options.choice {
+        EngineChoice::TensorRt => return Err(EngineError::NotBuilt { name: "tensorrt" }.into()),
+        _ => None::<(String, bool)>,
+    };
+    let on_cpu = open_on_cpu(bundle, &bundle.network(), options, size)?;
+    Ok(match card {
+        Some((why, build)) => Opened { degraded: Some(format!("the CPU instead of the card: {why}")), build, ..on_cpu },
+        None => on_cpu,
+    })
+}
+
+/// The same on the CPU, with this network for the bundle's; one that was changed on purpose is not compared.
+///
+/// # Errors
+/// [`OpenError`].
+pub fn open_on_cpu(
+    bundle: &Arc<Bundle>,
+    network: &Backbone,
+    options: &EngineOptions,
+    size: FrameSize,
+) -> Result<Opened, OpenError> {
+    let (embedder, degraded) = PatchEmbedder::open(network, options)?;
+    let degraded = degraded.map(|why| format!("the compiled-in engine rten instead of ONNX Runtime: {why}"));
+    let mut detector = PatchCore::new(embedder, bundle.clone(), options.threads.max(1))?;
+    let changed = network.onnx != bundle.backbone;
+    // A network that was changed on purpose has scores of its own.
+    let allowed = if changed { f32::INFINITY } else { parity_tolerance(bundle, Precision::Fp32) };
+    let parity = parity_check(bundle, &mut detector, allowed)?;
+    tracing::debug!("parity scores within {parity:e}");
+    detector.require(required(size, bundle));
+    detector.warm_up()?;
+    Ok(Opened { detector: Box::new(detector), degraded, build: false, parity })
+}
+
+/// Hands the first detector out once and makes new ones after that: on the card if that works, else on the CPU.
+pub fn maker(first: Opened, bundle: Arc<Bundle>, options: EngineOptions, size: FrameSize) -> MakeDetector {
+    let mut first = Some(first);
+    Box::new(move || {
+        let opened = match first.take() {
+            Some(opened) => opened,
+            None => again(&bundle, &options, size).map_err(|e| e.to_string())?,
+        };
+        Ok(Made { detector: opened.detector, degraded: opened.degraded.is_some() })
+    })
+}
+
+/// After a fault. A card that was lost stays lost for a process, so what asked for the card alone gets the CPU too: parts are worth more.
+fn again(bundle: &Arc<Bundle>, options: &EngineOptions, size: FrameSize) -> Result<Opened, OpenError> {
+    let made = open(bundle, options, size);
+    match (made, options.choice) {
+        (Err(why), EngineChoice::TensorRt) => {
+            tracing::error!("the card is lost, the CPU takes over: {why}");
+            let on_cpu = EngineOptions { choice: EngineChoice::Auto, ..options.clone() };
+            let made = open_on_cpu(bundle, &bundle.network(), &on_cpu, size)?;
+            Ok(Opened { degraded: Some("the CPU instead of the card, which is lost".to_owned()), ..made })
+        }
+        (made, _) => made,
+    }
+}
+
+/// Provenance for verdicts.
+pub fn model_tag(bundle: &Bundle, engine: &str) -> Arc<ModelTag> {
+    let m = &bundle.manifest;
+    Arc::new(ModelTag {
+        name: m.name.clone(),
+        blake3: bundle.blake3.clone(),
+        engine: engine.to_owned(),
+        threshold: m.threshold,
+        sources: m.training.sources.clone(),
+    })
+}
