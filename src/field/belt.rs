@@ -128,11 +128,11 @@ fn wrapped(raw: u64, last: u64, modulus: u64) -> i64 {
 /// A [`BeltTrack`] that a reader fills and others ask.
 #[derive(Debug)]
 pub struct Track {
-    inner: Mutex<Read>,
+    inner: Mutex<Readings>,
 }
 
 #[derive(Debug)]
-struct Read {
+struct Readings {
     track: BeltTrack,
     lost: bool,
     /// Not told yet, oldest first.
@@ -142,7 +142,7 @@ struct Read {
 /// Troubles that wait to be told at most; what comes beyond that repeats them.
 const TROUBLES: usize = 16;
 
-impl Read {
+impl Readings {
     fn note(&mut self, trouble: Trouble) {
         if self.troubles.len() < TROUBLES && self.troubles.back() != Some(&trouble) {
             self.troubles.push_back(trouble);
@@ -160,7 +160,7 @@ impl Track {
     /// See [`BeltTrack::new`].
     pub fn new(modulus: u64, max_rate: f64, max_ahead: i64) -> Track {
         let track = BeltTrack::new(modulus, max_rate, max_ahead);
-        Track { inner: Mutex::new(Read { track, lost: false, troubles: VecDeque::with_capacity(TROUBLES) }) }
+        Track { inner: Mutex::new(Readings { track, lost: false, troubles: VecDeque::with_capacity(TROUBLES) }) }
     }
 
     /// A reading.
@@ -176,7 +176,7 @@ impl Track {
         self.lock().lose(lost);
     }
 
-    fn lock(&self) -> MutexGuard<'_, Read> {
+    fn lock(&self) -> MutexGuard<'_, Readings> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

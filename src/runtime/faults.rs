@@ -7,7 +7,7 @@ use super::lane_spec::LaneSpec;
 use super::status::{LaneStatus, Status};
 use crate::capture::CameraState;
 use crate::telemetry::{JudgeState, LineState};
-use crate::types::{Notice, NoticeKind, Subject};
+use crate::types::{Detail, Notice, NoticeKind, Subject};
 
 /// A flag for each of up to 256 wires.
 #[derive(Debug, Default)]
@@ -91,7 +91,10 @@ impl LaneStatus {
             (NoticeKind::InputFault, Subject::Input(n)) => faults.inputs.set(n, true),
             (NoticeKind::InputBack, Subject::Input(n)) => faults.inputs.set(n, false),
             (NoticeKind::EncoderSilent, _) => faults.encoder_silent.store(true, Relaxed),
-            (NoticeKind::EncoderBack, _) => faults.encoder_silent.store(false, Relaxed),
+            // One that can be read again may still stand still.
+            (NoticeKind::EncoderBack, _) if notice.detail == Detail::Cause(NoticeKind::EncoderSilent) => {
+                faults.encoder_silent.store(false, Relaxed);
+            }
             _ => {}
         }
         if notice.kind.stops_line() && !self.stopped.load(Relaxed) {
@@ -241,6 +244,14 @@ mod tests {
         heard(NoticeKind::OutputBack, Subject::Output(0));
         lane.faults.encoder(true);
         lane.stopped.store(false, Relaxed);
+        assert!(status.troubles().is_empty());
+        // A dead encoder is named until it moves; that it can be read again does not end that.
+        let back =
+            |cause| Notice::new(NoticeKind::EncoderBack, Mono(0)).about(Subject::Encoder).with(Detail::Cause(cause));
+        heard(NoticeKind::EncoderSilent, Subject::Encoder);
+        lane.heard(&back(NoticeKind::EncoderLost));
+        assert_eq!(status.troubles(), ["encoder_silent: parts come and the encoder of lane belt stands still"]);
+        lane.heard(&back(NoticeKind::EncoderSilent));
         assert!(status.troubles().is_empty());
     }
 
