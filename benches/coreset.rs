@@ -12,7 +12,7 @@
 use std::process::Command;
 use std::time::Instant;
 
-use andon::fit::greedy_coreset;
+use andon_vision::fit::greedy_coreset;
 
 const DIM: usize = 152;
 

@@ -16,7 +16,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Instant;
 
-use andon::model::head::nearest::{Nearest, Searcher};
+use andon_vision::model::head::nearest::{Nearest, Searcher};
 
 const QUERIES: usize = 1024;
 

@@ -8,11 +8,11 @@ use std::sync::Arc;
 
 use andon::assemble;
 use andon::config::FrameSize;
-use andon::decide::judge;
-use andon::fit::read_raw;
-use andon::model::bundle::Bundle;
-use andon::model::engine::EngineOptions;
-use andon::types::{Detection, Fault, Threshold};
+use andon_core::judge;
+use andon_core::{Detection, Fault, Threshold};
+use andon_vision::fit::read_raw;
+use andon_vision::model::bundle::Bundle;
+use andon_vision::model::engine::EngineOptions;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut args = std::env::args().skip(1);

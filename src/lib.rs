@@ -7,31 +7,14 @@
 //!                       detector)  ledger)      └─► heatmap   latest wins, sheds first
 //! ```
 //!
-//! The modules below stand in the order in which a part meets them; a module uses only those above it.
-//! `types` carries the words (its documentation is the glossary), `runtime::wiring` the table of every channel.
-
-pub mod types;
-
-pub mod field;
-pub mod capture;
-pub mod preprocess;
-pub mod model;
-#[cfg(feature = "cuda")]
-pub mod cuda;
-pub mod decide;
-pub mod act;
-pub mod publish;
-
-pub mod fit;
-pub mod eval;
-pub mod sim;
+//! The libraries stand in `crates/`, each with its own walls: `andon_core` carries the words (its documentation is the glossary),
+//! `andon_vision` learns and detects, `andon_gpu` does that on NVIDIA GPUs, `andon_line` is what becomes of a part, `andon_io` what is
+//! read and driven, `andon_service` what people and machines may ask, `andon_sim` a conveyor in software. This package puts them together:
+//! what the user writes ([`config`]), from there to a running line ([`assemble`]), and the commands ([`cli`]).
 
 pub mod config;
-pub mod telemetry;
+pub mod logging;
 
-pub mod runtime;
 pub mod assemble;
-
-pub mod web;
 
 pub mod cli;

@@ -13,16 +13,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use andon::capture::{CameraState, CaptureError, Next, Source};
-use andon::model::detector::{PatchCore, PatchEmbedder};
-use andon::model::engine::{Engine, EngineError, FeatureMap};
-use andon::model::head::aggregate::Layer;
-use andon::model::{Backbone, Detector, Embed};
-use andon::preprocess::InputSpec;
-use andon::publish::{Offer, Record, Sink};
-use andon::runtime::{Active, CameraSpec, Line, LineSpec, Made};
-use andon::telemetry::Metrics;
-use andon::types::{Frame, FrameNo, ModelTag, Mono, PixelFormat, Pixels, Pool, Threshold};
+use andon_core::Detector;
+use andon_core::SourceError;
+use andon_core::{CameraState, Next, Source};
+use andon_core::{Frame, FrameNo, ModelTag, Mono, PixelFormat, Pixels, Pool, Threshold};
+use andon_core::{Offer, Record, Sink};
+use andon_line::runtime::{Active, CameraSpec, Line, LineSpec, Made};
+use andon_line::telemetry::Metrics;
+use andon_vision::model::detector::{PatchCore, PatchEmbedder};
+use andon_vision::model::engine::{Engine, EngineError, FeatureMap};
+use andon_vision::model::head::aggregate::Layer;
+use andon_vision::model::{Backbone, Embed};
+use andon_vision::preprocess::InputSpec;
 
 struct Counting;
 
@@ -97,7 +99,7 @@ const PERIOD: Duration = Duration::from_millis(5);
 const SIDE: usize = 320;
 
 impl Source for Steady {
-    fn next(&mut self, until: Mono) -> Result<Next, CaptureError> {
+    fn next(&mut self, until: Mono) -> Result<Next, SourceError> {
         if self.next == FRAMES {
             return Ok(Next::End);
         }

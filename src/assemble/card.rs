@@ -5,15 +5,15 @@ use std::time::Instant;
 
 use thiserror::Error;
 
-use crate::cuda::tensorrt::{
+use andon_core::Fault;
+use andon_gpu::tensorrt::{
     Cache, CacheError, Engine, EnginePlan, Entry, Search, TensorRt, TensorRtError, TensorRtTrunk,
 };
-use crate::cuda::{CudaError, Device, DevicePatchCore};
-use crate::fit::{ParityError, parity_check, parity_tolerance};
-use crate::model::bundle::Bundle;
-use crate::model::engine::{CardOptions, EngineChoice};
-use crate::model::graph::{Precision, Ranges};
-use crate::types::Fault;
+use andon_gpu::{CudaError, Device, DevicePatchCore};
+use andon_vision::fit::{ParityError, parity_check, parity_tolerance};
+use andon_vision::model::bundle::Bundle;
+use andon_vision::model::engine::{CardOptions, EngineChoice};
+use andon_vision::model::graph::{Precision, Ranges};
 
 /// Scratch memory of the builder.
 const WORKSPACE: usize = 512 << 20;

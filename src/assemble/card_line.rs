@@ -7,12 +7,12 @@ use std::time::Duration;
 use super::card::{Card, CardError, FromCard, ready};
 use super::detector::{Opened, required};
 use crate::config::FrameSize;
-use crate::cuda::{Batch, DevicePatchCore};
-use crate::model::Detector;
-use crate::model::bundle::Bundle;
-use crate::model::engine::{CardOptions, EngineChoice};
-use crate::model::graph::Ranges;
-use crate::runtime::{Made, Replacement};
+use andon_core::Detector;
+use andon_gpu::{Batch, DevicePatchCore};
+use andon_line::runtime::{Made, Replacement};
+use andon_vision::model::bundle::Bundle;
+use andon_vision::model::engine::{CardOptions, EngineChoice};
+use andon_vision::model::graph::Ranges;
 
 /// Detectors for cameras that judge their frames together, one for each of these sizes; `None` where each has to judge by itself.
 ///

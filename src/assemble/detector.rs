@@ -5,14 +5,15 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use crate::config::FrameSize;
-use crate::fit::{ParityError, parity_check, parity_tolerance};
-use crate::model::bundle::Bundle;
-use crate::model::detector::{PatchCore, PatchEmbedder};
-use crate::model::engine::{EngineChoice, EngineError, EngineOptions};
-use crate::model::graph::Precision;
-use crate::model::{Accept, Backbone, Detector};
-use crate::runtime::{Made, MakeDetector};
-use crate::types::{Fault, ModelTag};
+use andon_core::Detector;
+use andon_core::{Fault, ModelTag};
+use andon_line::runtime::{Made, MakeDetector};
+use andon_vision::fit::{ParityError, parity_check, parity_tolerance};
+use andon_vision::model::bundle::Bundle;
+use andon_vision::model::detector::{PatchCore, PatchEmbedder};
+use andon_vision::model::engine::{EngineChoice, EngineError, EngineOptions};
+use andon_vision::model::graph::Precision;
+use andon_vision::model::{Accept, Backbone};
 
 /// Why there is no detector.
 #[derive(Debug, Error)]

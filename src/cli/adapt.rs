@@ -6,10 +6,10 @@ use clap::Args;
 use super::exit::{Exit, Failure};
 use super::output;
 use super::setup::{self, EngineArgs};
-use crate::fit::{Adapted, add, read_raw, remove};
-use crate::model::Accept;
-use crate::model::detector::PatchEmbedder;
-use crate::types::Fault;
+use andon_core::Fault;
+use andon_vision::fit::{Adapted, add, read_raw, remove};
+use andon_vision::model::Accept;
+use andon_vision::model::detector::PatchEmbedder;
 
 /// `andon adapt`.
 #[derive(Debug, Args)]

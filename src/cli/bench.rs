@@ -9,8 +9,8 @@ use super::setup::{self, EngineArgs};
 use super::{limits, output};
 use crate::assemble;
 use crate::config::FrameSize;
-use crate::telemetry::LatencyHistogram;
-use crate::types::{Detection, Fault, FrameView, LatencySummary, Mono};
+use andon_core::{Detection, Fault, FrameView, LatencySummary, Mono};
+use andon_line::telemetry::LatencyHistogram;
 
 /// `andon bench`.
 #[derive(Debug, Args)]

@@ -9,9 +9,10 @@ pub(super) use without_gst::{configured, faults, simulated};
 mod with_gst {
     use std::collections::BTreeMap;
 
-    use crate::capture::{CaptureError, Feed, GstOptions, GstSource, PipelineSpec, Source};
     use crate::config::{Camera, OnEos};
-    use crate::sim::{Conveyor, ConveyorPainter, LiveBelt};
+    use andon_core::Source;
+    use andon_io::capture::{CaptureError, Feed, GstOptions, GstSource, PipelineSpec};
+    use andon_sim::{Conveyor, ConveyorPainter, LiveBelt};
 
     /// The camera of a configuration.
     pub fn configured(camera: &Camera, allow_elements: &[String]) -> Result<Box<dyn Source>, CaptureError> {
@@ -46,9 +47,10 @@ mod with_gst {
 
 #[cfg(not(feature = "gst"))]
 mod without_gst {
-    use crate::capture::{CaptureError, PipelineSpec, Source};
     use crate::config::Camera;
-    use crate::sim::{Conveyor, LiveBelt};
+    use andon_core::Source;
+    use andon_io::capture::{CaptureError, PipelineSpec};
+    use andon_sim::{Conveyor, LiveBelt};
 
     pub fn configured(_: &Camera, _: &[String]) -> Result<Box<dyn Source>, CaptureError> {
         Err(CaptureError::NotBuilt)

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::exit::{Exit, Failure};
 use super::output;
-use crate::cuda::{Check, Compiled, Device, FrameTime, SearchTime, search_time, self_test};
-use crate::model::engine::CardOptions;
+use andon_gpu::{Check, Compiled, Device, FrameTime, SearchTime, search_time, self_test};
+use andon_vision::model::engine::CardOptions;
 
 /// Random shapes for each kernel.
 const CASES: usize = 50;
@@ -108,9 +108,9 @@ fn frames(options: &CardOptions) -> anyhow::Result<Vec<FrameTime>> {
     use std::sync::Arc;
 
     use crate::assemble::card::Card;
-    use crate::cuda::tensorrt::{Engine, EnginePlan, TensorRtTrunk};
-    use crate::model::Backbone;
-    use crate::model::graph::{Ranges, efficientad_s_shape, resnet18_shape};
+    use andon_gpu::tensorrt::{Engine, EnginePlan, TensorRtTrunk};
+    use andon_vision::model::Backbone;
+    use andon_vision::model::graph::{Ranges, efficientad_s_shape, resnet18_shape};
 
     let card = Card::open(options)?;
     let mut found = Vec::new();
@@ -124,7 +124,7 @@ fn frames(options: &CardOptions) -> anyhow::Result<Vec<FrameTime>> {
             let engine = Arc::new(Engine::load(card.library.clone(), &device, &engine)?);
             let trunk = TensorRtTrunk::new(&device, engine, &backbone.outputs, frames)?;
             let runs = 1000 / frames.min(10);
-            found.push(crate::cuda::frame_time(device, Box::new(trunk), &backbone, rows, runs)?);
+            found.push(andon_gpu::frame_time(device, Box::new(trunk), &backbone, rows, runs)?);
         }
     }
     Ok(found)

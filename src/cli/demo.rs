@@ -16,18 +16,18 @@ use super::view::{Live, Screen, Summary};
 use super::{camera, limits, output, run, units};
 use crate::assemble;
 use crate::config::{self, FrameSize};
-use crate::field::Recorder;
-use crate::fit::{Augment, BankSize, FitOptions, Picture, Policy, fit};
-use crate::model::bundle::Bundle;
-use crate::model::detector::PatchEmbedder;
-use crate::model::{Colour, Embed, Learned};
-use crate::publish::Sink;
-use crate::publish::wire::Names;
-use crate::runtime::{Active, CameraSpec, EjectorLine, LaneSpec, Line, LineControl, LineSpec, Status};
-use crate::sim::{Conveyor, LiveBelt, LiveEye, SimSpec};
-use crate::telemetry::{LatencyHistogram, Metrics};
-use crate::types::{CameraId, Mono, Threshold};
-use crate::web::Server;
+use andon_core::Recorder;
+use andon_core::Sink;
+use andon_core::{CameraId, Mono, Threshold};
+use andon_io::sinks::wire::Names;
+use andon_line::runtime::{Active, CameraSpec, EjectorLine, LaneSpec, Line, LineControl, LineSpec, Status};
+use andon_line::telemetry::{LatencyHistogram, Metrics};
+use andon_service::Server;
+use andon_sim::{Conveyor, LiveBelt, LiveEye, SimSpec};
+use andon_vision::fit::{Augment, BankSize, FitOptions, Picture, Policy, fit};
+use andon_vision::model::bundle::Bundle;
+use andon_vision::model::detector::PatchEmbedder;
+use andon_vision::model::{Colour, Embed, Learned};
 
 /// `andon demo`.
 #[derive(Debug, Args)]

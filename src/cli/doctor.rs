@@ -13,9 +13,9 @@ use super::output;
 use super::precheck::Checked;
 use super::{precheck, setup};
 use crate::config;
-use crate::model::Backbone;
-use crate::model::detector::PatchEmbedder;
-use crate::model::engine::{CardOptions, EngineChoice, EngineOptions, find_ort_library};
+use andon_vision::model::Backbone;
+use andon_vision::model::detector::PatchEmbedder;
+use andon_vision::model::engine::{CardOptions, EngineChoice, EngineOptions, find_ort_library};
 
 /// `andon doctor`.
 #[derive(Debug, Args)]
@@ -145,7 +145,7 @@ fn finding(what: &'static str, state: State, about: String) -> Finding {
 /// The NVIDIA card, and every TensorRT that there is for it.
 #[cfg(feature = "cuda")]
 fn card(options: &CardOptions) -> Vec<Finding> {
-    use crate::cuda::{CudaError, Device};
+    use andon_gpu::{CudaError, Device};
     let card = match Device::open(0) {
         Ok(device) => {
             let (major, minor) = device.capability();
@@ -168,7 +168,7 @@ fn card(_: &CardOptions) -> Vec<Finding> {
 
 #[cfg(feature = "tensorrt")]
 fn tensorrt(options: &CardOptions) -> Vec<Finding> {
-    use crate::cuda::tensorrt::{Found, Search, TensorRt};
+    use andon_gpu::tensorrt::{Found, Search, TensorRt};
     let found = TensorRt::look(&Search { folder: options.tensorrt.clone() });
     let usable = found.iter().position(|f| f.version.is_ok());
     let words = |found: &[Found]| found.iter().map(Found::to_string).collect::<Vec<_>>().join("; ");
@@ -188,7 +188,7 @@ fn tensorrt(_: &CardOptions) -> Vec<Finding> {
 
 /// How hot processor and card are, and whether they are held back; nothing where the machine does not say.
 fn clocks() -> Option<Finding> {
-    let states = crate::telemetry::Heat::open().read();
+    let states = andon_io::Heat::open().read();
     let slowed = states.iter().any(|s| s.slowed.is_some());
     let about: Vec<String> = states.iter().map(ToString::to_string).collect();
     let state = if slowed { State::Missing } else { State::Ok };
@@ -197,7 +197,7 @@ fn clocks() -> Option<Finding> {
 
 /// Whether the thread that switches ejectors may have its priority.
 fn real_time() -> Finding {
-    let tried = std::thread::scope(|scope| scope.spawn(|| crate::field::real_time(40)).join());
+    let tried = std::thread::scope(|scope| scope.spawn(|| andon_core::real_time(40)).join());
     match tried {
         Ok(Ok(())) => finding("real time", State::Ok, "ejectors are timed with real-time priority".to_owned()),
         _ => {
@@ -210,7 +210,7 @@ fn real_time() -> Finding {
 
 #[cfg(feature = "gpio")]
 fn gpio() -> Option<Finding> {
-    let chips = crate::field::gpio_chips();
+    let chips = andon_io::fieldio::gpio_chips();
     Some(match chips.is_empty() {
         false => finding("gpio", State::Ok, chips.join(", ")),
         true => {
@@ -226,7 +226,7 @@ fn gpio() -> Option<Finding> {
 
 #[cfg(feature = "gst")]
 fn gstreamer() -> Vec<Finding> {
-    use crate::capture::missing_elements;
+    use andon_io::capture::missing_elements;
     match missing_elements() {
         Err(e) => vec![finding("gstreamer", State::Broken, e.to_string())],
         Ok(missing) => {
@@ -249,11 +249,11 @@ fn gstreamer() -> Vec<Finding> {
 
 #[cfg(not(feature = "gst"))]
 fn gstreamer() -> Vec<Finding> {
-    vec![finding("gstreamer", State::Broken, crate::capture::CaptureError::NotBuilt.to_string())]
+    vec![finding("gstreamer", State::Broken, andon_io::capture::CaptureError::NotBuilt.to_string())]
 }
 
 #[cfg(feature = "zenoh")]
-fn zenoh(options: &crate::publish::ZenohOptions) -> Finding {
+fn zenoh(options: &andon_io::sinks::ZenohOptions) -> Finding {
     if !options.enabled {
         return finding("zenoh", State::Ok, "switched off (zenoh.enabled)".to_owned());
     }
@@ -277,13 +277,13 @@ fn zenoh(options: &crate::publish::ZenohOptions) -> Finding {
             format!("cannot reach {}; is the router running? (andon starts without it)", unreachable.join(", "));
         return finding("zenoh", State::Missing, about);
     }
-    match crate::publish::probe(options) {
+    match andon_io::sinks::probe(options) {
         Ok(()) => finding("zenoh", State::Ok, format!("{}, listens on {:?}", options.mode.as_str(), options.listen)),
         Err(why) => finding("zenoh", State::Missing, format!("{why}; andon may be running, or change zenoh.listen")),
     }
 }
 
 #[cfg(not(feature = "zenoh"))]
-fn zenoh(_: &crate::publish::ZenohOptions) -> Finding {
+fn zenoh(_: &andon_io::sinks::ZenohOptions) -> Finding {
     finding("zenoh", State::Missing, "not in this build: needs --features zenoh".to_owned())
 }

@@ -9,8 +9,8 @@ use super::exit::{Exit, Failure};
 use super::output;
 use super::setup::{self, EngineArgs};
 use crate::assemble::card::Card;
-use crate::cuda::tensorrt::{Cache, EnginePlan, Entry};
-use crate::model::graph::{Precision, Ranges};
+use andon_gpu::tensorrt::{Cache, EnginePlan, Entry};
+use andon_vision::model::graph::{Precision, Ranges};
 
 /// `andon engine`.
 #[derive(Debug, Args)]

@@ -7,10 +7,12 @@ use super::setup::{self, EngineArgs};
 use super::{limits, output};
 use crate::assemble;
 use crate::config::FrameSize;
-use crate::eval::{Comparison, Dataset, Evaluation, Interval, Sample, Summary, compare, evaluate, load, write_report};
-use crate::model::Backbone;
-use crate::model::graph::{OnnxGraph, Precision, Ranges};
-use crate::types::Threshold;
+use andon_core::Threshold;
+use andon_vision::eval::{
+    Comparison, Dataset, Evaluation, Interval, Sample, Summary, compare, evaluate, load, write_report,
+};
+use andon_vision::model::Backbone;
+use andon_vision::model::graph::{OnnxGraph, Precision, Ranges};
 
 /// `andon eval`.
 #[derive(Debug, Args)]

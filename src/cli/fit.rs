@@ -7,14 +7,14 @@ use super::exit::{Exit, Failure};
 use super::recipe::{self, RecipeArgs};
 use super::setup::{self, EngineArgs};
 use super::{limits, output};
-use crate::fit::{
+use andon_core::{FrameView, PixelFormat};
+use andon_vision::fit::{
     BankSize, FitOptions, Fitted, Policy, Stage, Survey, Take, fit, images_for_claim, list_images, read_in_range,
     survey,
 };
-use crate::model::bundle::{Claim, Manifest};
-use crate::model::detector::PatchEmbedder;
-use crate::model::{Backbone, Embed};
-use crate::types::{FrameView, PixelFormat};
+use andon_vision::model::bundle::{Claim, Manifest};
+use andon_vision::model::detector::PatchEmbedder;
+use andon_vision::model::{Backbone, Embed};
 
 /// `andon fit`.
 #[derive(Debug, Args)]

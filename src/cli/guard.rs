@@ -13,8 +13,8 @@ use clap::Args;
 use super::exit::{Exit, Failure};
 use super::{output, wires};
 use crate::config::{Parts, Place, Wire};
-use crate::field::real_time;
-use crate::types::Mono;
+use andon_core::Mono;
+use andon_core::real_time;
 
 /// The watched side. When it is dropped in good order, the guard goes home without touching anything.
 #[derive(Debug)]

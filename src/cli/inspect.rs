@@ -10,12 +10,12 @@ use super::output;
 use super::setup::{self, EngineArgs};
 use crate::assemble;
 use crate::config::FrameSize;
-use crate::decide::judge;
-use crate::fit::{ImageError, Picture, list_images, read_raw};
-use crate::model::bundle::Bundle;
-use crate::model::heatmap;
-use crate::publish::wire::RegionRecord;
-use crate::types::{Detection, Fault, Outcome, Regions, Threshold};
+use andon_core::judge;
+use andon_core::{Detection, Fault, Outcome, Regions, Threshold};
+use andon_io::sinks::wire::RegionRecord;
+use andon_vision::fit::{ImageError, Picture, list_images, read_raw};
+use andon_vision::model::bundle::Bundle;
+use andon_vision::model::heatmap;
 
 /// `andon inspect`.
 #[derive(Debug, Args)]

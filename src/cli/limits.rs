@@ -6,7 +6,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use super::units;
-use crate::model::engine::threads_fit;
+use andon_vision::model::engine::threads_fit;
 
 /// What a day has; nothing that is measured or shown takes longer than a few of them.
 const DAY: u64 = 86_400;

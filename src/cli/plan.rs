@@ -7,8 +7,8 @@ use super::bench;
 use super::exit::{Exit, Failure};
 use super::setup::{self, EngineArgs};
 use super::{limits, output, units};
-use crate::act::{Plan, PlanSpec, speed_below};
-use crate::types::LatencySummary;
+use andon_core::LatencySummary;
+use andon_line::act::{Plan, PlanSpec, speed_below};
 
 /// `andon plan`.
 #[derive(Debug, Args)]

@@ -4,16 +4,16 @@ use std::sync::Arc;
 
 use super::exit::Failure;
 use crate::config::{Config, TriggerKind};
-use crate::publish::wire::Names;
-use crate::publish::{Control, Sink};
+use andon_core::{Control, Sink};
+use andon_io::sinks::wire::Names;
 
 /// Forwarders; they stop when this is dropped, and what they have not sent waits in the outbox.
 #[derive(Default)]
 pub(super) struct Forwarders {
     #[cfg(feature = "mqtt")]
-    mqtt: Option<crate::publish::plant::MqttForwarder>,
+    mqtt: Option<andon_io::sinks::plant::MqttForwarder>,
     #[cfg(feature = "webhook")]
-    webhook: Option<crate::publish::plant::WebhookForwarder>,
+    webhook: Option<andon_io::sinks::plant::WebhookForwarder>,
 }
 
 /// The sinks and forwarders.
@@ -36,7 +36,7 @@ fn modbus(
     control: &Arc<dyn Control>,
     sinks: &mut Vec<Box<dyn Sink>>,
 ) -> Result<(), Failure> {
-    use crate::publish::plant::{ModbusServer, ModbusServerOptions};
+    use andon_io::sinks::plant::{ModbusServer, ModbusServerOptions};
     let Some((listen, allow_write, idle)) = c.plant.modbus else { return Ok(()) };
     let options = ModbusServerOptions { listen, allow_write, takes_triggers, idle };
     let refused = |e| Failure::config(anyhow::anyhow!("modbus_server.listen: cannot listen on {listen}: {e}"));
@@ -56,7 +56,7 @@ fn modbus(c: &Config, _: bool, _: &Arc<dyn Control>, _: &mut Vec<Box<dyn Sink>>)
 fn opcua(c: &Config, names: &Names, sinks: &mut Vec<Box<dyn Sink>>) -> Result<(), Failure> {
     let Some(listen) = c.plant.opcua else { return Ok(()) };
     let refused = |why| Failure::config(anyhow::anyhow!("opcua.listen: cannot serve on {listen}: {why}"));
-    sinks.push(Box::new(crate::publish::plant::OpcUaServer::start(listen, names.clone()).map_err(refused)?));
+    sinks.push(Box::new(andon_io::sinks::plant::OpcUaServer::start(listen, names.clone()).map_err(refused)?));
     Ok(())
 }
 
@@ -80,7 +80,7 @@ fn store(c: &Config, _: &Names, _: &mut Vec<Box<dyn Sink>>) -> Result<Forwarders
 
 #[cfg(feature = "store")]
 fn store(c: &Config, names: &Names, sinks: &mut Vec<Box<dyn Sink>>) -> Result<Forwarders, Failure> {
-    use crate::publish::store::{StoreOptions, StoreSink};
+    use andon_io::sinks::store::{StoreOptions, StoreSink};
     let mut forwarders = Forwarders::default();
     let Some((path, max_rows, max_bytes)) = c.plant.store.clone() else { return Ok(forwarders) };
     let options = StoreOptions { path: path.clone(), max_rows, max_bytes };
@@ -94,7 +94,7 @@ fn store(c: &Config, names: &Names, sinks: &mut Vec<Box<dyn Sink>>) -> Result<Fo
 impl Forwarders {
     #[cfg(feature = "mqtt")]
     fn mqtt(&mut self, c: &Config, names: &Names, path: &std::path::Path) -> Result<(), Failure> {
-        use crate::publish::plant::{MqttForwarder, MqttSettings};
+        use andon_io::sinks::plant::{MqttForwarder, MqttSettings};
         let Some(m) = &c.plant.mqtt else { return Ok(()) };
         let login = match (&m.username, &m.password_file) {
             (Some(user), Some(file)) => Some((user.clone(), secret(file, "mqtt.password_file")?)),
@@ -126,7 +126,7 @@ impl Forwarders {
 
     #[cfg(feature = "webhook")]
     fn webhook(&mut self, c: &Config, names: &Names, path: &std::path::Path) -> Result<(), Failure> {
-        use crate::publish::plant::{WebhookForwarder, WebhookSettings};
+        use andon_io::sinks::plant::{WebhookForwarder, WebhookSettings};
         let Some(w) = &c.plant.webhook else { return Ok(()) };
         let token = w.token_file.as_ref().map(|f| secret(f, "webhook.token_file")).transpose()?;
         let kinds: Vec<String> = w.records.iter().map(|k| k.as_str().to_owned()).collect();
@@ -148,8 +148,8 @@ fn outbox(
     kinds: &[String],
     rejects_only: bool,
     names: &Names,
-) -> Result<crate::publish::store::Outbox, Failure> {
-    crate::publish::store::Outbox::open(path, name, kinds, rejects_only, &names.delivery).map_err(Failure::config)
+) -> Result<andon_io::sinks::store::Outbox, Failure> {
+    andon_io::sinks::store::Outbox::open(path, name, kinds, rejects_only, &names.delivery).map_err(Failure::config)
 }
 
 /// The first line of a file.

@@ -8,9 +8,9 @@ use clap::{Args, Subcommand};
 use super::exit::{Exit, Failure};
 use super::{limits, output, setup, wires};
 use crate::config::{self, Config, Place, Wire};
-use crate::field::{Input, Output};
-use crate::publish::plant::kit;
-use crate::types::Mono;
+use andon_core::Mono;
+use andon_core::{Input, Output};
+use andon_io::sinks::plant::kit;
 
 /// `andon plc-check`.
 #[derive(Debug, Args)]

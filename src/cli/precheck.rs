@@ -11,9 +11,9 @@ use std::sync::Arc;
 use super::exit::Failure;
 use super::{camera, units};
 use crate::config::{self, Camera, Config, Loaded, Place, Wire};
-use crate::model::bundle::Bundle;
-use crate::model::engine::{EngineChoice, find_ort_library};
-use crate::types::Threshold;
+use andon_core::Threshold;
+use andon_vision::model::bundle::Bundle;
+use andon_vision::model::engine::{EngineChoice, find_ort_library};
 
 pub(super) use notes::notes;
 pub(super) use summary::{camera_line, count, model_line, summary};

@@ -8,7 +8,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::output;
-use crate::types::Mono;
+use andon_core::Mono;
 
 /// Work that is done by then says nothing.
 const FIRST: Duration = Duration::from_secs(10);

@@ -9,11 +9,11 @@ use anyhow::{Context, anyhow, bail};
 use clap::Args;
 
 use super::output;
-use crate::fit::{Augment, MAX_SIDE, Mask};
-use crate::model::Backbone;
-use crate::model::head::aggregate::Layer;
-use crate::model::head::score::{ImageScore, Scoring};
-use crate::preprocess::InputSpec;
+use andon_vision::fit::{Augment, MAX_SIDE, Mask};
+use andon_vision::model::Backbone;
+use andon_vision::model::head::aggregate::Layer;
+use andon_vision::model::head::score::{ImageScore, Scoring};
+use andon_vision::preprocess::InputSpec;
 
 /// The recipe, from the command line.
 #[derive(Debug, Args)]
@@ -220,7 +220,7 @@ impl RecipeArgs {
         let mut mask: Option<Mask> = None;
         if let Some(path) = &self.mask {
             let painted = Mask::read(path)?;
-            let first = pictures.iter().find_map(|p| crate::fit::read_raw(p).ok()).map(|p| [p.width, p.height]);
+            let first = pictures.iter().find_map(|p| andon_vision::fit::read_raw(p).ok()).map(|p| [p.width, p.height]);
             if let Some([w, h]) = first.filter(|size| !any_size && *size != painted.size()) {
                 let [got_w, got_h] = painted.size();
                 bail!(
@@ -246,7 +246,7 @@ impl RecipeArgs {
         }
         if let Some(corners) = &self.roi {
             let corners = points(corners)?;
-            let picture = pictures.iter().find_map(|p| crate::fit::read_image(p).ok());
+            let picture = pictures.iter().find_map(|p| andon_vision::fit::read_image(p).ok());
             let picture = picture.ok_or_else(|| anyhow!("--roi: no picture can be read whose pixels it could mean"))?;
             let polygon = Mask::polygon(&corners, picture.width, picture.height).ok_or_else(|| {
                 anyhow!("--roi: at least three corners inside the picture of {}x{}", picture.width, picture.height)

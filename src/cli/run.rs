@@ -12,15 +12,18 @@ use super::sinks::{JsonLines, LogStats};
 use super::{camera, guard, output, plant, precheck, setup, sinks, wires};
 use crate::assemble;
 use crate::config::{self, Config, TriggerKind};
-use crate::model::bundle::Bundle;
+use andon_core::{Control, Sink};
+use andon_core::{Delivery, Machine, Mono, Threshold};
+use andon_io::Heat;
+use andon_io::sinks::wire::Names;
+use andon_line::runtime::{
+    Active, CameraSpec, Line, LineControl, LineReport, LineSpec, MakeDetector, Replacement, Status,
+};
+use andon_line::telemetry::Metrics;
+use andon_service::{Health, Server};
+use andon_vision::model::bundle::Bundle;
 #[cfg(feature = "tensorrt")]
-use crate::model::engine::EngineChoice;
-use crate::publish::wire::Names;
-use crate::publish::{Control, Sink};
-use crate::runtime::{Active, CameraSpec, Line, LineControl, LineReport, LineSpec, MakeDetector, Replacement, Status};
-use crate::telemetry::{Heat, Metrics};
-use crate::types::{Delivery, Machine, Mono, Threshold};
-use crate::web::{Health, Server};
+use andon_vision::model::engine::EngineChoice;
 
 /// A builder's step takes a second or two.
 const BUILDER_STOPS: Duration = Duration::from_secs(10);

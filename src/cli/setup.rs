@@ -10,13 +10,13 @@ use clap::builder::{EnumValueParser, TypedValueParser};
 
 use super::exit::Failure;
 use super::{limits, output, units};
-use crate::fit::{list_images, read_in_range};
-use crate::model::bundle::Bundle;
-use crate::model::engine::{CardOptions, EngineChoice, EngineOptions, processors};
-use crate::model::graph::{Calibrator, Precision, Ranges};
-use crate::model::heatmap;
-use crate::publish::Render;
-use crate::telemetry::{LogGuard, LogOptions, init_logging};
+use crate::logging::{LogGuard, LogOptions, init_logging};
+use andon_core::Render;
+use andon_vision::fit::{list_images, read_in_range};
+use andon_vision::model::bundle::Bundle;
+use andon_vision::model::engine::{CardOptions, EngineChoice, EngineOptions, processors};
+use andon_vision::model::graph::{Calibrator, Precision, Ranges};
+use andon_vision::model::heatmap;
 
 /// Which engine, from the command line.
 #[derive(Clone, Debug, Args)]

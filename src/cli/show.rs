@@ -7,10 +7,10 @@ use crossbeam_channel::Receiver;
 use super::output;
 use super::sinks::ViewEvent;
 use super::view::{Live, Screen};
-use crate::model::bundle::Bundle;
-use crate::sim::Conveyor;
-use crate::telemetry::LatencyHistogram;
-use crate::types::{Mono, Outcome, Seq};
+use andon_core::{Mono, Outcome, Seq};
+use andon_line::telemetry::LatencyHistogram;
+use andon_sim::Conveyor;
+use andon_vision::model::bundle::Bundle;
 
 /// Feeds the view from the records and the truth of the belt.
 pub(super) struct Show<'a> {
@@ -20,7 +20,7 @@ pub(super) struct Show<'a> {
     pub started: Mono,
     pub first: Option<Mono>,
     /// Maps whose verdict may still come, and the last rejected part whose map may.
-    pub maps: VecDeque<(Seq, crate::types::ScoreMap, f32)>,
+    pub maps: VecDeque<(Seq, andon_core::ScoreMap, f32)>,
     pub rejected: Option<(Seq, u64)>,
     pub overhead: LatencyHistogram,
     /// For each part in its order whether it may stay on the belt; `None` until its outcome is known.

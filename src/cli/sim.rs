@@ -4,7 +4,7 @@ use clap::Args;
 
 use super::exit::{Exit, Failure};
 use super::{limits, output, units};
-use crate::sim::{SimLine, SimReport};
+use andon_sim::{SimLine, SimReport};
 
 /// `andon sim`.
 #[derive(Debug, Args)]

@@ -8,11 +8,12 @@ use std::time::Duration;
 use crossbeam_channel::{Sender, bounded};
 
 use super::setup::renderer;
-use crate::model::bundle::Bundle;
-use crate::publish::wire::{self, Names};
-use crate::publish::{Control, Offer, Record, Sink, ZenohOptions};
-use crate::runtime::{Joined, spawn};
-use crate::types::{Fired, Mono, NoticeKind, PartEnd, ScoreMap, Seq, Stats, Verdict};
+use andon_core::{Control, Offer, Record, Sink};
+use andon_core::{Fired, Mono, NoticeKind, PartEnd, ScoreMap, Seq, Stats, Verdict};
+use andon_core::{Joined, spawn};
+use andon_io::sinks::ZenohOptions;
+use andon_io::sinks::wire::{self, Names};
+use andon_vision::model::bundle::Bundle;
 
 /// Zenoh, if wanted and built in.
 #[cfg(feature = "zenoh")]
@@ -25,7 +26,7 @@ pub(super) fn zenoh(
     if !options.enabled {
         return Ok(None);
     }
-    let sink = crate::publish::ZenohSink::start(options.clone(), names.clone(), control, renderer(bundles))?;
+    let sink = andon_io::sinks::ZenohSink::start(options.clone(), names.clone(), control, renderer(bundles))?;
     Ok(Some(Box::new(sink)))
 }
 

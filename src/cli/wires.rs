@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use super::exit::Failure;
 use crate::config::{Config, Ejector, Parts, Place, TriggerKind, Wire};
-use crate::decide::Matching;
-use crate::field::{BeltSource, Encoder, FieldError, Input, Output, Recorder, TimeBelt, Track};
-use crate::runtime::{EjectorLine, LaneSpec};
-use crate::types::CameraId;
+use andon_core::CameraId;
+use andon_core::{BeltSource, Encoder, FieldError, Input, Output, Recorder, TimeBelt, Track};
+use andon_line::decide::Matching;
+use andon_line::runtime::{EjectorLine, LaneSpec};
 
 /// Names of lanes and ejectors for the records, in the order of [`lanes`].
 pub(super) fn names(c: &Config) -> (Vec<String>, Vec<Vec<String>>) {
@@ -111,13 +111,13 @@ fn counter(e: &crate::config::Encoder) -> Result<Box<dyn Encoder>, FieldError> {
     match &e.wire.place {
         #[cfg(feature = "gpio")]
         Place::Gpio { chip, line, .. } => {
-            let encoder = crate::field::GpioEncoder::open(gpio_line(&e.wire, chip, *line), e.line_b)?;
+            let encoder = andon_io::fieldio::GpioEncoder::open(gpio_line(&e.wire, chip, *line), e.line_b)?;
             Ok(Box::new(encoder))
         }
         #[cfg(feature = "modbus")]
         Place::Modbus { poll, .. } => {
             let words = if e.modulus > 1 << 16 { 2 } else { 1 };
-            Ok(Box::new(crate::field::ModbusEncoder::new(modbus_point(&e.wire), *poll, words)))
+            Ok(Box::new(andon_io::fieldio::ModbusEncoder::new(modbus_point(&e.wire), *poll, words)))
         }
         _ => Err(not_built(&e.wire)),
     }
@@ -127,7 +127,7 @@ fn counter(e: &crate::config::Encoder) -> Result<Box<dyn Encoder>, FieldError> {
 #[derive(Default)]
 pub(super) struct Devices {
     #[cfg(feature = "modbus")]
-    coils: Vec<((String, u8), crate::field::CoilDevice)>,
+    coils: Vec<((String, u8), andon_io::fieldio::CoilDevice)>,
 }
 
 impl Devices {
@@ -135,13 +135,13 @@ impl Devices {
         match &wire.place {
             #[cfg(feature = "gpio")]
             Place::Gpio { chip, line, .. } => {
-                Ok(Box::new(crate::field::GpioOutput::open(gpio_line(wire, chip, *line), wire.safe)?))
+                Ok(Box::new(andon_io::fieldio::GpioOutput::open(gpio_line(wire, chip, *line), wire.safe)?))
             }
             #[cfg(feature = "modbus")]
             Place::Modbus { address, unit, point, .. } => {
                 let key = (address.clone(), *unit);
                 if !self.coils.iter().any(|(k, _)| *k == key) {
-                    let device = crate::field::CoilDevice::start(modbus_point(wire)).map_err(|e| {
+                    let device = andon_io::fieldio::CoilDevice::start(modbus_point(wire)).map_err(|e| {
                         FieldError::Modbus { name: wire.name.clone(), address: address.clone(), why: e.to_string() }
                     })?;
                     self.coils.push((key.clone(), device));
@@ -170,11 +170,11 @@ pub(super) fn input(wire: &Wire) -> Result<Box<dyn Input>, FieldError> {
     match &wire.place {
         #[cfg(feature = "gpio")]
         Place::Gpio { chip, line, debounce } => {
-            Ok(Box::new(crate::field::GpioInput::open(gpio_line(wire, chip, *line), *debounce)?))
+            Ok(Box::new(andon_io::fieldio::GpioInput::open(gpio_line(wire, chip, *line), *debounce)?))
         }
         #[cfg(feature = "modbus")]
         Place::Modbus { poll, .. } => {
-            Ok(Box::new(crate::field::ModbusInput::new(modbus_point(wire), *poll, wire.active_low)))
+            Ok(Box::new(andon_io::fieldio::ModbusInput::new(modbus_point(wire), *poll, wire.active_low)))
         }
         _ => Err(not_built(wire)),
     }
@@ -186,16 +186,16 @@ fn not_built(wire: &Wire) -> FieldError {
 }
 
 #[cfg(feature = "gpio")]
-fn gpio_line(wire: &Wire, chip: &std::path::Path, line: u32) -> crate::field::GpioLine {
+fn gpio_line(wire: &Wire, chip: &std::path::Path, line: u32) -> andon_io::fieldio::GpioLine {
     let (name, chip) = (wire.name.clone(), chip.to_owned());
-    crate::field::GpioLine { name, chip, line, active_low: wire.active_low, pull: true }
+    andon_io::fieldio::GpioLine { name, chip, line, active_low: wire.active_low, pull: true }
 }
 
 #[cfg(feature = "modbus")]
-fn modbus_point(wire: &Wire) -> crate::field::ModbusPoint {
+fn modbus_point(wire: &Wire) -> andon_io::fieldio::ModbusPoint {
     let (address, unit, point, timeout) = match &wire.place {
         Place::Modbus { address, unit, point, timeout, .. } => (address.clone(), *unit, *point, *timeout),
         Place::Gpio { .. } | Place::DryRun => (String::new(), 0, 0, Duration::ZERO),
     };
-    crate::field::ModbusPoint { name: wire.name.clone(), address, unit, point, timeout }
+    andon_io::fieldio::ModbusPoint { name: wire.name.clone(), address, unit, point, timeout }
 }

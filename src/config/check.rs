@@ -9,10 +9,10 @@ use super::plant::{self, Plant};
 use super::raw::{FrameSize, OnEos, Raw, RawCamera};
 use super::raw_line::TriggerKind;
 use super::twice;
-use crate::capture::Presence;
-use crate::model::engine::{CardOptions, EngineOptions, processors, threads_fit};
-use crate::publish::{TlsOptions, ZenohOptions};
-use crate::types::{CameraId, Threshold};
+use andon_core::{CameraId, Threshold};
+use andon_io::sinks::{TlsOptions, ZenohOptions};
+use andon_line::runtime::Presence;
+use andon_vision::model::engine::{CardOptions, EngineOptions, processors, threads_fit};
 
 /// A configuration that was checked: nothing in it has to be asked again.
 #[derive(Clone, Debug)]

@@ -11,9 +11,9 @@ use super::raw::Raw;
 use super::raw_line::{Cause, Driver, EncoderKind, Level, RawEjector, RawWire, SafeAction, Switch, TriggerKind};
 use super::twice;
 use super::window::matching;
-use crate::act::{AlarmSpec, Causes, EjectorSpec, Shape};
-use crate::decide::Matching;
-use crate::types::{NoticeKind, Outcome};
+use andon_core::{NoticeKind, Outcome};
+use andon_line::act::{AlarmSpec, Causes, EjectorSpec, Shape};
+use andon_line::decide::Matching;
 
 /// Parts, belt and ejectors, checked.
 #[derive(Clone, Debug)]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::endpoint::{host_fault, url_fault, zenoh_fault};
 use super::raw::Raw;
 use super::raw_plant::{RawMqtt, RawWebhook, RecordKind};
-use crate::publish::ZenohMode;
+use andon_io::sinks::ZenohMode;
 
 /// The ways out, checked; `None` where one is off.
 #[derive(Clone, Debug)]

@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::raw_line::{RawAlarms, RawBelt, RawEjector, RawParts, Wires};
 use super::raw_plant::{RawModbusServer, RawMqtt, RawOpcUa, RawStore, RawWebhook};
-use crate::model::engine::EngineChoice;
-use crate::model::graph::Precision;
-use crate::publish::ZenohOptions;
+use andon_io::sinks::ZenohOptions;
+use andon_vision::model::engine::EngineChoice;
+use andon_vision::model::graph::Precision;
 
 /// The configuration as it is written.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::types::mask_secrets;
+use andon_core::mask_secrets;
 
 /// What stands in place of a secret.
 const MASK: &str = "***";

@@ -3,7 +3,7 @@
 use super::parts::Check;
 use super::raw::Raw;
 use super::raw_line::TriggerKind;
-use crate::decide::Matching;
+use andon_line::decide::Matching;
 
 /// The rule, in ticks; `scale` are ticks a millimetre.
 pub(super) fn matching(raw: &Raw, scale: f64, c: &mut Check<'_>) -> Matching {

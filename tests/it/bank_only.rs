@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use andon::model::Backbone;
-use andon::model::bundle::{BackboneRef, Bundle, Claim, Manifest, Method, Training};
-use andon::model::head::score::{ImageScore, Scoring};
+use andon_vision::model::Backbone;
+use andon_vision::model::bundle::{BackboneRef, Bundle, Claim, Manifest, Method, Training};
+use andon_vision::model::head::score::{ImageScore, Scoring};
 
 /// One row of the bank for each `dim` values, without scaling and smoothing.
 pub fn bundle(backbone: &Backbone, grid: (usize, usize), dim: usize, bank: Vec<f32>) -> Arc<Bundle> {

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
-use andon::cuda::{Batch, CudaError, Device, DeviceInput, DeviceMap, DevicePatchCore, DeviceTrunk};
-use andon::model::Detector;
-use andon::model::bundle::Bundle;
-use andon::types::{Detection, Fault, FrameView, PixelFormat};
+use andon_core::Detector;
+use andon_core::{Detection, Fault, FrameView, PixelFormat};
+use andon_gpu::{Batch, CudaError, Device, DeviceInput, DeviceMap, DevicePatchCore, DeviceTrunk};
+use andon_vision::model::bundle::Bundle;
 
 use crate::common;
 use crate::cuda::device;
@@ -78,7 +78,7 @@ fn bench(device: Device, frames: usize, max_wait: Duration) -> (Bench, Pictures)
     let own = Device::open(0).unwrap();
     let trunk = Box::new(Host::open(&own, &bundle.network(), 1));
     let alone = DevicePatchCore::new(own, trunk, bundle).unwrap();
-    let belt = andon::sim::Conveyor::new(andon::sim::SimSpec::default());
+    let belt = andon_sim::Conveyor::new(andon_sim::SimSpec::default());
     let pictures = (0..6).map(|n| {
         let mut picture = Vec::new();
         belt.paint_good(60 + n, &mut picture);

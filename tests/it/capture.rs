@@ -6,11 +6,10 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use andon::capture::{
-    CameraState, CaptureError, Feed, GstOptions, GstSource, Next, Painter, PipelineSpec, Source, built_in_pipelines,
-};
-use andon::preprocess::{InputSpec, Preprocessor};
-use andon::types::{Frame, Mono, PixelFormat, Yuv, YuvMatrix};
+use andon_core::{CameraState, Next, Source};
+use andon_core::{Frame, Mono, PixelFormat, Yuv, YuvMatrix};
+use andon_io::capture::{CaptureError, Feed, GstOptions, GstSource, Painter, PipelineSpec, built_in_pipelines};
+use andon_vision::preprocess::{InputSpec, Preprocessor};
 
 use crate::common;
 
@@ -268,7 +267,7 @@ const RAW: &str = "appsrc name=src is-live=true format=time block=true ! appsink
 fn a_camera_that_falls_silent_is_seen_to_be_down_and_may_return() {
     let script = Script((0..5).map(|i| (32, false, i * 20)).chain([(32, false, 900)]).collect());
     let mut source = source(RAW, GstOptions { silence: Some(Duration::from_millis(250)), ..quick() })
-        .with_feed(Feed::new(Box::new(script), andon::types::Mono::now()));
+        .with_feed(Feed::new(Box::new(script), andon_core::Mono::now()));
     let got = collect(&mut source, Duration::from_secs(5), |g| frames(g).len() == 5);
     assert_eq!(frames(&got).len(), 5);
     let last = Mono::now();
@@ -283,7 +282,7 @@ fn a_camera_that_falls_silent_is_seen_to_be_down_and_may_return() {
 fn a_change_of_size_in_the_stream_is_followed_and_a_short_buffer_is_unreadable() {
     let script = Script(vec![(32, false, 0), (32, true, 30), (32, false, 60), (48, false, 90), (32, false, 120)]);
     let mut source = source(RAW, GstOptions { end_at_eos: true, ..quick() })
-        .with_feed(Feed::new(Box::new(script), andon::types::Mono::now()));
+        .with_feed(Feed::new(Box::new(script), andon_core::Mono::now()));
     let got = collect(&mut source, Duration::from_secs(5), |_| false);
     let sides: Vec<Option<usize>> = frames(&got).iter().map(|f| f.geometry.map(|g| g.0)).collect();
     assert_eq!(sides, [Some(32), None, Some(32), Some(48), Some(32)]);

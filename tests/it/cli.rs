@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use andon::sim::{Conveyor, DefectKind, SimSpec};
+use andon_sim::{Conveyor, DefectKind, SimSpec};
 use serde_json::Value;
 
 use crate::common::{self, Said, flange_model, said, write_png};
@@ -427,7 +427,7 @@ fn the_bench_of_a_tiled_model_measures_its_whole_pictures() {
     let good = flange_model().parent().unwrap().join("good");
     let s = said(&["fit", text(&good), "-o", text(&model), "--bank", "300", "--tiles", "2x1", "--engine", "rten"]);
     assert_eq!(s.code, 0, "{}", s.err);
-    let bundle = andon::model::bundle::Bundle::open(&model).unwrap();
+    let bundle = andon_vision::model::bundle::Bundle::open(&model).unwrap();
     let s = said(&["bench", text(&model), "--seconds", "1", "--json", "--engine", "rten"]);
     assert_eq!(s.code, 0, "{}", s.err);
     let report = &json_lines(&s)[0];

@@ -97,7 +97,7 @@ pub fn flange_model() -> &'static Path {
         let dir = tempfile::tempdir().unwrap();
         let good = dir.path().join("good");
         std::fs::create_dir(&good).unwrap();
-        let belt = andon::sim::Conveyor::new(andon::sim::SimSpec::default());
+        let belt = andon_sim::Conveyor::new(andon_sim::SimSpec::default());
         let mut rgb = Vec::new();
         for k in 0..12 {
             belt.paint_good(k, &mut rgb);

@@ -134,7 +134,7 @@ fn a_log_filter_that_names_nothing_is_refused_and_the_levels_are_named() {
             assert!(told.err.contains("--log") && told.err.contains("error, warn, info, debug"), "{}", told.err);
         }
     }
-    assert_eq!(said(&["config", "schema", "--log", "warn,andon::capture=debug,zenoh=error"]).code, 0);
+    assert_eq!(said(&["config", "schema", "--log", "warn,andon_io::capture=debug,zenoh=error"]).code, 0);
 }
 
 #[test]
@@ -245,7 +245,7 @@ fn a_signal_ends_learning_at_once_and_leaves_nothing() {
     let out = dir.path().join("out");
     std::fs::create_dir(&good).unwrap();
     std::fs::create_dir(&out).unwrap();
-    let belt = andon::sim::Conveyor::new(andon::sim::SimSpec::default());
+    let belt = andon_sim::Conveyor::new(andon_sim::SimSpec::default());
     let mut rgb = Vec::new();
     for k in 0..40 {
         belt.paint_good(k, &mut rgb);

@@ -1,7 +1,7 @@
 //! The kernels beside their references, through the real driver's interface: on a card where there is one, on the CPU where
 //! `make test` has put the emulated driver on the library path.
 
-use andon::cuda::{CudaError, Device, DeviceBank, Grid, Near, Placement, self_test};
+use andon_gpu::{CudaError, Device, DeviceBank, Grid, Near, Placement, self_test};
 use serde_json::Value;
 
 use crate::common;

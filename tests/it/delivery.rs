@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use andon::publish::plant::{MqttForwarder, MqttSettings, WebhookForwarder, WebhookSettings};
-use andon::publish::store::{Outbox, StoreOptions, StoreSink};
-use andon::publish::wire::Names;
-use andon::publish::{Offer, Record, Sink};
-use andon::types::{Delivery, Detail, Mono, Notice, NoticeKind, Seq, SinkState};
+use andon_core::{Delivery, Detail, Mono, Notice, NoticeKind, Seq, SinkState};
+use andon_core::{Offer, Record, Sink};
+use andon_io::sinks::plant::{MqttForwarder, MqttSettings, WebhookForwarder, WebhookSettings};
+use andon_io::sinks::store::{Outbox, StoreOptions, StoreSink};
+use andon_io::sinks::wire::Names;
 use serde_json::{Value, json};
 
 use crate::common::{Peer, free_port, signal, until};

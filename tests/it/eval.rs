@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use andon::eval::{Curve, Pixels};
-use andon::sim::{Conveyor, SimSpec};
+use andon_sim::{Conveyor, SimSpec};
+use andon_vision::eval::{Curve, Pixels};
 use serde_json::Value;
 
 use crate::{common, npy};

@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use andon::field::{
-    BeltSource, CoilDevice, Encoder, FieldError, Input, ModbusEncoder, ModbusInput, ModbusPoint, Track, Trouble,
-};
-use andon::types::Mono;
+use andon_core::Mono;
+use andon_core::{BeltSource, Encoder, FieldError, Input, Track, Trouble};
+use andon_io::fieldio::{CoilDevice, ModbusEncoder, ModbusInput, ModbusPoint};
 use serde_json::{Value, json};
 
 use crate::common::{self, Peer, signal, until};
@@ -131,7 +130,7 @@ fn inputs_tell_rising_edges_and_encoders_their_count() {
 #[cfg(feature = "gpio")]
 #[test]
 fn gpio_lines_of_a_missing_chip_are_refused_by_name() {
-    use andon::field::{GpioEncoder, GpioInput, GpioLine, GpioOutput};
+    use andon_io::fieldio::{GpioEncoder, GpioInput, GpioLine, GpioOutput};
     let spec = || GpioLine {
         name: "valve".into(),
         chip: "/dev/gpiochip-none".into(),
@@ -153,7 +152,8 @@ fn gpio_lines_of_a_missing_chip_are_refused_by_name() {
 #[cfg(feature = "gpio")]
 #[test]
 fn gpio_lines_of_the_kernels_simulator() {
-    use andon::field::{GpioInput, GpioLine, GpioOutput, Output as _};
+    use andon_core::Output as _;
+    use andon_io::fieldio::{GpioInput, GpioLine, GpioOutput};
     let base = std::path::Path::new("/sys/kernel/config/gpio-sim");
     if !base.is_dir() {
         eprintln!("skipped: this kernel has no gpio-sim (/sys/kernel/config/gpio-sim)");

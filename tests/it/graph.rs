@@ -1,10 +1,10 @@
 //! Networks in other precisions, run by ONNX Runtime beside the network that they were made of.
 
-use andon::model::Backbone;
-use andon::model::engine::{EngineChoice, EngineOptions, FeatureMap, Network, find_ort_library, open};
-use andon::model::graph::{Calibrator, OnnxGraph, Precision, Ranges, efficientad_s_shape, resnet18_shape};
-use andon::preprocess::Preprocessor;
-use andon::types::{FrameView, PixelFormat};
+use andon_core::{FrameView, PixelFormat};
+use andon_vision::model::Backbone;
+use andon_vision::model::engine::{EngineChoice, EngineOptions, FeatureMap, Network, find_ort_library, open};
+use andon_vision::model::graph::{Calibrator, OnnxGraph, Precision, Ranges, efficientad_s_shape, resnet18_shape};
+use andon_vision::preprocess::Preprocessor;
 
 fn options() -> Option<EngineOptions> {
     let library = find_ort_library(None).ok();
@@ -36,7 +36,7 @@ fn off(ours: &FeatureMap, reference: &FeatureMap) -> f64 {
 fn other_precisions_give_nearly_the_same_features() {
     let Some(options) = options() else { return };
     let backbone = Backbone::embedded();
-    let belt = andon::sim::Conveyor::new(andon::sim::SimSpec::default());
+    let belt = andon_sim::Conveyor::new(andon_sim::SimSpec::default());
     let side = belt.spec().side as usize;
     let mut calibrator = Calibrator::open(&backbone, &options).unwrap();
     let mut rgb = Vec::new();

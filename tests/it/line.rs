@@ -5,15 +5,16 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, mpsc};
 use std::time::Duration;
 
-use andon::capture::{CameraState, CaptureError, Next, Source};
-use andon::model::Detector;
-use andon::publish::{Offer, Record, Sink};
-use andon::runtime::{Active, CameraSpec, Line, LineError, LineReport, LineSpec, Made, Replacement};
-use andon::telemetry::Metrics;
-use andon::types::{
+use andon_core::Detector;
+use andon_core::SourceError;
+use andon_core::{CameraState, Next, Source};
+use andon_core::{
     Counts, Detection, Fault, Frame, FrameNo, FrameView, ModelTag, Mono, Outcome, PixelFormat, Pixels, Pooled, Reason,
     Regions, Threshold, Verdict,
 };
+use andon_core::{Offer, Record, Sink};
+use andon_line::runtime::{Active, CameraSpec, Line, LineError, LineReport, LineSpec, Made, Replacement};
+use andon_line::telemetry::Metrics;
 
 /// What a scripted camera does next.
 #[derive(Clone, Copy)]
@@ -29,7 +30,7 @@ enum Step {
 struct Scripted(std::vec::IntoIter<Step>);
 
 impl Source for Scripted {
-    fn next(&mut self, _: Mono) -> Result<Next, CaptureError> {
+    fn next(&mut self, _: Mono) -> Result<Next, SourceError> {
         let frame =
             |pixels| Ok(Next::Frame(Frame { number: FrameNo(0), t_capture: Mono::now(), source_index: None, pixels }));
         match self.0.next() {

@@ -5,9 +5,9 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use andon::publish::Control;
-use andon::publish::plant::{ModbusServer, ModbusServerOptions};
-use andon::types::CameraId;
+use andon_core::CameraId;
+use andon_core::Control;
+use andon_io::sinks::plant::{ModbusServer, ModbusServerOptions};
 
 use crate::common::{Peer, free_port};
 

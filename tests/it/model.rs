@@ -2,15 +2,16 @@
 
 use std::path::Path;
 
-use andon::model::detector::{PatchCore, PatchEmbedder};
-use andon::model::engine::{Engine, EngineChoice, EngineError, EngineOptions, FeatureMap, Network, open};
-use andon::model::head::aggregate::{Aggregator, Layer};
-use andon::model::head::nearest::Searcher;
-use andon::model::head::score::{ImageScore, Scorer, Scoring};
-use andon::model::{Backbone, Detector, Embed, heatmap};
-use andon::preprocess::{InputSpec, Preprocessor};
-use andon::sim::{Conveyor, SimSpec};
-use andon::types::{Detection, Fault, FrameView, PixelFormat, ScoreMap};
+use andon_core::Detector;
+use andon_core::{Detection, Fault, FrameView, PixelFormat, ScoreMap};
+use andon_sim::{Conveyor, SimSpec};
+use andon_vision::model::detector::{PatchCore, PatchEmbedder};
+use andon_vision::model::engine::{Engine, EngineChoice, EngineError, EngineOptions, FeatureMap, Network, open};
+use andon_vision::model::head::aggregate::{Aggregator, Layer};
+use andon_vision::model::head::nearest::Searcher;
+use andon_vision::model::head::score::{ImageScore, Scorer, Scoring};
+use andon_vision::model::{Backbone, Embed, heatmap};
+use andon_vision::preprocess::{InputSpec, Preprocessor};
 
 use crate::{bank_only, common, npy};
 
@@ -324,7 +325,7 @@ fn a_program_that_uses_the_library_judges_as_inspect_does() {
         belt.paint_good(k, &mut rgb);
         common::write_png(&good.join(format!("{k}.png")), belt.spec().side, &rgb);
     }
-    belt.paint_with(3, andon::sim::DefectKind::ALL[0], &mut rgb);
+    belt.paint_with(3, andon_sim::DefectKind::ALL[0], &mut rgb);
     common::write_png(&path("bad.png"), belt.spec().side, &rgb);
     let (model, bad) = (path("a.andon"), path("bad.png"));
     let fitted = common::said(&["fit", good.to_str().unwrap(), "-o", model.to_str().unwrap(), "--bank", "100"]);

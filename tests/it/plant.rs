@@ -24,12 +24,11 @@ impl Plant {
     /// So many parts a second; which of the six pictures, that come again and again, are bad.
     pub(crate) fn with(rate: u32, bad: impl Fn(u64) -> bool, camera: &str, rest: &str) -> Plant {
         let dir = tempfile::tempdir().unwrap();
-        let belt =
-            andon::sim::Conveyor::new(andon::sim::SimSpec { defect_rate: 0.0, ..andon::sim::SimSpec::default() });
+        let belt = andon_sim::Conveyor::new(andon_sim::SimSpec { defect_rate: 0.0, ..andon_sim::SimSpec::default() });
         let mut rgb = Vec::new();
         for n in 0..6 {
             match bad(n) {
-                true => belt.paint_with(n, andon::sim::DefectKind::ALL[0], &mut rgb),
+                true => belt.paint_with(n, andon_sim::DefectKind::ALL[0], &mut rgb),
                 false => belt.paint_good(n, &mut rgb),
             }
             common::write_png(&dir.path().join(format!("{n:02}.png")), belt.spec().side, &rgb);

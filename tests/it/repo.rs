@@ -5,47 +5,35 @@ use std::path::{Path, PathBuf};
 
 use crate::common;
 
-/// What each module may use: those above it in the flow. A name that is missing here is a new module that has to be placed.
-const LAYERS: [(&str, &[&str]); 18] = [
-    ("types", &[]),
-    ("field", &["types"]),
-    ("capture", &["types"]),
-    ("preprocess", &["types"]),
-    ("model", &["types", "preprocess"]),
-    ("cuda", &["types", "preprocess", "model"]),
-    ("decide", &["types"]),
-    ("act", &["types", "decide"]),
-    ("publish", &["types"]),
-    ("fit", &["types", "preprocess", "model"]),
-    ("eval", &["types", "model", "decide", "fit"]),
-    ("sim", &["types", "field", "capture", "decide", "act"]),
-    ("config", &["types", "capture", "model", "decide", "act", "publish"]),
-    ("telemetry", &["types"]),
-    ("runtime", &["types", "field", "capture", "model", "decide", "act", "publish", "telemetry"]),
-    ("assemble", &["types", "model", "cuda", "fit", "config", "runtime"]),
-    ("web", &["types", "telemetry"]),
+/// The crates and which of them each may use: the compiler keeps to what their `Cargo.toml`s say, and those say this.
+const CRATES: [(&str, &[&str]); 8] = [
+    ("core", &[]),
+    ("vision", &["core"]),
+    ("gpu", &["core", "vision"]),
+    ("line", &["core"]),
+    ("io", &["core"]),
+    ("service", &["line"]),
+    ("sim", &["core", "line", "io"]),
+    ("", &["core", "vision", "gpu", "line", "io", "service", "sim"]),
+];
+
+/// Inside a crate of several rooms, what each may use. A name that is missing here is a new room that has to be placed.
+const ROOMS: [(&str, &[(&str, &[&str])]); 4] = [
     (
-        "cli",
+        "crates/andon-vision",
         &[
-            "types",
-            "field",
-            "capture",
-            "preprocess",
-            "model",
-            "cuda",
-            "decide",
-            "act",
-            "publish",
-            "fit",
-            "eval",
-            "sim",
-            "config",
-            "telemetry",
-            "runtime",
-            "assemble",
-            "web",
+            ("preprocess", &[]),
+            ("model", &["preprocess"]),
+            ("fit", &["preprocess", "model"]),
+            ("eval", &["model", "fit"]),
         ],
     ),
+    (
+        "crates/andon-line",
+        &[("decide", &[]), ("act", &["decide"]), ("telemetry", &[]), ("runtime", &["decide", "act", "telemetry"])],
+    ),
+    ("crates/andon-io", &[("capture", &[]), ("fieldio", &[]), ("sinks", &[]), ("thermal", &[])]),
+    (".", &[("config", &[]), ("logging", &[]), ("assemble", &["config"]), ("cli", &["config", "logging", "assemble"])]),
 ];
 
 fn files(folder: &Path, extension: &str, found: &mut Vec<PathBuf>) {
@@ -59,22 +47,39 @@ fn files(folder: &Path, extension: &str, found: &mut Vec<PathBuf>) {
     }
 }
 
+/// Every source file of the product by its path, such as `crates/andon-line/src/decide/ledger.rs`.
 fn sources() -> BTreeMap<String, String> {
-    let src = common::root().join("src");
     let mut found = Vec::new();
-    files(&src, "rs", &mut found);
-    let name = |p: &PathBuf| p.strip_prefix(&src).unwrap().display().to_string();
+    files(&common::root().join("src"), "rs", &mut found);
+    for member in std::fs::read_dir(common::root().join("crates")).unwrap() {
+        files(&member.unwrap().path().join("src"), "rs", &mut found);
+    }
+    let name = |p: &PathBuf| p.strip_prefix(common::root()).unwrap().display().to_string();
     found.iter().map(|p| (name(p), std::fs::read_to_string(p).unwrap())).collect()
 }
 
-/// Uses of `crate::X` in a file that its module may not have.
-fn violations(file: &str, text: &str) -> Vec<String> {
-    let module = file.split(['/', '.']).next().unwrap();
-    if matches!(module, "lib" | "main") {
+#[test]
+fn crates_depend_only_on_those_below_them() {
+    for (name, allowed) in CRATES {
+        let folder = if name.is_empty() { ".".to_owned() } else { format!("crates/andon-{name}") };
+        let text = std::fs::read_to_string(common::root().join(folder).join("Cargo.toml")).unwrap();
+        let table: toml::Table = text.parse().unwrap();
+        let own = table["dependencies"].as_table().unwrap().keys().filter_map(|k| k.strip_prefix("andon-"));
+        for used in own {
+            assert!(allowed.contains(&used), "andon-{name} may not use andon-{used}");
+        }
+    }
+    assert_eq!(std::fs::read_dir(common::root().join("crates")).unwrap().count(), CRATES.len() - 1, "crates in the table");
+}
+
+/// Uses of `crate::X` in a file that its room may not have.
+fn violations(file: &str, text: &str, rooms: &[(&str, &[&str])]) -> Vec<String> {
+    let room = file.split(['/', '.']).next().unwrap();
+    if matches!(room, "lib" | "main") {
         return Vec::new();
     }
-    let Some((_, allowed)) = LAYERS.iter().find(|(name, _)| *name == module) else {
-        return vec![format!("{file}: the module `{module}` has no place in the table of layers")];
+    let Some((_, allowed)) = rooms.iter().find(|(name, _)| *name == room) else {
+        return vec![format!("{file}: the room `{room}` has no place in the table")];
     };
     let code = text.lines().filter(|l| !l.trim_start().starts_with("//"));
     let used = code.flat_map(|line| {
@@ -83,38 +88,40 @@ fn violations(file: &str, text: &str) -> Vec<String> {
             .map(|rest| rest.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or_default())
     });
     let mut found: Vec<String> = used
-        .filter(|name| *name != module && LAYERS.iter().any(|(n, _)| n == name) && !allowed.contains(name))
-        .map(|name| format!("{file}: `{module}` may not use `{name}`"))
+        .filter(|name| *name != room && rooms.iter().any(|(n, _)| n == name) && !allowed.contains(name))
+        .map(|name| format!("{file}: `{room}` may not use `{name}`"))
         .collect();
     found.dedup();
     found
 }
 
 #[test]
-fn modules_use_only_those_above_them() {
-    let found: Vec<String> = sources().iter().flat_map(|(file, text)| violations(file, text)).collect();
-    assert!(found.is_empty(), "{}", found.join("\n"));
+fn rooms_use_only_those_above_them() {
+    let sources = sources();
+    for (folder, rooms) in ROOMS {
+        let prefix = if folder == "." { "src/".to_owned() } else { format!("{folder}/src/") };
+        let found: Vec<String> = sources
+            .iter()
+            .filter_map(|(path, text)| Some(violations(path.strip_prefix(&prefix)?, text, rooms)))
+            .flatten()
+            .collect();
+        assert!(found.is_empty(), "{folder}: {}", found.join("\n"));
+    }
     // The check itself: it sees what it should.
-    assert_eq!(violations("decide/x.rs", "use crate::runtime::Line;").len(), 1);
-    assert_eq!(violations("types/x.rs", "fn f() { crate::decide::judge() }").len(), 1);
-    assert_eq!(violations("newcomer/mod.rs", "").len(), 1);
-    assert!(violations("cli/x.rs", "use crate::runtime::Line;").is_empty());
+    let rooms = ROOMS[1].1;
+    assert_eq!(violations("decide/x.rs", "use crate::runtime::Line;", rooms).len(), 1);
+    assert_eq!(violations("telemetry/x.rs", "fn f() { crate::act::plan() }", rooms).len(), 1);
+    assert_eq!(violations("newcomer/mod.rs", "", rooms).len(), 1);
+    assert!(violations("runtime/x.rs", "use crate::decide::Ledger;", rooms).is_empty());
 }
 
 #[test]
-fn lib_lists_the_modules_in_the_order_of_the_table() {
-    let lib = std::fs::read_to_string(common::root().join("src/lib.rs")).unwrap();
-    let listed: Vec<&str> = lib.lines().filter_map(|l| l.strip_prefix("pub mod ")?.strip_suffix(';')).collect();
-    assert_eq!(listed, LAYERS.map(|(name, _)| name));
-}
-
-#[test]
-fn only_decide_grants_a_pass() {
-    for (file, text) in sources() {
-        let code = text.lines().filter(|l| !l.trim_start().starts_with("//"));
-        let grants = code.filter(|l| l.contains("PassToken::grant")).count();
-        let test = file.contains("tests") || file == "types/score.rs";
-        assert!(grants == 0 || test || file == "decide/judge.rs", "{file} grants a PASS");
+fn each_lib_lists_its_rooms_in_the_order_of_the_table() {
+    for (folder, rooms) in ROOMS {
+        let lib = std::fs::read_to_string(common::root().join(folder).join("src/lib.rs")).unwrap();
+        let module = |l: &str| Some(l.trim_start_matches("pub ").strip_prefix("mod ")?.strip_suffix(';')?.to_owned());
+        let listed: Vec<String> = lib.lines().filter_map(module).collect();
+        assert_eq!(listed, rooms.iter().map(|(name, _)| *name).collect::<Vec<_>>(), "{folder}");
     }
 }
 
@@ -122,21 +129,21 @@ fn only_decide_grants_a_pass() {
 fn every_channel_is_made_in_the_wiring_or_belongs_to_one_owner() {
     // Channels between stages are made in wiring (through queue); these few others never leave their owner.
     const OWNERS: [&str; 11] = [
-        "runtime/wiring.rs",
-        "runtime/queue.rs",
-        "runtime/threads.rs",
-        "runtime/line.rs",
-        "types/pool.rs",
-        "model/head/nearest.rs",
-        "capture/live.rs",
-        "field/modbus.rs",
-        "cli/sinks.rs",
-        "publish/zenoh/session.rs",
-        "publish/store.rs",
+        "crates/andon-line/src/runtime/wiring.rs",
+        "crates/andon-core/src/queue.rs",
+        "crates/andon-core/src/threads.rs",
+        "crates/andon-line/src/runtime/line.rs",
+        "crates/andon-core/src/pool.rs",
+        "crates/andon-vision/src/model/head/nearest.rs",
+        "crates/andon-io/src/capture/live.rs",
+        "crates/andon-io/src/fieldio/modbus.rs",
+        "src/cli/sinks.rs",
+        "crates/andon-io/src/sinks/zenoh/session.rs",
+        "crates/andon-io/src/sinks/store.rs",
     ];
     for (file, text) in sources() {
         let makes = text.contains("bounded(") || text.contains("bounded::<");
-        assert!(!makes || OWNERS.contains(&file.as_str()) || file == "cli/demo.rs", "{file} makes a channel");
+        assert!(!makes || OWNERS.contains(&file.as_str()) || file == "src/cli/demo.rs", "{file} makes a channel");
     }
 }
 
@@ -183,7 +190,7 @@ fn what_the_readme_tells_people_to_run_exists() {
     }
 }
 
-/// docs/field.md names tests as `file::test`, or a module of `src` whose own tests are meant.
+/// docs/field.md names tests as `file::test`, or a module of a crate whose own tests are meant.
 #[test]
 fn every_test_that_the_field_has_is_there() {
     let text = std::fs::read_to_string(common::root().join("docs/field.md")).unwrap();
@@ -193,7 +200,9 @@ fn every_test_that_the_field_has_is_there() {
         let (module, test) = name.rsplit_once("::").unwrap();
         let body = |path: String| std::fs::read_to_string(common::root().join(path)).unwrap_or_default();
         let in_tests = body(format!("tests/it/{module}.rs"));
-        let of_module = common::root().join(format!("src/{}", name.trim_end_matches("::").replace("::", "/")));
+        let (krate, module_path) = name.split_once("::").unwrap();
+        let folder = common::root().join("crates").join(krate.replace('_', "-")).join("src");
+        let of_module = folder.join(module_path.replace("::", "/"));
         let is_there = match test {
             "" => !in_tests.is_empty(),
             test => in_tests.contains(&format!("fn {test}(")) || of_module.with_extension("rs").exists(),
@@ -217,7 +226,7 @@ fn documents_use_english_quotation_marks() {
 fn every_pipeline_file_is_built_in() {
     let mut found = Vec::new();
     files(&common::root().join("pipelines"), "gst", &mut found);
-    let known: Vec<&str> = andon::capture::built_in_pipelines().iter().map(|(name, _)| *name).collect();
+    let known: Vec<&str> = andon_io::capture::built_in_pipelines().iter().map(|(name, _)| *name).collect();
     for file in found {
         assert!(known.contains(&file.file_stem().unwrap().to_str().unwrap()), "{}", file.display());
     }
@@ -226,6 +235,6 @@ fn every_pipeline_file_is_built_in() {
 #[test]
 fn the_embedded_backbone_is_the_one_that_is_documented() {
     let about = std::fs::read_to_string(common::root().join("models/README.md")).unwrap();
-    let digest = blake3::hash(&andon::model::Backbone::embedded().onnx).to_hex();
+    let digest = blake3::hash(&andon_vision::model::Backbone::embedded().onnx).to_hex();
     assert!(about.contains(digest.as_str()), "models/README.md does not name blake3 {digest}");
 }

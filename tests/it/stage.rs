@@ -3,20 +3,21 @@
 
 use std::sync::{Arc, Mutex};
 
-use andon::cuda::{
+use andon_core::Detector;
+use andon_core::{Detection, Fault, FrameView, PixelFormat};
+use andon_gpu::{
     Buffer, CudaError, Device, DeviceInput, DeviceMap, DevicePatchCore, DeviceTrunk, Stage, StageSpec, frame_time,
     search_time,
 };
-use andon::fit::parity_check;
-use andon::model::bundle::Bundle;
-use andon::model::detector::{PatchCore, PatchEmbedder};
-use andon::model::engine::{self, Engine, EngineChoice, EngineOptions, FeatureMap, Network};
-use andon::model::head::aggregate::{Aggregator, Layer};
-use andon::model::head::nearest::Searcher;
-use andon::model::head::score::{ImageScore, Scorer, Scoring};
-use andon::model::{Backbone, Detector};
-use andon::preprocess::{InputSpec, Preprocessor};
-use andon::types::{Detection, Fault, FrameView, PixelFormat};
+use andon_vision::fit::parity_check;
+use andon_vision::model::Backbone;
+use andon_vision::model::bundle::Bundle;
+use andon_vision::model::detector::{PatchCore, PatchEmbedder};
+use andon_vision::model::engine::{self, Engine, EngineChoice, EngineOptions, FeatureMap, Network};
+use andon_vision::model::head::aggregate::{Aggregator, Layer};
+use andon_vision::model::head::nearest::Searcher;
+use andon_vision::model::head::score::{ImageScore, Scorer, Scoring};
+use andon_vision::preprocess::{InputSpec, Preprocessor};
 
 use crate::common;
 use crate::cuda::device;
@@ -368,11 +369,11 @@ fn a_model_has_the_same_scores_on_both_sides() {
     let (embedder, _) = PatchEmbedder::open(&bundle.network(), &options()).unwrap();
     let mut reference = PatchCore::new(embedder, bundle.clone(), 2).unwrap();
     assert_eq!((ours.engine_name(), ours.frames()), ("host", 2));
-    let belt = andon::sim::Conveyor::new(andon::sim::SimSpec { defect_rate: 0.0, ..andon::sim::SimSpec::default() });
+    let belt = andon_sim::Conveyor::new(andon_sim::SimSpec { defect_rate: 0.0, ..andon_sim::SimSpec::default() });
     let side = belt.spec().side as usize;
     let mut pictures = vec![Vec::new(); 2];
     belt.paint_good(40, &mut pictures[0]);
-    belt.paint_with(41, andon::sim::DefectKind::ALL[0], &mut pictures[1]);
+    belt.paint_with(41, andon_sim::DefectKind::ALL[0], &mut pictures[1]);
     let views: Vec<FrameView<'_>> =
         pictures.iter().map(|p| FrameView::new(PixelFormat::Rgb8, side, side, side * 3, p).unwrap()).collect();
     let mut found = vec![Detection::default(); 2];
@@ -385,7 +386,7 @@ fn a_model_has_the_same_scores_on_both_sides() {
         assert_eq!((found.frame, &found.rows), (expected.frame, &expected.rows));
         let limit = expected.score * 0.9;
         let boxes =
-            |r: andon::types::Regions| r.as_slice().iter().map(|r| (r.x, r.y, r.width, r.height)).collect::<Vec<_>>();
+            |r: andon_core::Regions| r.as_slice().iter().map(|r| (r.x, r.y, r.width, r.height)).collect::<Vec<_>>();
         assert_eq!(boxes(ours.explain(found, limit)), boxes(reference.explain(&expected, limit)));
     }
     assert!(found[1].score > 1.5 * found[0].score, "{} {}", found[0].score, found[1].score);

@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 use std::sync::Mutex;
 
-use andon::cuda::tensorrt::{Build, Generation, Search, TensorRt, TensorRtError};
-use andon::model::Backbone;
-use andon::model::engine::{EngineChoice, EngineOptions};
-use andon::model::graph::{Calibrator, OnnxGraph, Precision, efficientad_s_shape, resnet18_shape};
+use andon_gpu::tensorrt::{Build, Generation, Search, TensorRt, TensorRtError};
+use andon_vision::model::Backbone;
+use andon_vision::model::engine::{EngineChoice, EngineOptions};
+use andon_vision::model::graph::{Calibrator, OnnxGraph, Precision, efficientad_s_shape, resnet18_shape};
 
 use crate::common;
 
@@ -88,11 +88,11 @@ fn every_precision_of_the_embedded_network_is_built() {
         &EngineOptions { choice: EngineChoice::Rten, threads: 1, ..EngineOptions::default() },
     )
     .unwrap();
-    let belt = andon::sim::Conveyor::new(andon::sim::SimSpec::default());
+    let belt = andon_sim::Conveyor::new(andon_sim::SimSpec::default());
     let mut rgb = Vec::new();
     belt.paint_good(1, &mut rgb);
     let side = belt.spec().side as usize;
-    let view = andon::types::FrameView::new(andon::types::PixelFormat::Rgb8, side, side, side * 3, &rgb).unwrap();
+    let view = andon_core::FrameView::new(andon_core::PixelFormat::Rgb8, side, side, side * 3, &rgb).unwrap();
     calibrator.see(&view).unwrap();
     let eight = graph.eight_bit(&calibrator.ranges()).unwrap().write();
     assert!(library.build(&build(&eight, Precision::Int8), &mut Vec::new(), &|_, _, _| true).is_ok());

@@ -6,11 +6,11 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use andon::telemetry::{JudgeState, LineState, Metrics};
-use andon::types::{
+use andon_core::{
     CameraId, ClockState, ModelTag, Mono, NoticeKind, Outcome, Reason, Regions, Score, Seq, StageTimes, Verdict,
 };
-use andon::web::{Health, Server};
+use andon_line::telemetry::{JudgeState, LineState, Metrics};
+use andon_service::{Health, Server};
 
 use crate::common::{peers_python, root};
 

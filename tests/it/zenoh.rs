@@ -5,12 +5,13 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use andon::publish::wire::{Names, verdict_schema};
-use andon::publish::{Control, MapRecord, Offer, Record, Sink, ZenohMode, ZenohOptions, ZenohSink};
-use andon::types::{
+use andon_core::{
     CameraId, Counts, LatencySummary, ModelTag, Mono, Outcome, PassToken, Pooled, Reason, Score, ScoreMap, Seq,
     StageTimes, Stats, Threshold, Verdict,
 };
+use andon_core::{Control, MapRecord, Offer, Record, Sink};
+use andon_io::sinks::wire::{Names, verdict_schema};
+use andon_io::sinks::{ZenohMode, ZenohOptions, ZenohSink};
 use serde_json::Value;
 use zenoh::Wait;
 use zenoh_ext::{AdvancedSubscriberBuilderExt, HistoryConfig, RecoveryConfig};
@@ -51,7 +52,7 @@ struct Bench {
     sink: ZenohSink,
     rendered: Arc<AtomicU64>,
     knob: Arc<Knob>,
-    delivery: andon::types::Delivery,
+    delivery: andon_core::Delivery,
     boot: String,
 }
 

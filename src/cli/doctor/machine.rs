@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::{Finding, State, finding};
 use crate::cli::limits;
 use crate::config::Config;
-use crate::model::engine::processors;
+use andon_vision::model::engine::processors;
 
 /// Below this much free space a disk is a fault that is about to happen.
 const LITTLE: u64 = 1 << 30;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::{Finding, State, finding};
 use crate::cli::precheck;
 use crate::config::{Config, Place, Wire, without_secrets};
-use crate::model::bundle::Bundle;
+use andon_vision::model::bundle::Bundle;
 
 /// How long a device on the network may take to answer.
 const PATIENCE: Duration = Duration::from_secs(2);

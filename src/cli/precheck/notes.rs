@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::capture::PipelineSpec;
 use crate::config::{Camera, Config, FrameSize};
-use crate::model::bundle::Bundle;
+use andon_io::capture::PipelineSpec;
+use andon_vision::model::bundle::Bundle;
 
 /// A line for each.
 pub(in super::super) fn notes(c: &Config, models: &[Arc<Bundle>]) -> Vec<String> {

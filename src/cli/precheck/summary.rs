@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::config::{Camera, Config, FrameSize, Place, TriggerKind, Wire};
-use crate::decide::Matching;
-use crate::model::bundle::Bundle;
-use crate::publish::ZenohMode;
+use andon_io::sinks::ZenohMode;
+use andon_line::decide::Matching;
+use andon_vision::model::bundle::Bundle;
 
 /// What a configuration that is fine says, a line for each kind of thing.
 pub(in super::super) fn summary(c: &Config, models: &[Arc<Bundle>]) -> Vec<String> {

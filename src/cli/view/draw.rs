@@ -7,8 +7,8 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Borders, Paragraph};
 
 use super::{Colours, Live, Shown, picture};
-use crate::model::heatmap;
-use crate::types::Outcome;
+use andon_core::Outcome;
+use andon_vision::model::heatmap;
 
 const GREEN: [u8; 3] = [88, 190, 110];
 const RED: [u8; 3] = [232, 72, 66];

@@ -12,7 +12,7 @@ pub use summary::{Report, Summary};
 pub use tally::Tally;
 pub use terminal::{Colours, Screen};
 
-use crate::types::{Outcome, ScoreMap, Stats, Verdict};
+use andon_core::{Outcome, ScoreMap, Stats, Verdict};
 
 /// How many parts the strip and the chart remember.
 const HISTORY: usize = 120;
@@ -110,7 +110,7 @@ impl Live {
         }
         let side = map.width;
         let mut levels = Vec::new();
-        crate::model::heatmap::to_u8(&map.data, scale.0, scale.1, &mut levels);
+        andon_vision::model::heatmap::to_u8(&map.data, scale.0, scale.1, &mut levels);
         let rgb = picture::shrink(rgb, picture_side, side);
         self.shown = Some(Shown { caption, side, rgb, levels });
     }

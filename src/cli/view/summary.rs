@@ -1,8 +1,8 @@
 use serde::Serialize;
 
 use super::tally::{Tally, wilson};
-use crate::sim::Ejections;
-use crate::types::{Counts, LatencySummary, MarginSummary};
+use andon_core::{Counts, LatencySummary, MarginSummary};
+use andon_sim::Ejections;
 
 /// What is known at the end of a demonstration.
 #[derive(Clone, Debug)]

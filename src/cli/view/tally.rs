@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use crate::types::{Outcome, Verdict};
+use andon_core::{Outcome, Verdict};
 
 /// Outcomes against ground truth. Only parts that were judged (PASS, REJECT) count as found, missed or falsely rejected;
 /// the others are counted by themselves.

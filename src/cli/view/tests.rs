@@ -5,7 +5,7 @@ use ratatui::backend::TestBackend;
 
 use super::tally::wilson;
 use super::*;
-use crate::types::{CameraId, ModelTag, Mono, PassToken, Reason, Score, Seq, StageTimes, Threshold};
+use andon_core::{CameraId, ModelTag, Mono, PassToken, Reason, Score, Seq, StageTimes, Threshold};
 
 fn verdict(seq: u64, score: Option<f32>) -> Verdict {
     let token = score.and_then(|s| PassToken::grant(Score::new(s)?, Threshold::new(10.0)?));

@@ -1,0 +1,73 @@
+//! The words of the domain and the contracts between its rooms, used by every other crate: data, what owns or shares it ([`Pool`],
+//! [`Machine`], a frame's mapped buffer), and the traits of sources, detectors, inputs, outputs and sinks. No I/O.
+//!
+//! # Glossary
+//! | word | meaning |
+//! |---|---|
+//! | part | one thing on the belt; in free run, one frame is one part |
+//! | frame | one picture from one camera, with its strides, never reinterpreted |
+//! | trigger | the moment a part is announced: a sensor's edge, a message, or its picture itself |
+//! | lane | one stream of parts with the cameras that look at it |
+//! | ticks | position of the belt: encoder counts, or microseconds where there is no encoder |
+//! | seq | number of a part, gap-free per camera and boot |
+//! | memory bank | the patch features of good parts that new patches are compared with |
+//! | coreset | the small subset of all training patches that is kept as the bank |
+//! | patch | one cell of the feature grid |
+//! | anomaly map | one value per patch: distance, scaled and smoothed; the heatmap is its upsampled picture |
+//! | region | connected part of the map at or above the threshold |
+//! | score | raw units of the method (PatchCore: scaled L2 distance); higher is worse |
+//! | threshold | same units as the score; `score < threshold` passes |
+//! | margin | `score / threshold`: below 1 passes |
+//! | outcome | PASS, REJECT, UNINSPECTED or ERROR: exactly one for every part |
+//! | verdict | outcome with its reason, score, times and provenance |
+//! | notice | something odd that people have to know; `event` on the wire |
+//! | box | one computer that runs andon |
+//! | bundle | the `.andon` model file |
+
+mod belt;
+mod delivery;
+mod detection;
+mod detector;
+mod fieldio;
+mod frame;
+mod ids;
+mod judge;
+mod machine;
+mod notice;
+mod outcome;
+mod part;
+mod pool;
+mod queue;
+mod recorder;
+mod region;
+mod score;
+mod secret;
+mod sink;
+mod source;
+mod threads;
+mod time;
+mod verdict;
+
+pub use belt::{BeltTrack, Pushed, TimeBelt, Track, Trouble};
+pub use delivery::{Delivery, SinkCounts, SinkState};
+pub use detection::{Detection, Fault, ScoreMap, StageTimes};
+pub use detector::Detector;
+pub use fieldio::{BeltSource, Edge, Encoder, FieldError, Input, Output};
+pub use frame::{Chroma, Frame, FrameView, PixelFormat, Pixels, Yuv, YuvMatrix};
+pub use ids::{CameraId, Seq};
+pub use judge::{Judgement, PassToken, judge};
+pub use machine::{ClockState, Machine};
+pub use notice::{Detail, Notice, NoticeKind, Subject};
+pub use outcome::{Outcome, Reason};
+pub use part::{Belt, Fired, FrameNo, Part, PartEnd, Ticks};
+pub use pool::{Pool, Pooled};
+pub use queue::{EvictOldest, LatestOnly, Refuse, Woken, refuse};
+pub use recorder::{RecordedEdge, Recorder};
+pub use region::{MAX_REGIONS, Region, Regions};
+pub use score::{MAX_OVER_OWN, Score, Threshold};
+pub use secret::mask_secrets;
+pub use sink::{Control, MapRecord, Offer, Record, Render, Sink};
+pub use source::{CameraState, Next, Source, SourceError};
+pub use threads::{Joined, real_time, spawn};
+pub use time::{Mono, WallClock};
+pub use verdict::{Counts, LatencySummary, MarginSummary, ModelTag, Stats, Verdict};

@@ -1,0 +1,88 @@
+//! What leaves the line, and the contracts of who takes it and who may ask.
+
+use crate::{CameraId, Fired, Mono, Notice, PartEnd, Pooled, ScoreMap, Seq, Stats, Verdict};
+
+/// What the decide stage hands to the sinks.
+#[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "moved through one channel; boxing would allocate per part")]
+pub enum Record {
+    /// One part's outcome.
+    Verdict(Verdict),
+    /// Once a second for each camera.
+    Stats(Stats),
+    /// A part's outcome over all of its cameras; the lane's number.
+    Part(u8, PartEnd),
+    /// What an ejector did; the lane's number.
+    Fired(u8, Fired),
+    /// Something odd; the lane's number.
+    Notice(u8, Notice),
+    /// The anomaly map behind a verdict; only the latest is kept, and only while somebody wants it.
+    Map(MapRecord),
+}
+
+/// An anomaly map on its way to whoever looks.
+#[derive(Debug)]
+pub struct MapRecord {
+    /// Camera.
+    pub camera: CameraId,
+    /// The part that it belongs to.
+    pub seq: Seq,
+    /// When the picture was taken.
+    pub t_capture: Mono,
+    /// Distances per patch.
+    pub map: Pooled<ScoreMap>,
+    /// The threshold that was active: the fixed top of the colour scale.
+    pub threshold: f32,
+}
+
+/// What a sink did with a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Offer {
+    /// It has it.
+    Taken,
+    /// It could not take it now. The publish stage counts it under the sink's name.
+    Shed,
+    /// It does not want records of this kind now.
+    Ignored,
+}
+
+/// A consumer of records. Cannot fail the line: it takes, sheds or ignores.
+pub trait Sink: Send {
+    /// Label in metrics.
+    fn name(&self) -> &'static str;
+    /// Offers a record. May take milliseconds (it has its own thread), never seconds.
+    fn offer(&mut self, record: &Record) -> Offer;
+    /// Whether anybody wants maps now; the line skips copying them otherwise.
+    fn wants_maps(&self) -> bool {
+        false
+    }
+    /// Called when the line stops; at most two seconds.
+    fn close(&mut self) {}
+}
+
+/// Draws an anomaly map of a camera against a threshold: grey levels on the model's fixed scale, row by row. Returns
+/// `(width, height, typical)`, the last being the distance that is level 0.
+pub type Render = Box<dyn Fn(CameraId, &ScoreMap, f32, &mut Vec<u8>) -> (u32, u32, f32) + Send>;
+
+/// What the control keys can read and change.
+pub trait Control: Send + Sync {
+    /// The active threshold of a camera, by its place in the configuration.
+    fn threshold(&self, camera: CameraId) -> f32;
+    /// Sets it until the next start.
+    ///
+    /// # Errors
+    /// Why the value is refused.
+    fn set_threshold(&self, camera: CameraId, value: f32) -> Result<(), String>;
+    /// A part is announced from outside.
+    ///
+    /// # Errors
+    /// Why it is not taken.
+    fn trigger(&self, id: Option<u64>) -> Result<(), String>;
+    /// Takes the request to stop the line back.
+    ///
+    /// # Errors
+    /// Why it is not taken.
+    fn release(&self) -> Result<(), String>;
+    /// The active configuration as JSON, without secrets.
+    fn config_json(&self) -> String;
+}

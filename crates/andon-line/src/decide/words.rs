@@ -1,0 +1,187 @@
+use std::time::Duration;
+
+use andon_core::{
+    Belt, Fault, FrameNo, Mono, Notice, Outcome, Part, PartEnd, Reason, Regions, Score, StageTimes, Threshold, Ticks,
+};
+
+/// How a lane's frames find their parts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Matching {
+    /// No trigger: every frame is a part of its own.
+    Free,
+    /// The picture was taken so long after the trigger, in nanoseconds, both ends included.
+    Window {
+        /// Earliest.
+        from_ns: i64,
+        /// Latest.
+        to_ns: i64,
+    },
+    /// The picture was taken so far behind the trigger, in ticks, both ends included.
+    Range {
+        /// Nearest.
+        from: i64,
+        /// Farthest.
+        to: i64,
+    },
+    /// The camera counts its triggers: frame number = trigger number + offset.
+    Id {
+        /// Difference.
+        offset: i64,
+    },
+}
+
+/// What holds for every part of a lane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// Cameras that look at each part, 1 to 16.
+    pub cameras: usize,
+    /// How frames find their parts.
+    pub matching: Matching,
+    /// Trigger to outcome at most.
+    pub budget: Duration,
+    /// Ticks from the trigger to where the first ejector has to act for a part, its own delays not counted.
+    pub commit: Option<i64>,
+    /// Ticks that lie between two parts at least; a trigger nearer to the last one is no part.
+    pub min_pitch: i64,
+    /// Ticks come from an encoder, not from the clock.
+    pub encoder: bool,
+}
+
+/// The moment at which something happens: passed in, never asked for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Now {
+    /// The time.
+    pub at: Mono,
+    /// The belt.
+    pub belt: Belt,
+    /// How long before a part is at the first ejector the order has to be given.
+    pub lead: Duration,
+}
+
+impl Now {
+    /// On a line without an encoder and without delays.
+    pub fn of_time(at: Mono) -> Now {
+        Now { at, belt: Belt::of_time(at), lead: Duration::ZERO }
+    }
+
+    /// Nanoseconds that are left for a part's outcome; negative when it is too late. While the belt stands or runs
+    /// backwards, only the time budget counts, unless the part has already reached the ejector.
+    pub(super) fn left(&self, rule: &Rule, part: &Part) -> i64 {
+        let deadline = part.at + rule.budget;
+        let time = i64::try_from(i128::from(deadline.0) - i128::from(self.at.0)).unwrap_or(i64::MIN);
+        let Some(commit) = rule.commit else { return time };
+        let way = (part.ticks + commit) - (self.belt.ticks + self.belt.ticks_in(self.lead));
+        if way <= 0 {
+            return time.min(-1);
+        }
+        if self.belt.rate <= 0.0 {
+            return time;
+        }
+        let travel = (way as f64 / self.belt.rate * 1e9).min(i64::MAX as f64) as i64;
+        time.min(travel)
+    }
+
+    pub(super) fn is_late(&self, rule: &Rule, part: &Part) -> bool {
+        self.left(rule, part) < 0
+    }
+
+    pub(super) fn deadline(&self, rule: &Rule, part: &Part) -> Mono {
+        let left = self.left(rule, part);
+        Mono(self.at.0.saturating_add_signed(left))
+    }
+}
+
+/// A part is announced.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Trigger {
+    /// When.
+    pub at: Mono,
+    /// Where the belt was.
+    pub ticks: Ticks,
+    /// The trigger's own number.
+    pub id: Option<u64>,
+}
+
+/// A frame that was handed to the inspector.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct FrameSeen {
+    /// Its number.
+    pub frame: FrameNo,
+    /// When the picture was taken.
+    pub t_capture: Mono,
+    /// Where the belt was then.
+    pub ticks: Ticks,
+    /// The source's own frame counter.
+    pub source_index: Option<u64>,
+}
+
+/// What the inspector says of a frame.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Observed {
+    /// The frame.
+    pub frame: FrameNo,
+    /// Raw score, or why there is none.
+    pub result: Result<f32, Fault>,
+    /// What it is judged by.
+    pub threshold: Threshold,
+    /// Capture to inspector, in nanoseconds.
+    pub queue_ns: u64,
+    /// Steps of the inspection.
+    pub times: StageTimes,
+    /// Where the map is above the threshold.
+    pub regions: Regions,
+}
+
+/// A part that has its outcome from one camera.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Ending {
+    /// The camera, by its place in the lane.
+    pub camera: usize,
+    /// The part.
+    pub part: Part,
+    /// When its picture was taken; the trigger's time if there is none.
+    pub t_capture: Mono,
+    /// The source's own frame counter.
+    pub source_index: Option<u64>,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// Why.
+    pub reason: Reason,
+    /// The finite score, if there was one in time.
+    pub score: Option<Score>,
+    /// What it was judged by, if it was.
+    pub threshold: Option<Threshold>,
+    /// When it ended.
+    pub at: Mono,
+    /// Until when it had to, as far as the belt's speed of now tells.
+    pub deadline: Mono,
+    /// Capture to inspector, in nanoseconds.
+    pub queue_ns: u64,
+    /// Steps of the inspection.
+    pub times: StageTimes,
+    /// Where it is rejected for.
+    pub regions: Regions,
+}
+
+/// What the ledger says.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[allow(clippy::large_enum_variant, reason = "passed to a closure by value and never stored")]
+pub enum Told {
+    /// A part was opened: the ejectors are armed for it.
+    Offered(Part),
+    /// A camera's outcome.
+    Ended(Ending),
+    /// The part's outcome, after every camera's.
+    Settled(PartEnd),
+    /// A frame that belongs to no part.
+    Orphan {
+        /// The camera, by its place in the lane.
+        camera: usize,
+        /// The frame.
+        frame: FrameNo,
+        /// When that was certain.
+        at: Mono,
+    },
+    /// Something odd.
+    Notice(Notice),
+}

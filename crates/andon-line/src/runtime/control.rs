@@ -1,0 +1,88 @@
+use std::sync::Arc;
+
+use super::status::{Active, Status};
+use super::wiring::PartEvent;
+use andon_core::Control;
+use andon_core::{CameraId, Mono, Threshold};
+
+/// What the network may read and change of a running line.
+pub struct LineControl {
+    /// The line's shared state.
+    pub status: Arc<Status>,
+    /// By camera: the threshold may be set far above the model's own.
+    pub threshold_unsafe: Vec<bool>,
+    /// Parts may be announced by messages.
+    pub takes_triggers: bool,
+    /// The active configuration.
+    pub config_json: String,
+}
+
+impl Control for LineControl {
+    fn threshold(&self, camera: CameraId) -> f32 {
+        self.status.cameras.get(camera.index()).map_or(f32::NAN, |c| c.active.load().threshold.get())
+    }
+
+    fn set_threshold(&self, camera: CameraId, value: f32) -> Result<(), String> {
+        let threshold =
+            Threshold::new(value).ok_or_else(|| format!("the threshold {value} is not a finite number above 0"))?;
+        let n = camera.index();
+        let camera = self.status.cameras.get(n).ok_or("no such camera")?;
+        if let Some(own) = Threshold::new(camera.active.load().model.threshold)
+            && !self.threshold_unsafe.get(n).copied().unwrap_or(false)
+        {
+            let allow =
+                |why| format!("{why}; cameras.{}.threshold_unsafe = true in the configuration allows it", camera.name);
+            threshold.near(own).map_err(allow)?;
+        }
+        camera.active.rcu(|active| Active { threshold, ..Active::clone(active) });
+        Ok(())
+    }
+
+    fn trigger(&self, id: Option<u64>) -> Result<(), String> {
+        if !self.takes_triggers {
+            return Err("parts are not announced by messages here; parts.trigger = \"message\" allows it".to_owned());
+        }
+        // The lane that is triggered from outside is the only one.
+        let event = PartEvent::Trigger { lane: 0, at: Mono::now(), id };
+        self.status.parts.try_send(event).map_err(|_| "the line is too busy to take a trigger".to_owned())
+    }
+
+    fn release(&self) -> Result<(), String> {
+        self.status.parts.try_send(PartEvent::Release).map_err(|_| "the line is too busy to be released".to_owned())
+    }
+
+    fn config_json(&self) -> String {
+        self.config_json.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use andon_core::ModelTag;
+
+    #[test]
+    fn a_threshold_far_above_the_models_own_is_set_only_where_the_configuration_allows_it() {
+        let model = ModelTag {
+            name: "m".into(),
+            blake3: String::new(),
+            engine: "rten".into(),
+            threshold: 10.0,
+            sources: Vec::new(),
+        };
+        let active = Active { threshold: Threshold::new(10.0).unwrap(), model: Arc::new(model), degraded: false };
+        let cameras = [("top".to_owned(), active.clone()), ("side".to_owned(), active)];
+        let control = LineControl {
+            status: Status::new(cameras, ["top".to_owned(), "side".to_owned()]),
+            threshold_unsafe: vec![false, true],
+            takes_triggers: false,
+            config_json: String::new(),
+        };
+        let why = control.set_threshold(CameraId(0), 20.0).unwrap_err();
+        assert!(why.contains("200 %") && why.contains("cameras.top.threshold_unsafe = true"), "{why}");
+        assert_eq!(control.threshold(CameraId(0)), 10.0);
+        assert_eq!(control.set_threshold(CameraId(0), 14.0), Ok(()));
+        assert_eq!(control.set_threshold(CameraId(1), 20.0), Ok(()));
+        assert_eq!((control.threshold(CameraId(0)), control.threshold(CameraId(1))), (14.0, 20.0));
+    }
+}

@@ -1,0 +1,177 @@
+//! The `infer-N` stage: one detector, one frame at a time. A panic or a fault of the engine costs that part (ERROR) and
+//! rebuilds the detector; too many of them in a minute stop the line.
+
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use crossbeam_channel::Receiver;
+
+use super::replace::{Made, Replacement};
+use super::status::Status;
+use super::wiring::PartEvent;
+use andon_core::Detector;
+use andon_core::Refuse;
+use andon_core::{CameraId, Detection, Fault, Frame, FrameView, Mono, Pool, Regions, ScoreMap};
+
+/// Makes a detector; called at start and after a fault.
+pub type MakeDetector = Box<dyn FnMut() -> Result<Made, String> + Send>;
+
+/// More rebuilds than this within [`WINDOW`] are no passing fault.
+const RESTARTS: usize = 5;
+/// One minute, after the usual supervisor intensity.
+const WINDOW: Duration = Duration::from_secs(60);
+
+/// In the place of a detector that is being made anew.
+struct Gone;
+
+impl Detector for Gone {
+    fn warm_up(&mut self) -> Result<(), Fault> {
+        Err(Fault::Engine("gone"))
+    }
+
+    fn detect(&mut self, _: &FrameView<'_>, _: &mut Detection) -> Result<(), Fault> {
+        Err(Fault::Engine("gone"))
+    }
+
+    fn explain(&mut self, _: &Detection, _: f32) -> Regions {
+        Regions::default()
+    }
+
+    fn engine_name(&self) -> &'static str {
+        "gone"
+    }
+}
+
+/// Between two messages about frames that cannot be judged.
+const QUIET: Duration = Duration::from_secs(60);
+
+/// Frames that cannot be judged are named at once, and then counted.
+#[derive(Default)]
+struct Said {
+    last: Option<(Fault, Mono)>,
+    untold: u64,
+}
+
+impl Said {
+    fn say(&mut self, camera: &str, fault: Fault, now: Mono) {
+        let same = |f: &Fault| std::mem::discriminant(f) == std::mem::discriminant(&fault);
+        if self.last.as_ref().is_some_and(|(f, at)| same(f) && now.since(*at) < QUIET) {
+            self.untold += 1;
+            return;
+        }
+        let untold = std::mem::take(&mut self.untold);
+        tracing::error!(camera, untold, "a part ends as ERROR: {fault}");
+        self.last = Some((fault, now));
+    }
+}
+
+pub(super) struct Infer {
+    pub camera: CameraId,
+    pub make: MakeDetector,
+    pub detector: Box<dyn Detector>,
+    pub replacement: Option<Arc<Replacement>>,
+    pub frames: Receiver<Frame>,
+    pub parts: Refuse<PartEvent>,
+    pub maps: Pool<ScoreMap>,
+    pub status: Arc<Status>,
+}
+
+impl Infer {
+    /// Runs until the capture stage is gone and its queue is empty.
+    pub fn run(mut self) -> Result<(), String> {
+        let mut out = Detection::default();
+        let mut rebuilt = VecDeque::with_capacity(RESTARTS + 1);
+        let mut said = Said::default();
+        while let Ok(frame) = self.frames.recv() {
+            let taken = Mono::now();
+            let number = frame.number;
+            let queue_ns = taken.0.saturating_sub(frame.t_capture.0);
+            self.replace();
+            let result = self.detect(&frame, &mut out);
+            // The camera's buffer goes back before anything else is done.
+            drop(frame);
+            let map = match result {
+                Ok(_) if self.status.maps_wanted.load(Relaxed) => self.map_of(&out),
+                _ => None,
+            };
+            let (times, regions) = (out.times, result.map_or(Regions::default(), |(_, regions)| regions));
+            let result = result.map(|(score, _)| score);
+            let observed =
+                PartEvent::Observed { camera: self.camera, frame: number, result, queue_ns, times, regions, map };
+            if self.parts.try_send(observed).is_err() {
+                // The part ends at its deadline; nothing can pass by this.
+                self.status.shed.parts.fetch_add(1, Relaxed);
+            }
+            match result {
+                Ok(_) => {}
+                Err(fault @ (Fault::Engine(_) | Fault::Panic)) => self.rebuild(fault, &mut rebuilt)?,
+                Err(fault) => said.say(self.name(), fault, taken),
+            }
+        }
+        Ok(())
+    }
+
+    fn name(&self) -> &str {
+        &self.status.cameras[self.camera.index()].name
+    }
+
+    /// The score, and where the part will be rejected for by the threshold of now; decide has the last word on that.
+    fn detect(&mut self, frame: &Frame, out: &mut Detection) -> Result<(f32, Regions), Fault> {
+        let view = frame.view().ok_or(Fault::BadFrame)?;
+        out.score = f32::NAN;
+        out.times = Default::default();
+        let threshold = self.status.cameras[self.camera.index()].active.load().threshold.get();
+        let detector = &mut self.detector;
+        // The detector is thrown away after a panic, so its broken invariants are never seen.
+        let work = AssertUnwindSafe(|| {
+            detector.detect(&view, out)?;
+            let above = out.score >= threshold;
+            Ok((out.score, if above { detector.explain(out, threshold) } else { Regions::default() }))
+        });
+        catch_unwind(work).unwrap_or(Err(Fault::Panic))
+    }
+
+    fn map_of(&self, out: &Detection) -> Option<andon_core::Pooled<ScoreMap>> {
+        let loan = self.maps.take();
+        match loan {
+            Some(mut map) => {
+                map.copy_from(&out.map);
+                Some(map)
+            }
+            None => {
+                self.status.shed.maps.fetch_add(1, Relaxed);
+                None
+            }
+        }
+    }
+
+    fn rebuild(&mut self, fault: Fault, rebuilt: &mut VecDeque<Mono>) -> Result<(), String> {
+        let now = Mono::now();
+        rebuilt.retain(|t| now.since(*t) < WINDOW);
+        if rebuilt.len() >= RESTARTS {
+            return Err(format!("{fault}; the detector was rebuilt {RESTARTS} times within a minute, giving up"));
+        }
+        rebuilt.push_back(now);
+        self.status.cameras[self.camera.index()].detector_restarts.fetch_add(1, Relaxed);
+        tracing::error!(camera = self.name(), %fault, "rebuilding the detector");
+        // The old one goes first: a small card has no memory for two.
+        self.detector = Box::new(Gone);
+        let made = (self.make)().map_err(|e| format!("{fault}; the detector could not be rebuilt: {e}"))?;
+        self.detector = made.detector;
+        self.status.cameras[self.camera.index()].runs_on(self.detector.engine_name(), made.degraded);
+        Ok(())
+    }
+
+    /// Takes a better detector, if one was made meanwhile.
+    fn replace(&mut self) {
+        let Some(replacement) = &self.replacement else { return };
+        if let Some(degraded) = replacement.exchange(&mut self.detector) {
+            let engine = self.detector.engine_name();
+            self.status.cameras[self.camera.index()].runs_on(engine, degraded);
+            tracing::info!(camera = self.name(), engine, "another engine inspects from now on");
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! Puts the stages on threads and wires them. Owns every channel, the stop order and the restart budgets; knows nothing of
+//! pixels or protocols.
+//!
+//! ```text
+//! camera → [cap-N] ──frames(2)──► [infer-N] ──┐
+//! sensor → [in-N]    └──────── parts(256) ────┴──► [decide] ──records(1024)──► [pub] → sinks
+//! encoder → [encoder-N] ────── position ─────────────^ │ └────maps(1, latest)────────^
+//!                                                      └──► valves, line stop, heartbeat
+//! ```
+//! Threads stop in the order of the flow; what is then still in flight gets its outcome from decide: nothing is forgotten.
+
+mod cap;
+mod control;
+mod decide;
+mod faults;
+mod infer;
+mod inputs;
+mod lane;
+mod lane_spec;
+mod line;
+mod presence;
+mod publish;
+mod repeats;
+mod replace;
+mod status;
+pub mod wiring;
+
+pub use control::LineControl;
+pub use faults::LaneFaults;
+pub use infer::MakeDetector;
+pub use lane_spec::{EjectorLine, LaneSpec};
+pub use line::{CameraSpec, Line, LineError, LineReport, LineSpec};
+pub use presence::Presence;
+pub use replace::{Made, Replacement};
+pub use status::{Active, CameraStatus, LaneStatus, Shed, Status};

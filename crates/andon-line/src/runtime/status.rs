@@ -1,0 +1,138 @@
+//! What the stages tell the world while they run: atomics only, so the hot lane can write them.
+
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
+
+use arc_swap::ArcSwap;
+
+use super::faults::LaneFaults;
+use super::wiring::PartEvent;
+use andon_core::CameraState;
+use andon_core::{ModelTag, Threshold};
+use andon_core::{Refuse, Woken};
+
+/// What judges now; swapped whole, read once a part.
+#[derive(Clone, Debug)]
+pub struct Active {
+    /// Limit.
+    pub threshold: Threshold,
+    /// Provenance.
+    pub model: Arc<ModelTag>,
+    /// Working with less than was asked for.
+    pub degraded: bool,
+}
+
+/// One camera's state.
+#[derive(Debug)]
+pub struct CameraStatus {
+    /// Its name in the configuration.
+    pub name: String,
+    /// What judges now.
+    pub active: ArcSwap<Active>,
+    state: AtomicU8,
+    /// Rebuilds of the pipeline.
+    pub camera_restarts: AtomicU64,
+    /// Rebuilds of the detector.
+    pub detector_restarts: AtomicU64,
+}
+
+impl CameraStatus {
+    /// A camera that is starting.
+    pub fn new(name: String, active: Active) -> CameraStatus {
+        CameraStatus {
+            name,
+            active: ArcSwap::from_pointee(active),
+            state: AtomicU8::new(0),
+            camera_restarts: AtomicU64::new(0),
+            detector_restarts: AtomicU64::new(0),
+        }
+    }
+
+    /// From now on, another engine judges.
+    pub(super) fn runs_on(&self, engine: &str, degraded: bool) {
+        self.active.rcu(|active| {
+            let mut active = Active { degraded, ..Active::clone(active) };
+            if active.model.engine != engine {
+                active.model = Arc::new(ModelTag { engine: engine.to_owned(), ..ModelTag::clone(&active.model) });
+            }
+            active
+        });
+    }
+
+    /// How the camera is.
+    pub fn state(&self) -> CameraState {
+        match self.state.load(Relaxed) {
+            0 => CameraState::Starting,
+            1 => CameraState::Running,
+            2 => CameraState::Down,
+            _ => CameraState::Ended,
+        }
+    }
+
+    pub(super) fn set_state(&self, state: CameraState) {
+        let code = match state {
+            CameraState::Starting => 0,
+            CameraState::Running => 1,
+            CameraState::Down => 2,
+            CameraState::Ended => 3,
+        };
+        self.state.store(code, Relaxed);
+    }
+}
+
+/// One lane's state.
+#[derive(Debug)]
+pub struct LaneStatus {
+    /// Its name: the camera's in free run, else `belt`.
+    pub name: String,
+    /// The line is asked to stop.
+    pub stopped: AtomicBool,
+    /// Its wires.
+    pub faults: LaneFaults,
+}
+
+/// What full channels refused, by edge of the wiring table.
+#[derive(Debug, Default)]
+pub struct Shed {
+    /// Events to decide.
+    pub parts: AtomicU64,
+    /// Records to the sinks.
+    pub records: AtomicU64,
+    /// Anomaly maps.
+    pub maps: AtomicU64,
+}
+
+/// The line's shared state.
+#[derive(Debug)]
+pub struct Status {
+    /// By camera id.
+    pub cameras: Vec<CameraStatus>,
+    /// In the order of their numbers.
+    pub lanes: Vec<LaneStatus>,
+    /// Refusals.
+    pub shed: Shed,
+    /// Set by the sinks: somebody looks at maps.
+    pub maps_wanted: AtomicBool,
+    /// The way in for what comes from outside, and decide's end of it until the line starts.
+    pub(super) parts: Refuse<PartEvent>,
+    pub(super) inbox: Mutex<Option<Woken<PartEvent>>>,
+}
+
+impl Status {
+    /// The shared state of a line with these cameras and these lanes.
+    pub fn new(
+        cameras: impl IntoIterator<Item = (String, Active)>,
+        lanes: impl IntoIterator<Item = String>,
+    ) -> Arc<Status> {
+        let (parts, inbox) = super::wiring::parts();
+        let lane = |name| LaneStatus { name, stopped: AtomicBool::new(false), faults: LaneFaults::default() };
+        Arc::new(Status {
+            cameras: cameras.into_iter().map(|(name, active)| CameraStatus::new(name, active)).collect(),
+            lanes: lanes.into_iter().map(lane).collect(),
+            shed: Shed::default(),
+            maps_wanted: AtomicBool::new(false),
+            parts,
+            inbox: Mutex::new(Some(inbox)),
+        })
+    }
+}

@@ -1,0 +1,367 @@
+//! The steps of the simulated line.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use super::super::noise::Dice;
+use super::super::score::{Ejections, slices};
+use super::{SimLine, SimReport};
+use andon_core::BeltTrack;
+use andon_core::{Belt, Fault, FrameNo, Mono, NoticeKind, Outcome, Seq, Threshold};
+use andon_line::act::{Act, AlarmSpec, Alarms, Schedule};
+use andon_line::decide::{FrameSeen, Ledger, Matching, Now, Observed, Rule, Told, Trigger};
+
+/// The clock's first moment.
+const START: Mono = Mono(1_000_000_000);
+/// Time that a part has in any case; on a line with an ejector the way there is shorter.
+const BUDGET: Duration = Duration::from_secs(30);
+/// Step of the clock.
+const STEP: Duration = Duration::from_micros(250);
+/// The PLC lets the belt run again after this.
+const PLC_PAUSE: Duration = Duration::from_secs(1);
+/// Millimetres behind the trigger where the camera takes its picture.
+const CAMERA: f64 = 20.0;
+
+struct Laid {
+    /// Position of its leading edge when the belt is at 0.
+    at: f64,
+    defective: bool,
+    announced: Option<Seq>,
+    may_stay: Option<bool>,
+    seen: bool,
+    pictured: bool,
+    hit: u32,
+}
+
+pub(super) struct Run<'a> {
+    spec: &'a SimLine,
+    dice: Dice,
+    now: Mono,
+    /// Belt position, and what the encoder's wheel has counted, in millimetres.
+    belt: f64,
+    wheel: f64,
+    /// Count at which the encoder was set to zero.
+    zero: i64,
+    track: BeltTrack,
+    read_at: Mono,
+    ledger: Ledger,
+    schedule: Schedule,
+    alarms: Alarms,
+    /// Speed as a share of the nominal one, until when.
+    gait: (f64, Mono),
+    stopped_until: Mono,
+    laid: VecDeque<Laid>,
+    /// Results on their way: when, which frame, what.
+    results: Vec<(Mono, FrameNo, Result<f32, Fault>)>,
+    /// Orders to the valve that have not taken effect.
+    valve: VecDeque<(Mono, bool)>,
+    jet: bool,
+    frames: u64,
+    notices: [u64; NoticeKind::ALL.len()],
+    margins: Vec<u64>,
+    ejections: Ejections,
+    defects_through: u64,
+}
+
+impl<'a> Run<'a> {
+    pub fn new(spec: &'a SimLine) -> Run<'a> {
+        let schedule = Schedule::new([spec.ejector()]);
+        let ticks = |mm: f64| (mm * spec.ticks_per_mm()).round() as i64;
+        let rule = Rule {
+            cameras: 1,
+            matching: Matching::Range { from: ticks(CAMERA - 5.0), to: ticks(CAMERA + 10.0) },
+            budget: BUDGET,
+            commit: schedule.commit(),
+            min_pitch: ticks(spec.pitch / 2.0),
+            encoder: spec.encoder.is_some(),
+        };
+        let max_rate = spec.speed * 1.5 * spec.ticks_per_mm();
+        Run {
+            spec,
+            dice: Dice::new(spec.seed, 1 << 50),
+            now: START,
+            belt: 0.0,
+            wheel: 0.0,
+            zero: 0,
+            track: BeltTrack::new(1 << 16, max_rate, ticks(spec.speed * 0.01).max(1)),
+            read_at: Mono(0),
+            ledger: Ledger::new(rule),
+            schedule,
+            alarms: Alarms::new(AlarmSpec::default()),
+            gait: (1.0, Mono(0)),
+            stopped_until: Mono(0),
+            laid: VecDeque::new(),
+            results: Vec::new(),
+            valve: VecDeque::new(),
+            jet: false,
+            frames: 0,
+            notices: [0; NoticeKind::ALL.len()],
+            margins: Vec::new(),
+            ejections: Ejections::default(),
+            defects_through: 0,
+        }
+    }
+
+    /// Lays the parts and runs until the last one has left the line.
+    pub fn finish(mut self) -> SimReport {
+        let mut last = 0.0f64;
+        for n in 0..self.spec.parts {
+            let apart = self.spec.pitch * f64::from(self.dice.between(0.9, 1.1));
+            last -= if n == 0 { 10.0 } else { apart };
+            let defective = self.dice.unit() < self.spec.defects;
+            let laid =
+                Laid { at: last, defective, announced: None, may_stay: None, seen: false, pictured: false, hit: 0 };
+            self.laid.push_back(laid);
+        }
+        while !self.laid.is_empty() {
+            self.step();
+        }
+        let seconds = self.now.since(START).as_secs_f64();
+        // The line stands; what still waits for a trigger is given up.
+        self.now = self.now + 2 * BUDGET;
+        let (now, mut told) = (self.now(), Vec::new());
+        self.ledger.expire(&now, &mut |t| told.push(t));
+        self.told(told);
+        self.report(seconds)
+    }
+
+    fn belt_now(&self) -> Belt {
+        if self.spec.encoder.is_some() { self.track.at(self.now) } else { Belt::of_time(self.now) }
+    }
+
+    fn now(&self) -> Now {
+        Now { at: self.now, belt: self.belt_now(), lead: self.schedule.lead() + Duration::from_millis(2) }
+    }
+
+    fn step(&mut self) {
+        self.now = self.now + STEP;
+        let moved = self.move_belt();
+        self.encoder();
+        let mut told = Vec::new();
+        self.eye(&mut told);
+        self.camera(&mut told);
+        self.inspector(&mut told);
+        let now = self.now();
+        self.ledger.expire(&now, &mut |t| told.push(t));
+        self.told(told);
+        self.eject(now, moved);
+    }
+
+    /// Moves the belt; how far.
+    fn move_belt(&mut self) -> f64 {
+        let spec = self.spec;
+        if self.now >= self.gait.1 {
+            let minute = 60.0 / 0.2;
+            let dice = self.dice.unit();
+            let (stops, back) = (spec.stops / minute, (spec.stops + spec.reversals) / minute);
+            let steady = 1.0 + spec.unsteady * f64::from(self.dice.between(-1.0, 1.0));
+            self.gait = if dice < stops {
+                (0.0, self.now + Duration::from_secs_f32(self.dice.between(0.1, 2.0)))
+            } else if dice < back {
+                let far = spec.pitch / 10.0 / (spec.speed * 0.2);
+                (-0.2, self.now + Duration::from_secs_f64(far))
+            } else {
+                (steady, self.now + Duration::from_millis(200))
+            };
+        }
+        let stopped = self.now < self.stopped_until;
+        let share = if stopped { 0.0 } else { self.gait.0 };
+        let moved = spec.speed * share * STEP.as_secs_f64();
+        self.belt += moved;
+        self.wheel += moved * (1.0 - spec.slip * f64::from(self.dice.unit()));
+        if !stopped && self.alarms.stopped() {
+            self.alarms.release();
+        }
+        moved
+    }
+
+    fn encoder(&mut self) {
+        let Some((counts, poll)) = self.spec.encoder else { return };
+        if self.now < self.read_at {
+            return;
+        }
+        // A poll comes a little sooner or later each time.
+        self.read_at = self.now + poll.mul_f32(self.dice.between(0.8, 1.2));
+        let count = (self.wheel * counts).floor() as i64;
+        let often = self.spec.encoder_resets / 60.0 * poll.as_secs_f32();
+        if self.dice.unit() < often {
+            self.zero = count;
+        }
+        let raw = (count - self.zero).rem_euclid(1 << 16) as u64;
+        if self.track.push(raw, self.now) == andon_core::Pushed::Reset {
+            self.note(NoticeKind::EncoderReset);
+        }
+    }
+
+    /// Triggers for the parts whose leading edge has reached the photo eye.
+    fn eye(&mut self, told: &mut Vec<Told>) {
+        for n in 0..self.laid.len() {
+            let there = self.laid[n].at + self.belt;
+            if there < 0.0 {
+                break;
+            }
+            if self.laid[n].seen || there > self.spec.part {
+                continue;
+            }
+            self.laid[n].seen = true;
+            if self.dice.unit() < self.spec.missed_triggers {
+                continue;
+            }
+            let twice = self.dice.unit() < self.spec.double_triggers;
+            let now = self.now();
+            for _ in 0..1 + u8::from(twice) {
+                let trigger = Trigger { at: self.now, ticks: now.belt.ticks, id: None };
+                let before = told.len();
+                self.ledger.trigger(trigger, &now, &mut |t| told.push(t));
+                let offered = told[before..].iter().find_map(|t| match t {
+                    Told::Offered(part) => Some(part.seq),
+                    _ => None,
+                });
+                if offered.is_some() {
+                    self.laid[n].announced = offered;
+                }
+            }
+        }
+    }
+
+    /// A picture of each part that is in front of the camera, and its result later.
+    fn camera(&mut self, told: &mut Vec<Told>) {
+        let step = self.spec.speed * 2.0 * STEP.as_secs_f64();
+        for n in 0..self.laid.len() {
+            let there = self.laid[n].at + self.belt - CAMERA;
+            if there < 0.0 {
+                break;
+            }
+            if self.laid[n].pictured || there > step {
+                continue;
+            }
+            self.laid[n].pictured = true;
+            let frame = FrameNo(self.frames);
+            self.frames += 1;
+            if self.dice.unit() < self.spec.lost_frames {
+                continue;
+            }
+            let now = self.now();
+            let seen = FrameSeen { frame, t_capture: self.now, ticks: now.belt.ticks, source_index: None };
+            self.ledger.frame(0, seen, &now, &mut |t| told.push(t));
+            let score = if self.laid[n].defective { 2.0 } else { 0.5 };
+            let lost = self.dice.unit();
+            let result = match lost / self.spec.lost_results.max(f32::MIN_POSITIVE) {
+                0.0..0.5 => continue,
+                0.5..1.0 => Err(Fault::Engine("simulated")),
+                _ => Ok(score),
+            };
+            let ready = self.now + self.latency();
+            self.results.push((ready, frame, result));
+        }
+    }
+
+    /// A skewed latency with the given median and 99th percentile: the eighth power of an even number is its tail.
+    fn latency(&mut self) -> Duration {
+        let eighth = |x: f64| (x * x * x * x) * (x * x * x * x);
+        let (p50, p99) = (self.spec.latency.as_secs_f64(), self.spec.latency_p99.as_secs_f64());
+        let tail = (p99 - p50).max(0.0) / (eighth(0.99) - eighth(0.5));
+        let even = f64::from(self.dice.unit());
+        Duration::from_secs_f64((p50 + tail * (eighth(even) - eighth(0.5))).max(0.0))
+    }
+
+    fn inspector(&mut self, told: &mut Vec<Told>) {
+        let now = self.now();
+        let Some(threshold) = Threshold::new(1.0) else { return };
+        let at = self.now;
+        for (_, frame, result) in self.results.extract_if(.., |r| r.0 <= at) {
+            let (times, regions) = Default::default();
+            let seen = Observed { frame, result, threshold, queue_ns: 0, times, regions };
+            self.ledger.observed(0, seen, &now, &mut |t| told.push(t));
+        }
+    }
+
+    fn told(&mut self, told: Vec<Told>) {
+        for t in told {
+            match t {
+                Told::Offered(part) => self.schedule.arm(&part),
+                Told::Ended(_) => {}
+                Told::Settled(end) => {
+                    self.schedule.settle(end.part.seq, &end.outcome);
+                    let stays = matches!(end.outcome, Outcome::Pass(_));
+                    if matches!(end.outcome, Outcome::Pass(_) | Outcome::Reject) {
+                        self.margins.push(end.left_ns);
+                    }
+                    if let Some(laid) = self.laid.iter_mut().find(|l| l.announced == Some(end.part.seq)) {
+                        laid.may_stay = Some(stays);
+                    }
+                }
+                Told::Orphan { .. } => self.note(NoticeKind::FrameWithoutPart),
+                Told::Notice(n) => {
+                    self.note(n.kind);
+                    if self.alarms.heard(&n) {
+                        self.stop_line();
+                    }
+                }
+            }
+        }
+    }
+
+    /// Switches the valve, lets its air hit the parts, and takes those that are past it off the belt.
+    fn eject(&mut self, now: Now, moved: f64) {
+        let (valve, delay, at) = (&mut self.valve, self.spec.delay, self.now);
+        let mut odd = Vec::new();
+        self.schedule.step(at, &now.belt, &mut |act| match act {
+            Act::Set { on, .. } => valve.push_back((at + delay, on)),
+            Act::Fired(_) => {}
+            Act::Notice(n) => odd.push(n),
+        });
+        for n in odd {
+            self.note(n.kind);
+            if self.alarms.heard(&n) {
+                self.stop_line();
+            }
+        }
+        while let Some((_, on)) = self.valve.front().filter(|(t, _)| *t <= at) {
+            self.jet = *on;
+            self.valve.pop_front();
+        }
+        let nozzle = self.belt - self.spec.reject_at;
+        for laid in self.laid.iter_mut().take_while(|l| l.at + nozzle >= 0.0) {
+            let behind = laid.at + nozzle;
+            if self.jet {
+                laid.hit |= slices(behind - moved, behind, self.spec.part);
+            }
+        }
+        // Far enough that a belt that runs back does not bring it again.
+        let gone = self.spec.part + self.spec.pitch;
+        while self.laid.front().is_some_and(|l| l.at + nozzle > gone) {
+            let Some(laid) = self.laid.pop_front() else { return };
+            let hit = laid.hit;
+            let settled = laid.announced.map(|_| laid.may_stay.unwrap_or(false));
+            self.ejections.count(settled, hit);
+            self.defects_through += u64::from(laid.defective && hit == 0);
+        }
+    }
+
+    /// The PLC stops the belt, and lets it run again a little later.
+    fn stop_line(&mut self) {
+        self.note(NoticeKind::LineStop);
+        self.stopped_until = self.now + PLC_PAUSE;
+    }
+
+    fn note(&mut self, kind: NoticeKind) {
+        if let Some(n) = NoticeKind::ALL.iter().position(|k| *k == kind) {
+            self.notices[n] += 1;
+        }
+    }
+
+    fn report(mut self, seconds: f64) -> SimReport {
+        self.margins.sort_unstable();
+        let ms = |n: Option<&u64>| n.map_or(0.0, |n| *n as f64 / 1e6);
+        let notices = NoticeKind::ALL.iter().zip(self.notices).filter(|(_, n)| *n > 0);
+        SimReport {
+            counts: self.ledger.counts(0),
+            ejections: self.ejections,
+            defects_through: self.defects_through,
+            notices: notices.map(|(k, n)| (k.as_str(), n)).collect(),
+            margin_ms: [ms(self.margins.first()), ms(self.margins.get(self.margins.len() / 2))],
+            seconds,
+        }
+    }
+}

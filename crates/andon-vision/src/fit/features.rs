@@ -1,0 +1,118 @@
+//! The features of all good pictures, and what has to be remembered of the pictures themselves.
+
+use std::collections::HashMap;
+
+use super::augment::Augment;
+use super::images::{ImageError, Picture};
+use super::options::{FitError, MIN_IMAGES, Stage};
+use super::parity;
+use crate::model::head::score::Scorer;
+use crate::model::{Backbone, Embed};
+use andon_core::Fault;
+
+/// Pictures in the parity set.
+const PARITY: usize = 4;
+
+/// Features block by block; a block is one picture, as it is or changed by augmentation.
+pub(super) struct Set {
+    pub names: Vec<String>,
+    /// Features of the cells that are looked at.
+    pub values: Vec<f32>,
+    /// Picture of each block, ascending, and whether it is the picture itself.
+    pub blocks: Vec<(u32, bool)>,
+    /// The one size of all pictures; `None` if several are learned on purpose.
+    pub size: Option<[u32; 2]>,
+    /// The first few pictures at input size.
+    pub parity: Vec<Picture>,
+}
+
+impl Set {
+    /// The features of each picture as it is, `per_image` values each.
+    pub fn originals(&self, per_image: usize) -> impl Iterator<Item = &[f32]> {
+        self.values.chunks_exact(per_image).zip(&self.blocks).filter(|(_, b)| b.1).map(|(v, _)| v)
+    }
+}
+
+pub(super) struct Reader<'a> {
+    pub embedder: &'a mut dyn Embed,
+    pub backbone: &'a Backbone,
+    pub scorer: &'a Scorer,
+    pub augment: Augment,
+    pub skip_bad: bool,
+    /// Pictures of several sizes are learned on purpose.
+    pub any_size: bool,
+}
+
+impl Reader<'_> {
+    /// Reads every picture once. Also returns those that were left out, with the reason.
+    pub fn read(
+        &mut self,
+        pictures: impl ExactSizeIterator<Item = Result<(String, Picture), ImageError>>,
+        progress: &mut dyn FnMut(Stage, usize, usize),
+    ) -> Result<(Set, Vec<String>), FitError> {
+        let total = pictures.len();
+        let (mut bad, mut left_out) = (Vec::new(), Vec::new());
+        let mut seen = HashMap::new();
+        let (names, values, blocks) = (Vec::new(), Vec::new(), Vec::new());
+        let mut set = Set { names, values, blocks, size: None, parity: Vec::new() };
+        for (i, picture) in pictures.enumerate() {
+            progress(Stage::Features, i, total);
+            let (name, picture) = match picture {
+                Ok(named) => named,
+                Err(e) => {
+                    bad.push(e.to_string());
+                    continue;
+                }
+            };
+            if let Some(first) = seen.insert(*blake3::hash(&picture.rgb).as_bytes(), name.clone()) {
+                // It would pretend to be evidence for the threshold.
+                left_out.push(format!("{name} is a copy of {first}"));
+                continue;
+            }
+            let size = [picture.width, picture.height];
+            let [want_w, want_h] = *set.size.get_or_insert(size);
+            if size != [want_w, want_h] && !self.any_size {
+                let (first, [got_w, got_h]) = (set.names.first().cloned().unwrap_or_default(), size);
+                return Err(FitError::Sizes { name, got_w, got_h, first, want_w, want_h });
+            }
+            let image = set.names.len() as u32;
+            for (n, variant) in self.augment.variants(&picture).enumerate() {
+                self.add(&name, &variant, total, &mut set)?;
+                set.blocks.push((image, n == 0));
+            }
+            if set.parity.len() < PARITY {
+                let view = picture.view().ok_or(FitError::Embed { name: name.clone(), fault: Fault::BadFrame })?;
+                set.parity.push(parity::at_input_size(&view, self.backbone));
+            }
+            set.names.push(name);
+        }
+        progress(Stage::Features, total, total);
+        if !bad.is_empty() && !self.skip_bad {
+            let shown = bad.iter().take(10).map(String::as_str).collect::<Vec<_>>().join("\n  ");
+            return Err(FitError::BadImages { count: bad.len(), of: total, shown });
+        }
+        if set.names.len() < MIN_IMAGES {
+            return Err(FitError::TooFew { got: set.names.len() });
+        }
+        set.size = set.size.filter(|_| !self.any_size);
+        left_out.extend(bad);
+        Ok((set, left_out))
+    }
+
+    fn add(&mut self, name: &str, picture: &Picture, total: usize, set: &mut Set) -> Result<(), FitError> {
+        let embed = |fault| FitError::Embed { name: name.to_owned(), fault };
+        let view = picture.view().ok_or(Fault::BadFrame).map_err(embed)?;
+        let mut one = Vec::new();
+        self.embedder.embed(&view, &mut one).map_err(embed)?;
+        self.scorer.keep_cells(&mut one, self.embedder.dim());
+        if !one.iter().all(|v| v.is_finite()) {
+            return Err(FitError::NotFinite { name: name.to_owned() });
+        }
+        if set.values.is_empty() {
+            // Once: growing by doubling would need three times the memory for a moment.
+            set.values.reserve_exact(one.len() * total * self.augment.count());
+        }
+        set.values.extend_from_slice(&one);
+        Ok(())
+    }
+}

@@ -1,0 +1,110 @@
+//! The model file `NAME.andon`: a safetensors container with a JSON manifest, safe to copy and to read.
+//!
+//! Metadata: `format`, `version`, `manifest` (JSON) and `blake3`, the hash of the whole file with its own 64 digits set
+//! to `0`, so that no byte can change unseen. Tensors:
+//!
+//! | name | type, shape | what |
+//! |---|---|---|
+//! | `bank` | f32 `[n, dim]` | memory bank, rows sorted by source image |
+//! | `bank_source` | u32 `[n]` | which training image a row comes from |
+//! | `bank_cell` | u32 `[n]` | which cell of the grid it comes from, row by row |
+//! | `bank_weight` | f32 `[n]` | factor of distances to it |
+//! | `mask` | u8 `[grid_h, grid_w]` | 1 where the picture is looked at |
+//! | `train_scores` | f32 `[images]` | held-out scores: each by a bank that was learned without the image |
+//! | `backbone` | u8 `[len]` | the ONNX network |
+//! | `parity_input` | u8 `[k, h, w, 3]` | pictures at input size, times the tiles |
+//! | `parity_score` | f32 `[k]` | their reference scores |
+
+mod error;
+mod manifest;
+mod read;
+mod write;
+
+use std::sync::Arc;
+
+pub use error::BundleError;
+pub use manifest::{BackboneRef, Claim, Manifest, Method, Training};
+
+use super::Backbone;
+use andon_core::{FrameView, PixelFormat};
+
+/// The version that this program writes and reads.
+pub const VERSION: u32 = 2;
+/// Files above this are refused before they are read.
+pub const MAX_BYTES: u64 = 2 << 30;
+
+const FORMAT: &str = "andon.bundle";
+
+/// A model, checked as a whole.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Bundle {
+    /// What it says of itself.
+    pub manifest: Manifest,
+    /// `n * dim` values.
+    pub bank: Arc<[f32]>,
+    /// Source image of each row, ascending.
+    pub bank_source: Vec<u32>,
+    /// Grid cell of each row.
+    pub bank_cell: Vec<u32>,
+    /// Factor of distances to each row, above 0.
+    pub bank_weight: Vec<f32>,
+    /// 1 for each cell that is looked at, 0 for the others.
+    pub mask: Vec<u8>,
+    /// One held-out score for each training image.
+    pub train_scores: Vec<f32>,
+    /// The ONNX network.
+    pub backbone: Arc<[u8]>,
+    /// `k` pictures of the size of [`Backbone::picture_size`], 3 bytes a pixel; [`Bundle::parity_frames`] walks them.
+    pub parity_input: Vec<u8>,
+    /// Their reference scores.
+    pub parity_score: Vec<f32>,
+    /// Hex digest of the file; empty for a bundle that was never written.
+    pub blake3: String,
+}
+
+impl Bundle {
+    /// Rows of the bank.
+    pub fn rows(&self) -> usize {
+        self.bank_source.len()
+    }
+
+    /// The network with what is needed to run it.
+    pub fn network(&self) -> Backbone {
+        Backbone {
+            name: self.manifest.backbone.name.clone(),
+            onnx: self.backbone.clone(),
+            input: self.manifest.input.clone(),
+            outputs: self.manifest.backbone.outputs.clone(),
+            layers: self.manifest.backbone.layers.clone(),
+            tiles: self.manifest.tiles,
+        }
+    }
+
+    /// The parity pictures as RGB frames, in the order of their scores. Each has the size of [`Backbone::picture_size`], which is the
+    /// network's input times its tiles.
+    pub fn parity_frames(&self) -> impl Iterator<Item = FrameView<'_>> {
+        let [w, h] = self.network().picture_size().map(|n| n as usize);
+        // A picture of no pixels is refused when a bundle is read; one that was made by hand has no frames.
+        let len = (w * h * 3).max(1);
+        self.parity_input.chunks_exact(len).filter_map(move |rgb| FrameView::new(PixelFormat::Rgb8, w, h, w * 3, rgb))
+    }
+}
+
+/// Where the digest stands in the file's bytes; `None` if it is not there exactly once.
+fn digest_at(header: &[u8]) -> Option<std::ops::Range<usize>> {
+    const KEY: &[u8] = b"\"blake3\":\"";
+    let mut found = header.windows(KEY.len()).enumerate().filter(|(_, w)| *w == KEY).map(|(i, _)| i + KEY.len());
+    let start = found.next()?;
+    let end = start + 64;
+    (found.next().is_none() && header.get(end) == Some(&b'"')).then_some(start..end)
+}
+
+/// blake3 of the file with the digest's own place set to zeros.
+fn digest(bytes: &[u8], place: &std::ops::Range<usize>) -> String {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&bytes[..place.start]).update(&[b'0'; 64]).update(&bytes[place.end..]);
+    hasher.finalize().to_hex().to_string()
+}
+
+#[cfg(test)]
+mod tests;

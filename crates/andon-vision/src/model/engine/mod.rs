@@ -1,0 +1,218 @@
+//! Runs networks. One file a backend; [`open`] is the only place that knows which are compiled in.
+
+#[cfg(feature = "ort")]
+mod ort;
+#[cfg(feature = "ort")]
+mod ort_library;
+#[cfg(feature = "rten")]
+mod rten;
+mod threads;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+pub use self::threads::{processors, threads_fit};
+use super::graph::Precision;
+use crate::preprocess::InputSpec;
+
+/// Which engine to use.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
+#[serde(rename_all = "lowercase")]
+pub enum EngineChoice {
+    /// The fastest that is there: an engine for the card that was built and compared, ONNX Runtime when its library is found, rten.
+    #[default]
+    Auto,
+    /// Only TensorRT, on an NVIDIA GPU.
+    #[cfg_attr(feature = "clap", value(name = "tensorrt"))]
+    TensorRt,
+    /// Only ONNX Runtime.
+    Ort,
+    /// The compiled-in engine.
+    Rten,
+}
+
+/// One output of a network: `channels` planes of `height * width` values.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct FeatureMap {
+    /// Planes.
+    pub channels: usize,
+    /// Rows.
+    pub height: usize,
+    /// Columns.
+    pub width: usize,
+    /// Plane by plane, row by row.
+    pub data: Vec<f32>,
+}
+
+impl FeatureMap {
+    /// Takes a `[1, channels, height, width]` tensor over, reusing the storage; false for any other shape.
+    pub fn fill(&mut self, shape: &[usize], data: &[f32]) -> bool {
+        let [1, channels, height, width] = *shape else { return false };
+        (self.channels, self.height, self.width) = (channels, height, width);
+        self.data.clear();
+        self.data.extend_from_slice(data);
+        true
+    }
+}
+
+/// A loaded network with one owner.
+pub trait Engine: Send {
+    /// `ort`, `rten`, …
+    fn name(&self) -> &'static str;
+
+    /// Runs the network on one normalised picture (three planes, see [`InputSpec`]) and fills `outputs`, one map for each
+    /// name that the engine was opened with, reusing their storage. Blocks for the length of the inference.
+    ///
+    /// # Errors
+    /// [`EngineError::Run`]; the engine should be opened anew.
+    fn run(&mut self, input: &[f32], outputs: &mut Vec<FeatureMap>) -> Result<(), EngineError>;
+}
+
+/// What to open.
+#[derive(Clone, Copy, Debug)]
+pub struct Network<'a> {
+    /// The ONNX file's bytes.
+    pub onnx: &'a [u8],
+    /// What its one input wants.
+    pub input: &'a InputSpec,
+    /// Names of the outputs to return, in this order.
+    pub outputs: &'a [String],
+}
+
+/// How to open it.
+#[derive(Clone, Debug, Default)]
+pub struct EngineOptions {
+    /// Which.
+    pub choice: EngineChoice,
+    /// Threads of one inference, at least 1.
+    pub threads: usize,
+    /// Where `libonnxruntime.so` is; `None` searches.
+    pub ort_library: Option<PathBuf>,
+    /// Engines for a card.
+    pub card: CardOptions,
+}
+
+/// How networks are run on an NVIDIA card.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CardOptions {
+    /// Arithmetic.
+    pub precision: Precision,
+    /// The folder of TensorRT's libraries; `None` asks the system's loader.
+    pub tensorrt: Option<PathBuf>,
+    /// Where built engines are kept; `None` is `~/.cache/andon/engines`, or where `XDG_CACHE_HOME` points.
+    pub cache: Option<PathBuf>,
+    /// How long a frame waits for those of other cameras with the same model, to be judged together.
+    pub max_wait: Duration,
+}
+
+/// An engine that is ready.
+pub struct Opened {
+    /// The engine.
+    pub engine: Box<dyn Engine>,
+    /// With [`EngineChoice::Auto`]: why it is not the fastest.
+    pub degraded: Option<String>,
+}
+
+/// Why an engine cannot be used.
+#[derive(Debug, Error)]
+pub enum EngineError {
+    /// Not compiled in.
+    #[error("the engine `{name}` is not in this build: needs --features {name}")]
+    NotBuilt {
+        /// Engine and feature.
+        name: &'static str,
+    },
+    /// No library in any of the usual places.
+    #[error("no ONNX Runtime library in {}; `make setup` puts one there, or name one with engine.ort_library", list(.searched))]
+    NoLibrary {
+        /// Where it was looked for.
+        searched: Vec<PathBuf>,
+    },
+    /// A library that cannot be used.
+    #[error("{path} cannot be used as ONNX Runtime: {why}")]
+    BadLibrary {
+        /// Library.
+        path: PathBuf,
+        /// Loader's or library's words.
+        why: String,
+    },
+    /// On the card, only whole detectors run.
+    #[error("this runs on the CPU; use the engine ort or rten for it")]
+    CpuOnly,
+    /// The network is refused.
+    #[error("{engine} cannot load the network: {why}")]
+    Load {
+        /// Engine.
+        engine: &'static str,
+        /// Its words.
+        why: String,
+    },
+    /// The network failed on an input.
+    #[error("{engine} failed: {why}")]
+    Run {
+        /// Engine.
+        engine: &'static str,
+        /// Its words.
+        why: String,
+    },
+}
+
+fn list(paths: &[PathBuf]) -> String {
+    let names: Vec<String> = paths.iter().map(|p| p.display().to_string()).collect();
+    names.join(", ")
+}
+
+/// Opens a network.
+///
+/// # Errors
+/// See [`EngineError`]. With [`EngineChoice::Auto`] only when no engine that is compiled in can load it.
+pub fn open(network: &Network<'_>, options: &EngineOptions) -> Result<Opened, EngineError> {
+    match options.choice {
+        EngineChoice::Ort => Ok(Opened { engine: open_ort(network, options)?, degraded: None }),
+        EngineChoice::Rten => Ok(Opened { engine: open_rten(network, options)?, degraded: None }),
+        EngineChoice::TensorRt => Err(EngineError::CpuOnly),
+        EngineChoice::Auto => match open_ort(network, options) {
+            Ok(engine) => Ok(Opened { engine, degraded: None }),
+            Err(why) => Ok(Opened { engine: open_rten(network, options)?, degraded: Some(why.to_string()) }),
+        },
+    }
+}
+
+#[cfg(feature = "ort")]
+fn open_ort(network: &Network<'_>, options: &EngineOptions) -> Result<Box<dyn Engine>, EngineError> {
+    Ok(Box::new(ort::OrtEngine::open(network, options)?))
+}
+
+#[cfg(not(feature = "ort"))]
+fn open_ort(_: &Network<'_>, _: &EngineOptions) -> Result<Box<dyn Engine>, EngineError> {
+    Err(EngineError::NotBuilt { name: "ort" })
+}
+
+#[cfg(feature = "rten")]
+fn open_rten(network: &Network<'_>, options: &EngineOptions) -> Result<Box<dyn Engine>, EngineError> {
+    Ok(Box::new(rten::RtenEngine::open(network, options)?))
+}
+
+#[cfg(not(feature = "rten"))]
+fn open_rten(_: &Network<'_>, _: &EngineOptions) -> Result<Box<dyn Engine>, EngineError> {
+    Err(EngineError::NotBuilt { name: "rten" })
+}
+
+/// The ONNX Runtime library that would be used.
+///
+/// # Errors
+/// [`EngineError::NoLibrary`] with the places, or [`EngineError::NotBuilt`].
+pub fn find_ort_library(explicit: Option<&Path>) -> Result<PathBuf, EngineError> {
+    #[cfg(feature = "ort")]
+    return ort_library::find(explicit);
+    #[cfg(not(feature = "ort"))]
+    {
+        let _ = explicit;
+        Err(EngineError::NotBuilt { name: "ort" })
+    }
+}

@@ -1,0 +1,28 @@
+//! From a frame to a score: bundle, engine, head. Knows no thread of the line and no threshold policy.
+
+mod accept;
+mod backbone;
+pub mod bundle;
+pub mod detector;
+pub mod engine;
+pub mod graph;
+pub mod head;
+pub mod heatmap;
+
+pub use accept::{Accept, Colour, Learned};
+pub use backbone::Backbone;
+
+use andon_core::{Fault, FrameView};
+
+/// Turns frames into patch features: preprocessing, network and aggregation. Learning uses it; so does the detector.
+pub trait Embed: Send {
+    /// Patches in a row and rows of patches.
+    fn grid(&self) -> (usize, usize);
+    /// Length of one patch feature.
+    fn dim(&self) -> usize;
+    /// Writes `grid.0 * grid.1 * dim` values, patch by patch in row order, reusing `out`'s storage.
+    ///
+    /// # Errors
+    /// Why this frame has no features.
+    fn embed(&mut self, frame: &FrameView<'_>, out: &mut Vec<f32>) -> Result<(), Fault>;
+}
