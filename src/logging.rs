@@ -1,3 +1,5 @@
+//! Where messages go: the journal, or standard error.
+
 use std::io::IsTerminal;
 
 use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};

@@ -76,7 +76,7 @@ pub fn build_beside(
 ) -> std::io::Result<std::thread::JoinHandle<()>> {
     let build = move || {
         // Whatever the line does comes first.
-        drop(thread_priority::set_current_thread_priority(thread_priority::ThreadPriority::Min));
+        andon_core::lowest_priority();
         let mut old = Vec::new();
         for wanted in wanted {
             // Once more: what other threads do on the card meanwhile can disturb a build.

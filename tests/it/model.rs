@@ -315,7 +315,8 @@ fn a_nan_from_the_network_makes_the_score_nan_and_a_wrong_size_is_a_fault() {
 #[cfg(feature = "rten")]
 #[test]
 fn a_program_that_uses_the_library_judges_as_inspect_does() {
-    use andon::{assemble, config::FrameSize, fit::read_raw, model::bundle::Bundle};
+    use andon::{assemble, config::FrameSize};
+    use andon_vision::{fit::read_raw, model::bundle::Bundle};
     let dir = tempfile::tempdir().unwrap();
     let path = |name: &str| dir.path().join(name);
     let belt = Conveyor::new(SimSpec::default());

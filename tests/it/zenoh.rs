@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use andon_core::{
-    CameraId, Counts, LatencySummary, ModelTag, Mono, Outcome, PassToken, Pooled, Reason, Score, ScoreMap, Seq,
-    StageTimes, Stats, Threshold, Verdict,
+    CameraId, Counts, LatencySummary, ModelTag, Mono, Pooled, Reason, Score, ScoreMap, Seq, StageTimes, Stats,
+    Threshold, Verdict, judge,
 };
 use andon_core::{Control, MapRecord, Offer, Record, Sink};
 use andon_io::sinks::wire::{Names, verdict_schema};
@@ -105,7 +105,7 @@ fn verdict(seq: u64) -> Record {
         t_trigger: now - Duration::from_millis(15),
         trigger_id: None,
         encoder: None,
-        outcome: Outcome::Pass(PassToken::grant(score, threshold).unwrap()),
+        outcome: judge(Ok(score.get()), threshold).outcome,
         reason: Reason::UnderThreshold,
         score: Some(score),
         threshold: 10.0,

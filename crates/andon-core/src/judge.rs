@@ -73,6 +73,16 @@ mod tests {
     }
 
     #[test]
+    fn only_a_finite_score_below_the_threshold_passes() {
+        assert!(Score::new(f32::NAN).is_none() && Score::new(f32::INFINITY).is_none());
+        assert!(Threshold::new(0.0).is_none() && Threshold::new(-1.0).is_none() && Threshold::new(f32::NAN).is_none());
+        let limit = Threshold::new(2.0).unwrap();
+        assert!(PassToken::grant(Score::new(1.999).unwrap(), limit).is_some());
+        assert!(PassToken::grant(Score::new(2.0).unwrap(), limit).is_none());
+        assert!(PassToken::grant(Score::new(9.0).unwrap(), limit).is_none());
+    }
+
+    #[test]
     fn a_score_at_the_threshold_is_rejected() {
         assert_eq!(judge(Ok(10.0), limit()).outcome, Outcome::Reject);
         assert!(matches!(judge(Ok(9.999), limit()).outcome, Outcome::Pass(_)));

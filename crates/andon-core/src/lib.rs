@@ -68,6 +68,6 @@ pub use score::{MAX_OVER_OWN, Score, Threshold};
 pub use secret::mask_secrets;
 pub use sink::{Control, MapRecord, Offer, Record, Render, Sink};
 pub use source::{CameraState, Next, Source, SourceError};
-pub use threads::{Joined, real_time, spawn};
+pub use threads::{Joined, lowest_priority, real_time, spawn};
 pub use time::{Mono, WallClock};
 pub use verdict::{Counts, LatencySummary, MarginSummary, ModelTag, Stats, Verdict};

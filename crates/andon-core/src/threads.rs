@@ -43,6 +43,12 @@ pub fn real_time(priority: u8) -> Result<(), String> {
     set_thread_priority_and_policy(thread_native_id(), priority, policy).map_err(|e| format!("{e:?}"))
 }
 
+/// Asks for the lowest priority for the calling thread, for long work beside a running line; where that is refused, the thread stays as
+/// it is.
+pub fn lowest_priority() {
+    drop(thread_priority::set_current_thread_priority(thread_priority::ThreadPriority::Min));
+}
+
 impl Joined {
     /// Waits at most `limit`; false if the thread still runs then (it is left to itself).
     pub fn join_within(mut self, limit: Duration) -> bool {

@@ -5,14 +5,16 @@ use ratatui::backend::TestBackend;
 
 use super::tally::wilson;
 use super::*;
-use andon_core::{CameraId, ModelTag, Mono, PassToken, Reason, Score, Seq, StageTimes, Threshold};
+use andon_core::{CameraId, ModelTag, Mono, Reason, Score, Seq, StageTimes, Threshold, judge};
 
 fn verdict(seq: u64, score: Option<f32>) -> Verdict {
-    let token = score.and_then(|s| PassToken::grant(Score::new(s)?, Threshold::new(10.0)?));
-    let (outcome, reason) = match (token, score) {
-        (Some(token), _) => (Outcome::Pass(token), Reason::UnderThreshold),
-        (None, Some(_)) => (Outcome::Reject, Reason::OverThreshold),
-        (None, None) => (Outcome::Uninspected, Reason::Late),
+    let limit = Threshold::new(10.0).unwrap();
+    let (outcome, reason) = match score {
+        Some(raw) => {
+            let judgement = judge(Ok(raw), limit);
+            (judgement.outcome, judgement.reason)
+        }
+        None => (Outcome::Uninspected, Reason::Late),
     };
     Verdict {
         camera: CameraId(0),

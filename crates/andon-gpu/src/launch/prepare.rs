@@ -9,7 +9,7 @@ use crate::{Buffer, CudaError, Device, DeviceInput};
 impl Device {
     /// Frames begin `offset` bytes into their buffer.
     #[allow(clippy::too_many_arguments, reason = "the kernel's contract")]
-    pub(in crate::cuda) fn prepare_columns(
+    pub(crate) fn prepare_columns(
         &self,
         frames: &Buffer<u8>,
         offset: usize,
@@ -57,7 +57,7 @@ impl Device {
 
     /// Of a piece of NV12 frames that begins at column and line `from`.
     #[allow(clippy::too_many_arguments, reason = "the kernel's contract")]
-    pub(in crate::cuda) fn prepare_columns_nv12(
+    pub(crate) fn prepare_columns_nv12(
         &self,
         frames: &Buffer<u8>,
         images: usize,
@@ -111,7 +111,7 @@ impl Device {
 
     /// The first input that is written is number `first`.
     #[allow(clippy::too_many_arguments, reason = "the kernel's contract")]
-    pub(in crate::cuda) fn prepare_rows(
+    pub(crate) fn prepare_rows(
         &self,
         between: &Buffer<u8>,
         images: usize,

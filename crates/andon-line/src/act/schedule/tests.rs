@@ -4,7 +4,8 @@ use proptest::prelude::*;
 
 use super::super::Causes;
 use super::*;
-use crate::decide::{FrameSeen, Ledger, Matching, Now, Observed, Rule, Told, judge};
+use crate::decide::{FrameSeen, Ledger, Matching, Now, Observed, Rule, Told};
+use andon_core::judge;
 use andon_core::{FrameNo, Outcome, Threshold};
 
 fn ms(n: u64) -> Mono {
