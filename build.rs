@@ -4,19 +4,24 @@ use std::path::Path;
 
 fn main() -> std::io::Result<()> {
     println!("cargo:rerun-if-changed=build.rs");
-    let mut modules = Vec::new();
     println!("cargo:rerun-if-changed=src");
+    let mut modules = Vec::new();
     list_modules(Path::new("src"), "andon", &mut modules)?;
     for member in std::fs::read_dir("crates")? {
         let member = member?;
         let name = member.file_name().to_string_lossy().replace('-', "_");
         let src = member.path().join("src");
         println!("cargo:rerun-if-changed={}", src.display());
-        modules.push(name.clone());
         list_modules(&src, &name, &mut modules)?;
+        modules.push(name);
     }
     modules.sort();
-    let list = format!("/// Every module of this program.\nconst MODULES: &[&str] = &{modules:?};\n");
+    // The crates' borders are nobody's business who reads a log: `andon::capture` is `andon_io::capture`.
+    let short = |module: &String| format!("andon{}", module.find("::").map_or("", |at| &module[at..]));
+    let pairs: Vec<(String, String)> = modules.into_iter().map(|module| (short(&module), module)).collect();
+    let list = format!(
+        "/// Every module of this program: as a filter names it, and as the log knows it.\nconst MODULES: &[(&str, &str)] = &{pairs:?};\n"
+    );
     let out = std::env::var_os("OUT_DIR").unwrap_or_default();
     std::fs::write(Path::new(&out).join("modules.rs"), list)
 }

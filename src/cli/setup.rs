@@ -80,7 +80,7 @@ impl EngineArgs {
 pub(super) fn logging(level: Option<&str>, default: &str, json: bool) -> Result<LogGuard, Failure> {
     let level = level.unwrap_or(default).to_owned();
     let refused = |e| Failure::config(anyhow::anyhow!("log level `{level}`: {e}"));
-    init_logging(&LogOptions { level: level.clone(), json }).map_err(refused)
+    init_logging(&LogOptions { level: crate::config::targets_of(&level), json }).map_err(refused)
 }
 
 /// The ranges of values in a bundle's network, seen on these good pictures; without a folder, on the bundle's parity pictures.

@@ -39,6 +39,21 @@ pub fn check_filter(text: &str) -> Result<(), String> {
     text.split(',').map(str::trim).filter(|d| !d.is_empty()).try_for_each(directive)
 }
 
+/// The filter as the log knows it: `andon::capture` is the module `capture` of the crates that have one.
+pub fn targets_of(filter: &str) -> String {
+    let mut all = Vec::new();
+    for directive in filter.split(',').map(str::trim) {
+        let (target, level) = directive.split_at(directive.find('=').unwrap_or(directive.len()));
+        let before = all.len();
+        let named = MODULES.iter().filter(|(short, _)| *short == target && target != "andon");
+        all.extend(named.map(|(_, module)| format!("{module}{level}")));
+        if all.len() == before {
+            all.push(directive.to_owned());
+        }
+    }
+    all.join(",")
+}
+
 fn known() -> String {
     let (last, first) = LEVELS.split_last().unwrap_or((&"", &[]));
     format!("give {} or {last}, or a filter such as info,andon::capture=debug", first.join(", "))
@@ -57,7 +72,7 @@ fn directive(text: &str) -> Result<(), String> {
             is_target(target)
         }
         None if is_level(text) => Ok(()),
-        None if text.contains("::") || text == "andon" => is_target(text),
+        None if text.contains("::") || text.starts_with("andon") => is_target(text),
         None if LIBRARIES.iter().any(|l| text.starts_with(l)) => Ok(()),
         None => Err(format!("`{text}` is not a level{}; {}", meant(text, LEVELS), known())),
     }
@@ -69,11 +84,12 @@ fn is_level(text: &str) -> bool {
 
 fn is_target(text: &str) -> Result<(), String> {
     let root = text.split("::").next().unwrap_or_default();
-    if text == "andon" || MODULES.contains(&text) || (root != "andon" && LIBRARIES.iter().any(|l| root.starts_with(l)))
-    {
+    let ours = MODULES.iter().any(|(short, module)| text == *short || text == *module);
+    if ours || text == "andon" || (root != "andon" && LIBRARIES.iter().any(|l| root.starts_with(l))) {
         return Ok(());
     }
-    Err(format!("there is no module `{text}` in this program{}; {}", meant(text, MODULES.iter().copied()), known()))
+    let near = meant(text, MODULES.iter().map(|(short, _)| *short));
+    Err(format!("there is no module `{text}` in this program{near}; {}", known()))
 }
 
 /// `, did you mean ...?` if something is near.
@@ -94,7 +110,8 @@ mod tests {
             "info,andon::capture=debug",
             "warn, andon=trace",
             "andon::capture",
-            "info,andon::publish::zenoh=debug",
+            "info,andon::sinks::zenoh=debug",
+            "info,andon_io::sinks::zenoh=debug",
             "error,zenoh=info,zenoh_transport::unicast=debug",
             "info,",
         ] {
@@ -126,7 +143,17 @@ mod tests {
 
     #[test]
     fn the_modules_are_those_of_the_sources() {
-        assert!(MODULES.contains(&"andon::config::filter") && MODULES.contains(&"andon::runtime"));
-        assert!(!MODULES.iter().any(|m| m.ends_with("::mod") || m.ends_with("::tests")), "{MODULES:?}");
+        let has = |short: &str, module: &str| MODULES.contains(&(short, module));
+        assert!(has("andon::config::filter", "andon::config::filter"));
+        assert!(has("andon::runtime", "andon_line::runtime") && has("andon::queue", "andon_core::queue"));
+        assert!(!MODULES.iter().any(|(_, m)| m.ends_with("::mod") || m.ends_with("::tests")), "{MODULES:?}");
+    }
+
+    #[test]
+    fn a_filter_reaches_the_crate_that_has_the_module() {
+        assert_eq!(targets_of("info"), "info");
+        assert_eq!(targets_of("andon=debug"), "andon=debug");
+        assert_eq!(targets_of("info, andon::capture=debug,zenoh=warn"), "info,andon_io::capture=debug,zenoh=warn");
+        assert_eq!(targets_of("andon::cli::run"), "andon::cli::run");
     }
 }

@@ -19,7 +19,7 @@ mod twice;
 mod window;
 
 pub use check::{Camera, Config};
-pub use filter::check_filter;
+pub use filter::{check_filter, targets_of};
 pub use keys::nearest_of;
 pub use load::{ConfigError, Loaded, load, load_and, schema};
 pub use parts::{Ejector, Encoder, Parts, Place, Wire};

@@ -133,8 +133,8 @@ mod tests {
 
     #[test]
     fn the_documentation_carries_the_map_and_the_block_of_this_build() {
-        let docs =
-            std::fs::read_to_string(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/plc.md")).unwrap();
+        let docs = std::fs::read_to_string(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/plc.md"))
+            .unwrap();
         assert!(docs.contains(&markdown(&["top".into(), "side".into()])), "docs/plc.md: `andon plc-check map`");
         assert!(docs.contains(&structured_text()), "docs/plc.md: `andon plc-check map --structured-text`");
     }
