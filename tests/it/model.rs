@@ -5,12 +5,13 @@ use std::path::Path;
 use andon_core::Detector;
 use andon_core::{Detection, Fault, FrameView, PixelFormat, ScoreMap};
 use andon_sim::{Conveyor, SimSpec};
-use andon_vision::model::detector::{PatchCore, PatchEmbedder};
+use andon_vision::methods::PatchDetector;
+use andon_vision::model::embedder::PatchEmbedder;
 use andon_vision::model::engine::{Engine, EngineChoice, EngineError, EngineOptions, FeatureMap, Network, open};
 use andon_vision::model::head::aggregate::{Aggregator, Layer};
 use andon_vision::model::head::nearest::Searcher;
 use andon_vision::model::head::score::{ImageScore, Scorer, Scoring};
-use andon_vision::model::{Backbone, Embed, heatmap};
+use andon_vision::model::{Backbone, Embed, Restricted, heatmap};
 use andon_vision::preprocess::{InputSpec, Preprocessor};
 
 use crate::{bank_only, common, npy};
@@ -155,7 +156,7 @@ fn patch_features_distances_score_and_heatmap_agree_with_numpy_in_f64() {
     for (got, want) in near.iter().zip(&want) {
         assert!((f64::from(got.distance) - want).abs() <= 1e-4 * want, "{got:?} {want}");
     }
-    let scoring = Scoring { local_scale: 0.0, smoothing: 1.5, image: ImageScore::Max, min_area: 0 };
+    let scoring = Scoring { smoothing: 1.5, image: ImageScore::Max, min_area: 0 };
     let mut map = ScoreMap { width: 32, height: 32, data: Vec::new() };
     Scorer::new(scoring, 32, 32, &[true; 1024]).map_into(&near, &[1.0; 700], &mut map.data);
     let mut heat = Vec::new();
@@ -183,7 +184,7 @@ fn both_engines_give_the_same_scores() {
         let rgb = flange(1_000_000);
         embedder.embed(&FrameView::new(PixelFormat::Rgb8, 256, 256, 768, &rgb).unwrap(), &mut bank).unwrap();
         let bundle = bank_only::bundle(&backbone, embedder.grid(), embedder.dim(), bank);
-        let mut detector = PatchCore::new(embedder, bundle, 2).unwrap();
+        let mut detector = PatchDetector::new(embedder, bundle, 2).unwrap();
         let mut out = Detection::default();
         (0..6)
             .map(|k| {
@@ -300,14 +301,14 @@ impl Engine for Broken {
 fn a_nan_from_the_network_makes_the_score_nan_and_a_wrong_size_is_a_fault() {
     let backbone = small();
     let embedder = PatchEmbedder::new(&backbone, Box::new(Broken)).unwrap();
-    let mut detector = PatchCore::new(embedder, bank_only::bundle(&backbone, (4, 4), 4, vec![0.5; 4]), 1).unwrap();
+    let mut detector = PatchDetector::new(embedder, bank_only::bundle(&backbone, (4, 4), 4, vec![0.5; 4]), 1).unwrap();
     let mut out = Detection::default();
     let (dark, bright) = ([0u8; 64], [200u8; 64]);
     detector.detect(&FrameView::new(PixelFormat::Gray8, 8, 8, 8, &dark).unwrap(), &mut out).unwrap();
     assert!(out.score.is_finite());
     detector.detect(&FrameView::new(PixelFormat::Gray8, 8, 8, 8, &bright).unwrap(), &mut out).unwrap();
     assert!(out.score.is_nan());
-    detector.require(Some([8, 4]));
+    let mut detector = Restricted::new(Box::new(detector), Some([8, 4]));
     let fault = detector.detect(&FrameView::new(PixelFormat::Gray8, 8, 8, 8, &dark).unwrap(), &mut out);
     assert_eq!(fault, Err(Fault::WrongSize { got_w: 8, got_h: 8, want_w: 8, want_h: 4 }));
 }

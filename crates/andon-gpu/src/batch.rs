@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 use super::detector::DevicePatchCore;
 use andon_core::Detector;
 use andon_core::{Detection, Fault, FrameView, Regions};
+use andon_vision::methods::patchcore::PatchCoreModel;
+use andon_vision::methods::patches::explain;
 use andon_vision::model::Accept;
 use andon_vision::model::bundle::Bundle;
-use andon_vision::model::detector::explain;
 
 /// A detector on the card that cameras share.
 pub struct Batch {
@@ -18,6 +19,7 @@ pub struct Batch {
     changed: Condvar,
     max_wait: Duration,
     bundle: Arc<Bundle>,
+    model: Arc<PatchCoreModel>,
     name: &'static str,
 }
 
@@ -44,9 +46,9 @@ impl Batch {
     /// [`Fault::Engine`] when the card fails at a first full round.
     pub fn new(mut detector: DevicePatchCore, max_wait: Duration) -> Result<Arc<Batch>, Fault> {
         detector.warm_up_with(detector.frames())?;
-        let (bundle, name) = (detector.bundle().clone(), detector.engine_name());
+        let (bundle, model, name) = (detector.bundle().clone(), detector.model().clone(), detector.engine_name());
         let state = State { detector, members: 0, round: Round::Open(0), rounds: 0 };
-        Ok(Arc::new(Batch { state: Mutex::new(state), changed: Condvar::new(), max_wait, bundle, name }))
+        Ok(Arc::new(Batch { state: Mutex::new(state), changed: Condvar::new(), max_wait, bundle, model, name }))
     }
 
     /// Another camera; `None` when the detector takes no more frames at a time. Frames that are not accepted are a fault.
@@ -158,7 +160,7 @@ impl Detector for Member {
     }
 
     fn explain(&mut self, out: &Detection, threshold: f32) -> Regions {
-        explain(&self.batch.bundle, out, threshold, &mut self.label)
+        explain(&self.batch.bundle.manifest, self.batch.model.as_ref(), out, threshold, &mut self.label)
     }
 
     fn engine_name(&self) -> &'static str {

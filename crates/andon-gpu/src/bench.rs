@@ -107,7 +107,7 @@ pub fn frame_time(
     let Some(finest) = trunk.maps().first() else { return Err(CudaError::Shape("no feature maps".to_owned())) };
     let (height, width) = (finest.height, finest.width);
     let dim: usize = trunk.maps().iter().map(|m| m.channels).sum();
-    let scoring = Scoring { local_scale: 0.5, smoothing: 1.0, image: ImageScore::Max, min_area: 0 };
+    let scoring = Scoring { smoothing: 1.0, image: ImageScore::Max, min_area: 0 };
     let scorer = Scorer::new(scoring, width, height, &vec![true; width * height]);
     let (bank, weights) = (values(rows * dim), vec![1.0; rows]);
     let spec = StageSpec {
