@@ -1,7 +1,8 @@
 use std::sync::Arc;
 
-use super::status::{Active, Status};
+use super::status::Status;
 use super::wiring::PartEvent;
+use crate::controller::Active;
 use andon_core::Control;
 use andon_core::{CameraId, Mono, Threshold};
 

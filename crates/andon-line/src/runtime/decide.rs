@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use crossbeam_channel::RecvTimeoutError;
 
-use super::lane::{Lane, Office};
+use super::lane::{Lane, LaneContext};
 use super::wiring::PartEvent;
-use crate::decide::{FrameSeen, Observed, Told, Trigger};
+use crate::controller::{LaneAction, LaneInput};
+use crate::decide::{FrameSeen, Observed, Trigger};
 use andon_core::CameraState;
-use andon_core::{CameraId, Counts, LatencySummary, Mono, Notice, NoticeKind, Stats, Subject};
+use andon_core::{CameraId, Counts, LatencySummary, Mono, Stats};
 use andon_core::{LatestOnly, Woken};
 use andon_core::{MapRecord, Record};
 
@@ -22,7 +23,7 @@ pub(super) struct Decide {
     pub parts: Woken<PartEvent>,
     pub maps: LatestOnly<MapRecord>,
     pub lanes: Vec<Lane>,
-    pub office: Office,
+    pub context: LaneContext,
     /// By camera: it was told that it gives no frames.
     pub down: Vec<bool>,
 }
@@ -39,7 +40,7 @@ impl Decide {
                 Err(RecvTimeoutError::Timeout) => {}
             }
             for lane in &mut self.lanes {
-                lane.step(&mut self.office);
+                lane.step(&mut self.context);
             }
             let now = Mono::now();
             if now >= report_at {
@@ -48,97 +49,90 @@ impl Decide {
             }
         }
         for lane in &mut self.lanes {
-            lane.stop(&mut self.office);
+            lane.stop(&mut self.context);
         }
         self.report(Mono::now());
-        let cameras = (0..self.office.latency.len()).map(|n| CameraId(n as u8));
-        cameras.map(|c| (self.counts(c), self.office.latency[c.index()].summary())).collect()
+        let cameras = (0..self.context.latency.len()).map(|n| CameraId(n as u8));
+        cameras.map(|c| (self.counts(c), self.context.latency[c.index()].summary())).collect()
     }
 
     fn take(&mut self, event: PartEvent) {
         let at = Mono::now();
-        let Decide { lanes, office, maps, .. } = self;
+        let Decide { lanes, context, maps, .. } = self;
         match event {
             PartEvent::Trigger { lane, at: when, id } => {
                 let Some(lane) = lanes.get_mut(usize::from(lane)) else { return };
-                let now = lane.now(at);
-                let trigger = Trigger { at: when, ticks: lane.belt.at(when).ticks, id };
-                lane.ledger.trigger(trigger, &now, &mut |told| lane.desk.told(told, office));
+                let trigger = Trigger { at: when, ticks: lane.ticks_at(when), id };
+                lane.handle(LaneInput::Trigger(trigger), at, context);
             }
             PartEvent::Frame { camera, frame, t_capture, source_index } => {
                 let Some((lane, place)) = find(lanes, camera) else { return };
-                let now = lane.now(at);
-                let seen = FrameSeen { frame, t_capture, ticks: lane.belt.at(t_capture).ticks, source_index };
-                lane.ledger.frame(place, seen, &now, &mut |told| lane.desk.told(told, office));
+                let seen = FrameSeen { frame, t_capture, ticks: lane.ticks_at(t_capture), source_index };
+                lane.handle(LaneInput::Frame { place, seen }, at, context);
             }
             PartEvent::Missing { camera, count, at: seen } => {
                 let Some((lane, place)) = find(lanes, camera) else { return };
-                let now = lane.now(at);
-                let ticks = lane.belt.at(seen).ticks;
-                lane.ledger.gap(place, count, seen, ticks, &now, &mut |told| lane.desk.told(told, office));
+                let ticks = lane.ticks_at(seen);
+                lane.handle(LaneInput::Missing { place, count, at: seen, ticks }, at, context);
             }
             PartEvent::Evicted { camera, frame } => {
                 let Some((lane, place)) = find(lanes, camera) else { return };
-                let now = lane.now(at);
-                lane.ledger.evicted(place, frame, &now, &mut |told| lane.desk.told(told, office));
+                lane.handle(LaneInput::Evicted { place, frame }, at, context);
             }
             PartEvent::Observed { camera, frame, result, queue_ns, times, regions, map } => {
                 let Some((lane, place)) = find(lanes, camera) else { return };
-                let threshold = office.status.cameras[camera.index()].active.load().threshold;
+                let threshold = context.status.cameras[camera.index()].active.load().threshold;
                 let seen = Observed { frame, result, threshold, queue_ns, times, regions };
-                let now = lane.now(at);
                 let mut judged = None;
-                lane.ledger.observed(place, seen, &now, &mut |told| {
-                    if let Told::Ended(e) = &told
+                lane.handle_and(LaneInput::Observed { place, seen }, at, context, &mut |action| {
+                    if let LaneAction::Ended(e) = action
                         && e.score.is_some()
                     {
                         judged = Some((e.part.seq, e.t_capture));
                     }
-                    lane.desk.told(told, office);
                 });
                 if let (Some(map), Some((seq, t_capture))) = (map, judged) {
                     let record = MapRecord { camera, seq, t_capture, map, threshold: threshold.get() };
                     if maps.set(record) {
-                        office.status.shed.maps.fetch_add(1, Relaxed);
+                        context.status.shed.maps.fetch_add(1, Relaxed);
                     }
                 }
             }
             PartEvent::Confirm { lane, ejector, at: when } => {
                 if let Some(lane) = lanes.get_mut(usize::from(lane)) {
-                    lane.desk.confirm(ejector, when, office);
+                    lane.handle(LaneInput::Confirm { ejector, at: when }, at, context);
                 }
             }
             PartEvent::Input { lane, who, works } => {
                 if let Some(lane) = lanes.get_mut(usize::from(lane)) {
-                    let kind = if works { NoticeKind::InputBack } else { NoticeKind::InputFault };
-                    lane.desk.notice(Notice::new(kind, at).about(Subject::Input(who)), office);
+                    lane.handle(LaneInput::InputWorks { input: who, works }, at, context);
                 }
             }
-            PartEvent::Release => lanes.iter_mut().for_each(|lane| lane.desk.release(at, office)),
+            PartEvent::Release => lanes.iter_mut().for_each(|lane| lane.handle(LaneInput::Release, at, context)),
             PartEvent::Close => {}
         }
     }
 
     fn counts(&self, camera: CameraId) -> Counts {
         let lane = self.lanes.iter().find_map(|l| Some((l, l.place(camera)?)));
-        lane.map_or(Counts::default(), |(lane, place)| lane.ledger.counts(place))
+        lane.map_or(Counts::default(), |(lane, place)| lane.controller().counts(place))
     }
 
     /// Tells when a camera stops giving frames, and when it gives them again.
     fn cameras(&mut self, at: Mono) {
-        let Decide { lanes, office, down, .. } = self;
-        down.resize(office.status.cameras.len(), false);
+        let Decide { lanes, context, down, .. } = self;
+        down.resize(context.status.cameras.len(), false);
         for lane in lanes {
-            for n in 0..lane.desk.cameras().len() {
-                let camera = lane.desk.cameras()[n];
-                let told = &mut down[camera.index()];
-                let kind = match (office.status.cameras[camera.index()].state(), *told) {
-                    (CameraState::Down, false) => NoticeKind::CameraDown,
-                    (CameraState::Running, true) => NoticeKind::CameraBack,
+            for place in 0..lane.controller().cameras().len() {
+                let camera = lane.controller().cameras()[place];
+                let is_down = &mut down[camera.index()];
+                let works = match (context.status.cameras[camera.index()].state(), *is_down) {
+                    (CameraState::Down, false) => false,
+                    (CameraState::Running, true) => true,
                     _ => continue,
                 };
-                *told = !*told;
-                lane.desk.notice(Notice::new(kind, at).about(Subject::Camera(camera)), office);
+                *is_down = !*is_down;
+                lane.handle(LaneInput::CameraWorks { place, works }, at, context);
             }
         }
     }
@@ -146,24 +140,24 @@ impl Decide {
     fn report(&mut self, now: Mono) {
         self.cameras(now);
         for lane in &self.lanes {
-            for (place, id) in lane.desk.cameras().iter().enumerate() {
-                let (camera, shed) = (&self.office.status.cameras[id.index()], &self.office.status.shed);
+            for (place, id) in lane.controller().cameras().iter().enumerate() {
+                let (camera, shed) = (&self.context.status.cameras[id.index()], &self.context.status.shed);
                 let state = camera.state();
                 let camera_restarts = camera.camera_restarts.load(Relaxed);
                 let detector_restarts = camera.detector_restarts.load(Relaxed);
                 let up = state == CameraState::Running;
-                self.office.metrics.camera(*id, up, camera_restarts, detector_restarts);
-                self.office.send(Record::Stats(Stats {
+                self.context.metrics.camera(*id, up, camera_restarts, detector_restarts);
+                self.context.send(Record::Stats(Stats {
                     camera: *id,
                     t: now,
-                    counts: lane.ledger.counts(place),
-                    latency: self.office.latency[id.index()].summary(),
-                    margin: lane.desk.margins.margins(),
-                    line_stop: lane.desk.stopped(),
+                    counts: lane.controller().counts(place),
+                    latency: self.context.latency[id.index()].summary(),
+                    margin: lane.slack().margins(),
+                    line_stop: lane.controller().stopped(),
                     camera_state: state.as_str(),
                     camera_restarts,
                     detector_restarts,
-                    frames_without_part: lane.desk.orphans(place),
+                    frames_without_part: lane.controller().frames_without_part(place),
                     shed: [&shed.parts, &shed.records, &shed.maps].map(|n| n.load(Relaxed)),
                 }));
             }

@@ -11,13 +11,15 @@ use super::cap::Cap;
 use super::decide::Decide;
 use super::infer::{Infer, MakeDetector};
 use super::inputs;
-use super::lane::{Lane, Office};
+use super::lane::{Lane, LaneContext};
 use super::lane_spec::LaneSpec;
 use super::presence::Presence;
 use super::publish::Publish;
 use super::replace::Replacement;
-use super::status::{Active, Status};
+use super::status::Status;
 use super::wiring::{self, PartEvent};
+use crate::controller::Active;
+use crate::controller::Tape;
 use crate::telemetry::{LatencyHistogram, Metrics};
 use andon_core::Refuse;
 use andon_core::Sink;
@@ -138,6 +140,18 @@ impl Line {
     /// # Errors
     /// See [`LineError`]; nothing is left running then.
     pub fn start(spec: LineSpec) -> Result<Line, LineError> {
+        Line::start_with(spec, None)
+    }
+
+    /// The same, and what the lanes are fed is left on the tape for a [`crate::controller::Replay`].
+    ///
+    /// # Errors
+    /// See [`LineError`]; nothing is left running then.
+    pub fn start_recorded(spec: LineSpec, tape: Tape) -> Result<Line, LineError> {
+        Line::start_with(spec, Some(tape))
+    }
+
+    fn start_with(spec: LineSpec, tape: Option<Tape>) -> Result<Line, LineError> {
         let LineSpec { cameras, lanes, sinks, metrics, status } = spec;
         if cameras.is_empty() || cameras.len() > CameraId::MAX || cameras.len() != status.cameras.len() {
             return Err(LineError::Cameras { got: cameras.len() });
@@ -171,7 +185,7 @@ impl Line {
         let publish = Publish::new(records_rx, maps_rx, sinks, status.clone(), &metrics.delivery);
         let publish = spawn("pub", move || publish.run())?;
         let latency = ready.iter().map(|_| LatencyHistogram::new()).collect();
-        let office = Office { records: records_tx, status: status.clone(), metrics, latency };
+        let context = LaneContext { records: records_tx, status: status.clone(), metrics, latency, tape };
         let (mut running, mut inputs) = (Vec::new(), Vec::new());
         for (n, lane) in lanes.into_iter().enumerate() {
             status.lanes[n].faults.name(&lane);
@@ -180,7 +194,7 @@ impl Line {
             inputs.push(its);
         }
         let acts = running.iter().any(Lane::acts);
-        let decide = Decide { parts: parts_rx, maps: maps_tx, lanes: running, office, down: Vec::new() };
+        let decide = Decide { parts: parts_rx, maps: maps_tx, lanes: running, context, down: Vec::new() };
         // The receiver may be gone when the line was dropped without `finish`; the figures are then nobody's.
         let decide = spawn("decide", move || {
             if acts {

@@ -25,6 +25,7 @@ mod replace;
 mod status;
 pub mod wiring;
 
+pub use crate::controller::Active;
 pub use control::LineControl;
 pub use faults::LaneFaults;
 pub use infer::MakeDetector;
@@ -32,4 +33,4 @@ pub use lane_spec::{EjectorLine, LaneSpec};
 pub use line::{CameraSpec, Line, LineError, LineReport, LineSpec};
 pub use presence::Presence;
 pub use replace::{Made, Replacement};
-pub use status::{Active, CameraStatus, LaneStatus, Shed, Status};
+pub use status::{CameraStatus, LaneStatus, Shed, Status};

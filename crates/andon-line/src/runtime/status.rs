@@ -7,20 +7,10 @@ use arc_swap::ArcSwap;
 
 use super::faults::LaneFaults;
 use super::wiring::PartEvent;
+use crate::controller::Active;
 use andon_core::CameraState;
-use andon_core::{ModelTag, Threshold};
+use andon_core::ModelTag;
 use andon_core::{Refuse, Woken};
-
-/// What judges now; swapped whole, read once a part.
-#[derive(Clone, Debug)]
-pub struct Active {
-    /// Limit.
-    pub threshold: Threshold,
-    /// Provenance.
-    pub model: Arc<ModelTag>,
-    /// Working with less than was asked for.
-    pub degraded: bool,
-}
 
 /// One camera's state.
 #[derive(Debug)]

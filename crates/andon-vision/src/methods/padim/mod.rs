@@ -45,7 +45,11 @@ impl Default for Params {
 
 const PARAMS: [Param; 3] = [
     Param { name: "covariance", default: "full", about: "`full`, or `diagonal`: smaller, faster, coarser" },
-    Param { name: "channels", default: "160, which is all of the compiled-in network's", about: "how many of a feature's values are used, chosen by the seed" },
+    Param {
+        name: "channels",
+        default: "160, which is all of the compiled-in network's",
+        about: "how many of a feature's values are used, chosen by the seed",
+    },
     Param { name: "regularization", default: "0.01", about: "added to every variance" },
 ];
 
