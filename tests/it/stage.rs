@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use andon_core::Detector;
 use andon_core::{Detection, Fault, FrameView, PixelFormat};
 use andon_gpu::{
-    Buffer, CudaError, Device, DeviceInput, DeviceMap, GpuBackbone, GpuPatchCore, GpuPipeline, PipelineSpec,
-    frame_time, search_time,
+    Buffer, CudaError, Device, DeviceInput, DeviceMap, FeatureSpec, FeatureStage, Gaussian, GaussianHead, GpuBackbone,
+    GpuPatchCore, GpuPipeline, PipelineSpec, frame_time, search_time,
 };
 use andon_vision::fit::parity_check;
 use andon_vision::model::Backbone;
@@ -15,7 +15,7 @@ use andon_vision::model::bundle::Bundle;
 use andon_vision::model::detector::{PatchCore, PatchEmbedder};
 use andon_vision::model::engine::{self, Engine, EngineChoice, EngineOptions, FeatureMap, Network};
 use andon_vision::model::head::aggregate::{Aggregator, Layer};
-use andon_vision::model::head::nearest::Searcher;
+use andon_vision::model::head::nearest::{Nearest, Searcher};
 use andon_vision::model::head::score::{ImageScore, Scorer, Scoring};
 use andon_vision::preprocess::{InputSpec, Preprocessor};
 
@@ -270,6 +270,51 @@ fn a_graph_serves_a_few_frames_less_and_a_spoiled_recording_is_tried_again() {
             pipeline.run(views).unwrap();
             assert_eq!(pipeline.is_captured(), recorded, "run {at}");
             right(&pipeline, views);
+        }
+    }
+}
+
+#[test]
+fn another_method_is_a_head_behind_the_same_features() {
+    let Some(device) = device() else { return };
+    let reference = Reference::new([3, 2]);
+    let scorer = reference.scorer();
+    let (width, height) = (6 * 3, 5 * 2);
+    let all: Vec<u32> = (0..width * height).collect();
+    let spec = FeatureSpec {
+        input: &reference.input,
+        tiles: reference.tiles,
+        layers: &reference.layers,
+        grid: [width as usize, height as usize],
+        cells: &all,
+    };
+    let backbone = Copy::boxed(&device, 2 * 6, (5, 6));
+    let features = FeatureStage::new(&device, backbone, &spec).unwrap();
+    assert_eq!((features.frames(), features.cells(), features.dim()), (2, 180, 3));
+    let means: Vec<f32> = noise(3, 180 * 3).iter().map(|b| f32::from(*b) / 128.0 - 1.0).collect();
+    // Masked cells have no distance.
+    let weight = |n: usize| if reference.mask[n / 3] { 0.5 + (n % 5) as f32 } else { 0.0 };
+    let variances: Vec<f32> = (0..180 * 3).map(weight).collect();
+    let gaussian = Gaussian::diagonal(&device, &means, &variances, 3).unwrap();
+    let head = GaussianHead::new(&device, &features, gaussian, &scorer).unwrap();
+    let mut pipeline = GpuPipeline::with_head(device.clone(), features, head).unwrap();
+    for repeat in 0..4 {
+        let pictures = [noise(repeat, 20 * 20 * 3), noise(100 + repeat, 20 * 20 * 3)];
+        let views = pictures.each_ref().map(|p| FrameView::new(PixelFormat::Rgb8, 20, 20, 60, p).unwrap());
+        pipeline.run(&views).unwrap();
+        assert_eq!(pipeline.is_captured(), repeat > 0);
+        for (n, view) in views.iter().enumerate() {
+            let features = reference.features(view);
+            let distance = |cell: usize| {
+                let terms = (cell * 3..cell * 3 + 3).map(|i| (features[i] - means[i]).powi(2) * variances[i]);
+                terms.sum::<f32>().sqrt()
+            };
+            // The reference smooths distances that a search found.
+            let near: Vec<Nearest> =
+                scorer.cells().iter().map(|c| Nearest { index: 0, distance: distance(*c as usize) }).collect();
+            let mut expected = Vec::new();
+            reference.scorer().map_into(&near, &[1.0], &mut expected);
+            assert!(same(pipeline.map(n).unwrap(), &expected), "repeat {repeat} frame {n}");
         }
     }
 }

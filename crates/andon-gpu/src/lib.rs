@@ -46,5 +46,5 @@ pub use ops::regions::{FoundRegion, RegionFinder};
 pub use ops::score::{CellRange, GpuScorer};
 pub use ops::shape::Grid;
 pub use ops::smooth::MapSmoother;
-pub use pipeline::{GpuPipeline, KnnHead, MapHead, PipelineSpec};
+pub use pipeline::{GaussianHead, GpuPipeline, KnnHead, MapHead, PipelineSpec};
 pub use self_test::{KernelCheck, self_test};

@@ -14,11 +14,13 @@
 //! The first run of a layout enqueues step by step, because libraries allocate on first use. The second captures the same work into a CUDA
 //! graph and launches it. Later ones only launch the graph.
 
+mod gaussian_head;
 mod knn_head;
 
 use andon_core::{FrameView, StageTimes};
 use cudarc::driver::CudaEvent;
 
+pub use self::gaussian_head::GaussianHead;
 pub use self::knn_head::{KnnHead, PipelineSpec};
 use crate::driver::{Device, GraphExec};
 use crate::error::CudaError;
