@@ -2,15 +2,18 @@
 
 CARGO ?= cargo
 VENV := target/venv
+NEXTEST := $(CARGO) nextest run --release --locked --config-file .config/nextest.toml
 PEERS := ANDON_REQUIRE_PEERS=1 ANDON_PEERS_PYTHON=$(abspath $(VENV)/bin/python)
-# Many tests run a whole line in real time, which wants the machine to itself.
-ONE := -- --test-threads=1
+export PATH := $(abspath $(VENV)/bin):$(PATH)
 export ANDON_DATA ?= $(abspath ../shared/data)
 
-# Quick settings for our own crate; what it depends on stays as it was built.
-QUICK = CARGO_INCREMENTAL=1 $(CARGO) --config 'profile.release.package.andon.opt-level=1' --config 'profile.release.package.andon.debug=0'
+# Quick settings for our own crates; what they depend on stays as it was built.
+OWN := andon $(notdir $(wildcard crates/*))
+QUICK = CARGO_INCREMENTAL=1 $(CARGO) $(foreach c,$(OWN),--config profile.release.package.$(c).opt-level=1 --config profile.release.package.$(c).debug=0)
+# The crate that has a module of this name.
+CRATE = $(or $(shell find crates -path '*/src/*' \( -name '$(lastword $(subst ::, ,$(M)))' -o -name '$(lastword $(subst ::, ,$(M))).rs' \) | head -1 | cut -d/ -f2),andon)
 
-.PHONY: help demo t test faults lint bench setup venv peers emulator compilers headers tensorrt kernels build
+.PHONY: help demo t test features faults lint bench setup venv peers emulator compilers headers tensorrt kernels build
 
 help: ## what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -19,22 +22,27 @@ demo: build ## a simulated line, learned and running in under a minute (ARGS="--
 	target/release/andon demo $(ARGS)
 
 t: ## the unit tests of one module, soon after an edit: make t M=decide
-	$(QUICK) test --release --locked --lib -- $(M)
+	$(QUICK) test --release --locked -p $(CRATE) --lib -- $(M)
 
 test: setup venv peers emulator headers tensorrt ## every test: units, real GStreamer, real Zenoh, peers in Python
-	$(PEERS) $(CARGO) test --release --locked $(ONE)
-	$(CARGO) test --release --locked --no-default-features
-	$(PEERS) LD_LIBRARY_PATH=$(abspath target/emulator) $(CARGO) test --release --locked --features opcua,tensorrt --test it -- opcua:: cuda:: stage:: batch:: tensorrt::
+	$(PEERS) $(NEXTEST) --workspace
+	$(NEXTEST) --workspace --no-default-features
+	$(PEERS) LD_LIBRARY_PATH=$(abspath target/emulator) $(NEXTEST) --features opcua,tensorrt -E 'binary(it) & test(/^(opcua|cuda|stage|batch|tensorrt)::/)'
 	scripts/kernels-race.sh
+
+features: venv ## whether every feature of every crate compiles by itself (minutes)
+	$(CARGO) hack check --release --locked --workspace --each-feature --exclude-no-default-features
 
 faults: setup venv peers ## what happens, and how soon, when things break (minutes; ANDON_LOAD=1 for a loaded machine)
 	$(PEERS) $(CARGO) test --release --locked --test it -- --ignored --nocapture --test-threads=1 faults::
 
-lint: setup compilers headers ## formatting, clippy with warnings denied, and whether the PTX is what the kernels' sources give
-	$(CARGO) fmt --check
-	$(CARGO) clippy --release --locked --all-targets -- -D warnings
-	$(CARGO) clippy --release --locked --no-default-features --all-targets -- -D warnings
-	$(CARGO) clippy --release --locked --features opcua,tensorrt --all-targets -- -D warnings
+lint: setup venv compilers headers ## formatting, spelling, licences, clippy with warnings denied, and whether the PTX is what the kernels give
+	$(CARGO) fmt --all --check
+	typos --config .config/typos.toml
+	$(CARGO) deny --config .config/deny.toml --locked check licenses bans sources
+	$(CARGO) clippy --release --locked --workspace --all-targets -- -D warnings
+	$(CARGO) clippy --release --locked --workspace --no-default-features --all-targets -- -D warnings
+	$(CARGO) clippy --release --locked --workspace --features opcua,tensorrt --all-targets -- -D warnings
 	$(VENV)/bin/python scripts/kernels.py target/compilers --check
 
 bench: build ## nearest neighbours beside faiss and numpy, the coreset beside anomalib
@@ -64,5 +72,5 @@ tensorrt: venv ## TensorRT-RTX from PyPI, in target/tensorrt, for the tests
 kernels: compilers ## kernels/prebuilt/andon.ptx anew, proved with ptxas for every card
 	$(VENV)/bin/python scripts/kernels.py target/compilers
 
-venv: ## the tests' Python peers, in target/venv
+venv: ## the tests' Python peers and the developer's tools (nextest, hack, deny, typos), in target/venv
 	@scripts/setup.sh venv

@@ -120,11 +120,11 @@ setup_onnxruntime() {
 
 setup_venv() {
     local stamp
-    stamp=$VENV/peers-$(sha256sum tests/peers/requirements.txt | cut -c1-16)
+    stamp=$VENV/peers-$(cat tests/peers/requirements.txt .config/requirements.txt | sha256sum | cut -c1-16)
     [ -e "$stamp" ] && return 0
     python
-    say "installing the tests' Python peers into $VENV"
-    "$VENV/bin/python" -m pip --disable-pip-version-check -q install -r tests/peers/requirements.txt
+    say "installing the tests' Python peers and the developer's tools into $VENV"
+    "$VENV/bin/python" -m pip --disable-pip-version-check -q install -r tests/peers/requirements.txt -r .config/requirements.txt
     touch "$stamp"
 }
 

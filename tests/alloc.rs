@@ -20,7 +20,8 @@ use andon_core::{Frame, FrameNo, ModelTag, Mono, PixelFormat, Pixels, Pool, Thre
 use andon_core::{Offer, Record, Sink};
 use andon_line::runtime::{Active, CameraSpec, Line, LineSpec, Made};
 use andon_line::telemetry::Metrics;
-use andon_vision::model::detector::{PatchCore, PatchEmbedder};
+use andon_vision::methods::PatchDetector;
+use andon_vision::model::embedder::PatchEmbedder;
 use andon_vision::model::engine::{Engine, EngineError, FeatureMap};
 use andon_vision::model::head::aggregate::Layer;
 use andon_vision::model::{Backbone, Embed};
@@ -186,7 +187,7 @@ fn a_steady_frame_allocates_nothing_on_the_hot_lane() {
         let embedder = PatchEmbedder::new(&backbone, Box::new(Quiet)).unwrap();
         let bank: Vec<f32> = (0..500 * 24).map(|i| (i % 17) as f32 * 0.1).collect();
         let bundle = bank_only::bundle(&backbone, embedder.grid(), embedder.dim(), bank);
-        let mut detector = PatchCore::new(embedder, bundle, 2).unwrap();
+        let mut detector = PatchDetector::new(embedder, bundle, 2).unwrap();
         detector.warm_up().unwrap();
         Box::new(detector) as Box<dyn Detector>
     };

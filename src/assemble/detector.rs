@@ -9,11 +9,11 @@ use andon_core::Detector;
 use andon_core::{Fault, ModelTag};
 use andon_line::runtime::{Made, MakeDetector};
 use andon_vision::fit::{ParityError, parity_check, parity_tolerance};
+use andon_vision::methods;
 use andon_vision::model::bundle::Bundle;
-use andon_vision::model::detector::{PatchCore, PatchEmbedder};
 use andon_vision::model::engine::{EngineChoice, EngineError, EngineOptions};
 use andon_vision::model::graph::Precision;
-use andon_vision::model::{Accept, Backbone};
+use andon_vision::model::{Accept, Backbone, Restricted};
 
 /// Why there is no detector.
 #[derive(Debug, Error)]
@@ -97,15 +97,16 @@ pub fn open_on_cpu(
     options: &EngineOptions,
     size: FrameSize,
 ) -> Result<Opened, OpenError> {
-    let (embedder, degraded) = PatchEmbedder::open(network, options)?;
+    let unknown = |why| EngineError::Load { engine: "cpu", why };
+    let method = methods::of(bundle).map_err(unknown)?;
+    let (mut detector, degraded) = method.open(bundle, network, options)?;
     let degraded = degraded.map(|why| format!("the compiled-in engine rten instead of ONNX Runtime: {why}"));
-    let mut detector = PatchCore::new(embedder, bundle.clone(), options.threads.max(1))?;
     let changed = network.onnx != bundle.backbone;
     // A network that was changed on purpose has scores of its own.
     let allowed = if changed { f32::INFINITY } else { parity_tolerance(bundle, Precision::Fp32) };
-    let parity = parity_check(bundle, &mut detector, allowed)?;
+    let parity = parity_check(bundle, detector.as_mut(), allowed)?;
     tracing::debug!("parity scores within {parity:e}");
-    detector.require(required(size, bundle));
+    let mut detector = Restricted::new(detector, required(size, bundle));
     detector.warm_up()?;
     Ok(Opened { detector: Box::new(detector), degraded, build: false, parity })
 }

@@ -7,9 +7,11 @@ use super::exit::{Exit, Failure};
 use super::output;
 use super::setup::{self, EngineArgs};
 use andon_core::Fault;
-use andon_vision::fit::{Adapted, add, read_raw, remove};
+use andon_vision::fit::read_raw;
+use andon_vision::methods::{self, Adapted, add, remove};
 use andon_vision::model::Accept;
-use andon_vision::model::detector::PatchEmbedder;
+use andon_vision::model::bundle::Bundle;
+use andon_vision::model::embedder::PatchEmbedder;
 
 /// `andon adapt`.
 #[derive(Debug, Args)]
@@ -46,7 +48,7 @@ impl Adapt {
         let options = self.engine.options();
         let (mut embedder, degraded) = PatchEmbedder::open(&bundle.network(), &options)?;
         setup::say_degraded(degraded.as_deref());
-        let old = (bundle.rows(), bundle.manifest.threshold);
+        let old = (rows(&bundle), bundle.manifest.threshold);
         let removed = match self.remove.as_slice() {
             [] => Vec::new(),
             names => remove(&mut bundle, names, &mut embedder, options.threads)?,
@@ -90,7 +92,7 @@ impl Adapt {
             };
             output::json(&serde_json::json!({
                 "model": target, "written": !self.dry_run, "blake3": bundle.blake3,
-                "bank": {"before": old.0, "after": bundle.rows()},
+                "bank": {"before": old.0, "after": rows(&bundle)},
                 "threshold": {"before": old.1, "after": m.threshold},
                 "added": added.iter().map(each).collect::<Vec<_>>(),
                 "removed": removed.iter().map(each).collect::<Vec<_>>(),
@@ -112,7 +114,7 @@ impl Adapt {
                 a.rows
             ))?;
         }
-        output::line(&format!("  bank     {} patches before, {} now", old.0, bundle.rows()))?;
+        output::line(&format!("  bank     {} patches before, {} now", old.0.unwrap_or(0), rows(&bundle).unwrap_or(0)))?;
         output::line(&format!("  threshold {:.4} before, {:.4} now", old.1, m.threshold))?;
         output::line(&match self.dry_run {
             true => "nothing was written (--dry-run)".to_owned(),
@@ -120,4 +122,9 @@ impl Adapt {
         })?;
         Ok(Exit::Ok)
     }
+}
+
+/// Rows of the memory bank.
+fn rows(bundle: &Bundle) -> Option<usize> {
+    methods::of(bundle).and_then(|method| method.facts(bundle)).ok()?.bank_rows
 }

@@ -11,6 +11,7 @@ use crate::assemble;
 use crate::config::FrameSize;
 use andon_core::{Detection, Fault, FrameView, LatencySummary, Mono};
 use andon_line::telemetry::LatencyHistogram;
+use andon_vision::methods;
 
 /// `andon bench`.
 #[derive(Debug, Args)]
@@ -39,8 +40,10 @@ pub(super) struct Report {
     picture: [u32; 2],
     /// How many different ones.
     pictures: usize,
-    bank_rows: usize,
-    dim: u32,
+    /// What the model holds.
+    model: String,
+    bank_rows: Option<usize>,
+    dim: usize,
     /// Largest difference of a score from the reference's, relative to it or to the threshold, whichever is larger.
     parity: f32,
     /// Scores of the pictures, in their order, from the last time that each was measured.
@@ -66,6 +69,7 @@ pub(super) fn measure(model: &Path, engine: &EngineArgs, seconds: u64) -> anyhow
     setup::say_degraded(ready.degraded.as_deref());
     let mut detector = ready.detector;
     let m = &bundle.manifest;
+    let facts = methods::of(&bundle).and_then(|method| method.facts(&bundle)).map_err(anyhow::Error::msg)?;
     let pictures: Vec<FrameView<'_>> = bundle.parity_frames().collect();
     if pictures.is_empty() {
         anyhow::bail!("{} holds no parity pictures to measure with; learn it anew with `andon fit`", model.display());
@@ -103,8 +107,9 @@ pub(super) fn measure(model: &Path, engine: &EngineArgs, seconds: u64) -> anyhow
         tiles: m.tiles,
         picture: bundle.network().picture_size(),
         pictures: pictures.len(),
-        bank_rows: bundle.rows(),
-        dim: m.dim,
+        model: format!("{}: {}", facts.label, facts.text),
+        bank_rows: facts.bank_rows,
+        dim: facts.dim,
         parity: ready.parity,
         scores,
         frames,
@@ -129,14 +134,13 @@ impl Bench {
 
 fn print(r: &Report) -> std::io::Result<()> {
     output::line(&format!(
-        "{} on {} threads, pictures of {}x{}{}, memory bank {} x {}",
+        "{} on {} threads, pictures of {}x{}{}, {}",
         r.engine,
         r.threads,
         r.picture[0],
         r.picture[1],
         tiles(r),
-        r.bank_rows,
-        r.dim
+        r.model
     ))?;
     output::line(&agreement(r.parity))?;
     output::line(&format!("{:.1} frames/s over {} frames; milliseconds:", r.frames_per_second, r.frames))?;

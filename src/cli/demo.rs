@@ -24,9 +24,10 @@ use andon_line::runtime::{Active, CameraSpec, EjectorLine, LaneSpec, Line, LineC
 use andon_line::telemetry::{LatencyHistogram, Metrics};
 use andon_service::Server;
 use andon_sim::{Conveyor, LiveBelt, LiveEye, SimSpec};
-use andon_vision::fit::{Augment, BankSize, FitOptions, Picture, Policy, fit};
+use andon_vision::fit::{Augment, FitJob, FitOptions, Phase, Picture, Policy};
+use andon_vision::methods::{fit, patchcore};
 use andon_vision::model::bundle::Bundle;
-use andon_vision::model::detector::PatchEmbedder;
+use andon_vision::model::embedder::PatchEmbedder;
 use andon_vision::model::{Colour, Embed, Learned};
 
 /// `andon demo`.
@@ -216,20 +217,20 @@ impl Demo {
         let (cells, dim) = (embedder.grid().0 * embedder.grid().1, embedder.dim());
         limits::memory(self.learn * (cells * (4 * dim + 24)) as u64, &format!("--learn {}", self.learn))
             .map_err(|why| Failure::new(Exit::Usage, anyhow::anyhow!(why)))?;
-        let pictures = (0..self.learn as usize).map(|k| {
+        let mut pictures = (0..self.learn as usize).map(|k| {
             let mut rgb = Vec::new();
             conveyor.paint_good(k as u64, &mut rgb);
             Ok((format!("good_{k:04}"), Picture { width: side, height: side, rgb }))
         });
         let fit_options = FitOptions {
             name: "flange".to_owned(),
-            bank: BankSize::Patches(4000),
+            method: patchcore::ID.to_owned(),
+            params: patchcore::Params::default().to_value(),
             seed: self.seed,
             scoring: recipe::DEFAULT_SCORING,
             policy: Policy::default(),
             mask: None,
             augment: Augment::default(),
-            denoise: None,
             folds: 5,
             threads: options.threads,
             created: None,
@@ -237,10 +238,18 @@ impl Demo {
             learned: Learned { any_size: false, colour: Colour::Colour },
         };
         let bar = super::progress::Progress::new();
-        let mut fitted = fit(pictures, false, &mut embedder, &backbone, &fit_options, &mut |stage, done, total| {
-            bar.set_message(format!("learning: {}", stage.as_str()));
+        let mut progress = |phase: Phase, done: usize, total: usize| {
+            bar.set_message(format!("learning: {}", phase.as_str()));
             bar.set_length(total as u64);
             bar.set_position(done as u64);
+        };
+        let mut fitted = fit(FitJob {
+            pictures: &mut pictures,
+            skip_bad: false,
+            embedder: &mut embedder,
+            backbone: &backbone,
+            options: &fit_options,
+            progress: &mut progress,
         })?;
         bar.finish_and_clear();
         // Gives it its digest.

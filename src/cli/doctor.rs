@@ -14,7 +14,7 @@ use super::precheck::Checked;
 use super::{precheck, setup};
 use crate::config;
 use andon_vision::model::Backbone;
-use andon_vision::model::detector::PatchEmbedder;
+use andon_vision::model::embedder::PatchEmbedder;
 use andon_vision::model::engine::{CardOptions, EngineChoice, EngineOptions, find_ort_library};
 
 /// `andon doctor`.

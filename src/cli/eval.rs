@@ -7,10 +7,9 @@ use super::setup::{self, EngineArgs};
 use super::{limits, output};
 use crate::assemble;
 use crate::config::FrameSize;
+use andon_core::Interval;
 use andon_core::Threshold;
-use andon_vision::eval::{
-    Comparison, Dataset, Evaluation, Interval, Sample, Summary, compare, evaluate, load, write_report,
-};
+use andon_vision::eval::{Comparison, Dataset, Evaluation, Sample, Summary, compare, evaluate, load, write_report};
 use andon_vision::model::Backbone;
 use andon_vision::model::graph::{OnnxGraph, Precision, Ranges};
 

@@ -1,7 +1,10 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use anyhow::Context;
 use clap::Args;
+use clap::builder::{PossibleValue, PossibleValuesParser};
+use serde_json::Value;
 
 use super::exit::{Exit, Failure};
 use super::recipe::{self, RecipeArgs};
@@ -9,15 +12,16 @@ use super::setup::{self, EngineArgs};
 use super::{limits, output};
 use andon_core::{FrameView, PixelFormat};
 use andon_vision::fit::{
-    BankSize, FitOptions, Fitted, Policy, Stage, Survey, Take, fit, images_for_claim, list_images, read_in_range,
-    survey,
+    FitJob, FitOptions, Fitted, Phase, Policy, Survey, Take, images_for_claim, list_images, read_in_range, survey,
 };
+use andon_vision::methods::{self, Cost, Facts, FitSize, Param, patchcore};
 use andon_vision::model::bundle::{Claim, Manifest};
-use andon_vision::model::detector::PatchEmbedder;
+use andon_vision::model::embedder::PatchEmbedder;
 use andon_vision::model::{Backbone, Embed};
 
 /// `andon fit`.
 #[derive(Debug, Args)]
+#[command(after_long_help = methods_help())]
 pub(super) struct FitCommand {
     /// Folder with pictures of good parts (png, jpg, bmp, tiff); 30 or more.
     good_dir: PathBuf,
@@ -27,10 +31,16 @@ pub(super) struct FitCommand {
     /// Name of the part; without it, the output file's name.
     #[arg(long)]
     name: Option<String>,
-    /// Patches in the memory bank: more are slower and finer.
+    /// How to learn; the end of this help says what each does and which parameters it takes.
+    #[arg(long, value_name = "METHOD", default_value = patchcore::ID, value_parser = method())]
+    method: String,
+    /// A parameter of the method, as covariance=diagonal; may be given more than once.
+    #[arg(long = "param", value_name = "KEY=VALUE", value_parser = param)]
+    params: Vec<(String, Value)>,
+    /// Patches in the memory bank: more are slower and finer (patchcore).
     #[arg(long, default_value_t = 4000, value_name = "N", value_parser = limits::whole(0..=1_000_000usize))]
     bank: usize,
-    /// The largest memory bank that a picture is compared with in this time on this machine, as 8ms, in place of --bank.
+    /// The largest memory bank that a picture is compared with in this time on this machine, as 8ms, in place of --bank (patchcore).
     #[arg(long, value_name = "TIME", value_parser = recipe::duration, conflicts_with = "bank")]
     time_budget: Option<Duration>,
     /// Share of good parts that may be rejected: the threshold goes where that can be promised.
@@ -39,7 +49,7 @@ pub(super) struct FitCommand {
     /// How sure the promise must be.
     #[arg(long, value_name = "SHARE", default_value = "95%", value_parser = recipe::share)]
     confidence: f64,
-    /// For pictures among which some defects may be: keep this share of patches, the most unusual for their place, out of the bank.
+    /// For pictures among which some defects may be: keep this share of patches, the most unusual for their place, out of the bank (patchcore).
     #[arg(long, value_name = "SHARE", value_parser = recipe::share)]
     denoise: Option<f64>,
     /// Groups in which pictures are held out to measure their scores; more take longer and promise a little more.
@@ -90,29 +100,31 @@ impl FitCommand {
         let stem = self.output.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
         let fit_options = FitOptions {
             name: self.name.clone().unwrap_or(stem),
-            bank: self.time_budget.map_or(BankSize::Patches(self.bank), BankSize::Within),
+            method: self.method.clone(),
+            params: self.method_params()?,
             seed: self.seed,
             scoring: self.recipe.scoring(),
             policy: Policy { max_false_reject: self.max_false_reject, confidence: self.confidence },
             mask,
             augment: self.recipe.augment(),
-            denoise: self.denoise,
             folds: usize::from(self.folds),
             threads: options.threads,
             created: self.created.clone(),
             engine: embedder.engine_name().to_owned(),
             learned: surveyed.learned,
         };
-        let (patches, bank) = patches(files.len(), &embedder, &fit_options);
-        let needed = memory(patches, bank, embedder.dim(), &fit_options);
-        limits::memory(needed as u64, &format!("learning {patches:.0} patches of {} pictures", files.len()))
+        let size = size(files.len(), &embedder, &fit_options);
+        let method = methods::by_id(&self.method).context("the flag's values are the methods' ids")?;
+        let cost = method.cost(&size, &fit_options)?;
+        let patches = size.pictures * fit_options.augment.count() * size.cells;
+        limits::memory(cost.bytes as u64, &format!("learning {patches} patches of {} pictures", files.len()))
             .map_err(|why| anyhow::anyhow!("{why}; take fewer pictures or tiles, a smaller --size, or no --augment"))?;
         if !self.json {
-            output::note(&estimate(files.len(), &mut embedder, &backbone, &fit_options));
+            output::note(&estimate(&size, cost, &mut embedder, &backbone, &fit_options));
         }
         let bar = super::progress::Progress::new();
         let mut stage = None;
-        let mut progress = |now: Stage, done: usize, total: usize| {
+        let mut progress = |now: Phase, done: usize, total: usize| {
             if stage != Some(now) {
                 stage = Some(now);
                 bar.reset();
@@ -121,12 +133,19 @@ impl FitCommand {
             bar.set_length(total as u64);
             bar.set_position(done as u64);
         };
-        let pictures = files.iter().map(|path| {
+        let mut pictures = files.iter().map(|path| {
             let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
             read_in_range(path, surveyed.range).map(|picture| (name, picture))
         });
         let start = Instant::now();
-        let mut fitted = fit(pictures, self.skip_bad, &mut embedder, &backbone, &fit_options, &mut progress)?;
+        let mut fitted = methods::fit(FitJob {
+            pictures: &mut pictures,
+            skip_bad: self.skip_bad,
+            embedder: &mut embedder,
+            backbone: &backbone,
+            options: &fit_options,
+            progress: &mut progress,
+        })?;
         let seconds = start.elapsed().as_secs_f64();
         bar.finish_and_clear();
         fitted.left_out.extend(surveyed.left_out);
@@ -134,6 +153,7 @@ impl FitCommand {
             output::note(&format!("left out: {line}"));
         }
         fitted.bundle.write(&self.output)?;
+        let facts = method.facts(&fitted.bundle).map_err(anyhow::Error::msg)?;
         if self.json {
             let (b, m) = (&fitted.bundle, &fitted.bundle.manifest);
             let told = |(image, score): &(String, f32)| serde_json::json!({"image": image, "score": score});
@@ -141,14 +161,37 @@ impl FitCommand {
             let mut scores: Vec<_> = m.training.sources.iter().cloned().zip(b.train_scores.iter().copied()).collect();
             scores.sort_by(|a, b| b.1.total_cmp(&a.1));
             output::json(&serde_json::json!({
-                "model": self.output, "blake3": b.blake3, "images": m.claim.images, "bank": b.rows(), "seconds": seconds,
+                "model": self.output, "blake3": b.blake3, "method": m.method.id, "images": m.claim.images,
+                "bank": facts.bank_rows, "seconds": seconds,
                 "threshold": m.threshold, "claim": m.claim, "left_out": fitted.left_out, "suspects": suspects,
                 "train_scores": scores.iter().map(told).collect::<Vec<_>>(),
             }))?;
             return Ok(Exit::Ok);
         }
-        self.report(&fitted, seconds)?;
+        self.report(&fitted, &facts, seconds)?;
         Ok(Exit::Ok)
+    }
+
+    /// The method's parameters: PatchCore's have flags of their own, and `--param` has the last word.
+    fn method_params(&self) -> Result<Value, Failure> {
+        let mut params = serde_json::Map::new();
+        if self.method == patchcore::ID {
+            let flags = patchcore::Params {
+                bank: self.bank,
+                time_budget_ms: self.time_budget.map(|budget| budget.as_secs_f64() * 1e3),
+                local_scale: self.recipe.local_scale,
+                denoise: self.denoise,
+            };
+            if let Value::Object(flags) = flags.to_value() {
+                params.extend(flags);
+            }
+        } else if self.time_budget.is_some() || self.denoise.is_some() {
+            let why =
+                anyhow::anyhow!("--time-budget and --denoise are about a memory bank, and {} has none", self.method);
+            return Err(Failure::new(Exit::Usage, why));
+        }
+        params.extend(self.params.iter().cloned());
+        Ok(Value::Object(params))
     }
 
     fn files(&self) -> anyhow::Result<Vec<PathBuf>> {
@@ -192,19 +235,14 @@ impl FitCommand {
         Ok(surveyed)
     }
 
-    fn report(&self, fitted: &Fitted, seconds: f64) -> std::io::Result<()> {
-        let (bundle, m) = (&fitted.bundle, &fitted.bundle.manifest);
+    fn report(&self, fitted: &Fitted, facts: &Facts, seconds: f64) -> std::io::Result<()> {
+        let m = &fitted.bundle.manifest;
         output::line(&format!(
             "{}: learned from {} pictures in {seconds:.1} s",
             self.output.display(),
             m.claim.images
         ))?;
-        output::line(&format!(
-            "  memory bank   {} of {} patches, {} values each",
-            bundle.rows(),
-            m.training.patches,
-            m.dim
-        ))?;
+        output::line(&format!("  {:<13} {}", facts.label, facts.text))?;
         let above = match m.claim.above {
             0 => "above every held-out score".to_owned(),
             n => format!("{n} of {} held-out scores lie above", m.claim.images),
@@ -253,26 +291,44 @@ fn figures(value: f64) -> String {
     format!("{value:.digits$}")
 }
 
-/// Patches of all pictures, and of the bank.
-fn patches(files: usize, embedder: &PatchEmbedder, options: &FitOptions) -> (f64, f64) {
+fn size(pictures: usize, embedder: &PatchEmbedder, options: &FitOptions) -> FitSize {
     let (columns, rows) = embedder.grid();
-    let cells = options.mask.as_ref().map_or(columns * rows, |m| m.iter().filter(|looked| **looked).count());
-    let patches = (files * options.augment.count() * cells) as f64;
-    let bank = match options.bank {
-        BankSize::Patches(n) => (n as f64).min(patches),
-        BankSize::Within(_) => 4000f64.min(patches),
-    };
-    (patches, bank)
+    let cells = options.mask.as_ref().map_or(columns * rows, |m| m.iter().filter(|judged| **judged).count());
+    FitSize { pictures, cells, dim: embedder.dim() }
 }
 
-/// Bytes at the peak: features, the coreset's 12 bytes a patch, its centres on each thread, the packed bank.
-fn memory(patches: f64, bank: f64, dim: usize, options: &FitOptions) -> f64 {
-    let dim = dim as f64;
-    patches * (4.0 * dim + 12.0 + 12.0) + bank * dim * 4.0 * (options.threads as f64 + 3.0) + 60e6
+/// The values of `--method`.
+fn method() -> PossibleValuesParser {
+    PossibleValuesParser::new(methods::ALL.map(|method| PossibleValue::new(method.id()).help(method.about())))
+}
+
+/// `KEY=VALUE`; the value is a number, `true`, `false` or a word.
+fn param(text: &str) -> Result<(String, Value), String> {
+    let (key, value) = text.split_once('=').ok_or_else(|| "write it as KEY=VALUE".to_owned())?;
+    let value = serde_json::from_str(value).unwrap_or_else(|_| Value::String(value.to_owned()));
+    Ok((key.trim().to_owned(), value))
+}
+
+/// What each method does, and its parameters.
+fn methods_help() -> String {
+    let mut text = "Methods:\n".to_owned();
+    for method in methods::ALL {
+        text += &format!("  {}: {}\n", method.id(), method.about());
+        for Param { name, default, about } in method.params() {
+            text += &format!("    --param {name}=… {about}; without it {default}\n");
+        }
+    }
+    text
 }
 
 /// Memory and time before the work: the network is timed, the rest follows from counts.
-fn estimate(files: usize, embedder: &mut PatchEmbedder, backbone: &Backbone, options: &FitOptions) -> String {
+fn estimate(
+    size: &FitSize,
+    cost: Cost,
+    embedder: &mut PatchEmbedder,
+    backbone: &Backbone,
+    options: &FitOptions,
+) -> String {
     let [w, h] = backbone.picture_size().map(|n| n as usize);
     let grey = vec![127u8; w * h];
     let mut features = Vec::new();
@@ -285,18 +341,13 @@ fn estimate(files: usize, embedder: &mut PatchEmbedder, backbone: &Backbone, opt
         }
     }
     let network = start.elapsed().as_secs_f64() / 3.0;
-    let blocks = (files * options.augment.count()) as f64;
-    let (patches, bank) = patches(files, embedder, options);
-    let (cells, dim) = (patches / blocks, embedder.dim() as f64);
-    let bytes = memory(patches, bank, embedder.dim(), options);
-    // The coreset computes half of all distances (762 tiles) to three quarters (300), at some 14 GFLOP/s a thread (measured); then every
-    // patch searches once.
-    let coreset = 0.65 * patches * bank * dim * 3.0 / (14e9 * options.threads as f64);
-    let search = files as f64 * cells * bank * dim * 2.0 / (200e9 * options.threads as f64);
-    // Each group's memory is learned from the pictures of all others: together as much as the folds less one; then the whole.
-    let seconds = blocks * network * 1.2 + (coreset + search) * (options.folds.min(files) as f64);
+    let blocks = size.pictures * options.augment.count();
+    let seconds = blocks as f64 * network * 1.2 + cost.seconds;
     format!(
-        "{files} pictures, {patches:.0} patches of {dim} values: about {:.0} MB of memory and {seconds:.0} s",
-        bytes / 1e6
+        "{} pictures, {} patches of {} values: about {:.0} MB of memory and {seconds:.0} s",
+        size.pictures,
+        blocks * size.cells,
+        size.dim,
+        cost.bytes / 1e6
     )
 }

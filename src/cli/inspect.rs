@@ -219,7 +219,7 @@ fn write_heatmap(
     let (w, h) = (picture.width as usize, picture.height as usize);
     let (mut values, mut levels) = (Vec::new(), Vec::new());
     heatmap::render_into(&out.map, w, h, &mut values);
-    heatmap::to_u8(&values, bundle.manifest.typical, threshold.get(), &mut levels);
+    heatmap::to_u8(&values, bundle.manifest.baseline, threshold.get(), &mut levels);
     files.write(n, &heatmap::overlay(&picture.rgb, &levels), picture.width, picture.height)
 }
 

@@ -41,8 +41,8 @@ pub(super) struct RecipeArgs {
     #[arg(long, value_name = "W,…", value_delimiter = ',', default_value = "1")]
     layer_weights: Vec<f32>,
     /// How much distances count relative to what is usual around the same patch of the memory bank, 0 to 1.
-    #[arg(long, value_name = "A", default_value_t = DEFAULT_SCORING.local_scale)]
-    local_scale: f32,
+    #[arg(long, value_name = "A", default_value_t = 0.5)]
+    pub local_scale: f32,
     /// Standard deviation of the smoothing of the anomaly map, in patches.
     #[arg(long, value_name = "S", default_value_t = DEFAULT_SCORING.smoothing)]
     smoothing: f32,
@@ -67,8 +67,7 @@ pub(super) struct RecipeArgs {
 const DEFAULT_SIZE: u32 = 224;
 
 /// What `fit` does unless told otherwise; chosen by the comparison in docs/accuracy.md.
-pub(super) const DEFAULT_SCORING: Scoring =
-    Scoring { local_scale: 0.5, smoothing: 1.0, image: ImageScore::Max, min_area: 0 };
+pub(super) const DEFAULT_SCORING: Scoring = Scoring { smoothing: 1.0, image: ImageScore::Max, min_area: 0 };
 
 /// The compiled-in network with the default recipe.
 pub(super) fn default_backbone() -> Backbone {
@@ -149,8 +148,7 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
 
 impl RecipeArgs {
     pub fn scoring(&self) -> Scoring {
-        let (local_scale, smoothing, image, min_area) = (self.local_scale, self.smoothing, self.score, self.min_area);
-        Scoring { local_scale, smoothing, image, min_area }
+        Scoring { smoothing: self.smoothing, image: self.score, min_area: self.min_area }
     }
 
     pub fn augment(&self) -> Augment {

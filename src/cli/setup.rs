@@ -123,8 +123,8 @@ pub(super) fn renderer(bundles: Vec<Arc<Bundle>>) -> Render {
         let [w, h] = bundle.network().picture_size();
         let mut values = Vec::new();
         heatmap::render_into(map, w as usize, h as usize, &mut values);
-        heatmap::to_u8(&values, m.typical, threshold, levels);
-        (w, h, m.typical)
+        heatmap::to_u8(&values, m.baseline, threshold, levels);
+        (w, h, m.baseline)
     })
 }
 

@@ -115,7 +115,7 @@ impl Show<'_> {
         let mut rgb = Vec::new();
         self.conveyor.paint(k, &mut rgb);
         let kind = self.conveyor.defect(k).map_or("good", |kind| kind.as_str());
-        let scale = (self.bundle.manifest.typical, *threshold);
+        let scale = (self.bundle.manifest.baseline, *threshold);
         self.live.show(format!("part {seq}: {kind}"), &rgb, self.conveyor.spec().side as usize, map, scale);
         self.rejected = None;
     }

@@ -3,17 +3,26 @@
 use std::sync::Arc;
 
 use andon_vision::model::Backbone;
-use andon_vision::model::bundle::{BackboneRef, Bundle, Claim, Manifest, Method, Training};
+use andon_vision::model::bundle::{BackboneRef, Bundle, Claim, Manifest, MethodPart, Training};
 use andon_vision::model::head::score::{ImageScore, Scoring};
+use andon_vision::model::tensors::{Tensor, Tensors};
 
 /// One row of the bank for each `dim` values, without scaling and smoothing.
 pub fn bundle(backbone: &Backbone, grid: (usize, usize), dim: usize, bank: Vec<f32>) -> Arc<Bundle> {
     let rows = bank.len() / dim;
+    let mut tensors = Tensors::default();
+    tensors.insert("bank", Tensor::f32(&[rows, dim], bank));
+    tensors.insert("source", Tensor::u32(&[rows], vec![0; rows]));
+    tensors.insert("cell", Tensor::u32(&[rows], vec![0; rows]));
+    tensors.insert("weight", Tensor::f32(&[rows], vec![1.0; rows]));
     Arc::new(Bundle {
         manifest: Manifest {
             name: "bank".into(),
             created: "2026-01-01T00:00:00Z".into(),
-            method: Method::Patchcore,
+            method: MethodPart {
+                id: "patchcore".into(),
+                params: serde_json::json!({"dim": dim, "local_scale": 0.0, "patches": rows, "spacing": 0.0}),
+            },
             backbone: BackboneRef {
                 name: backbone.name.clone(),
                 outputs: backbone.outputs.clone(),
@@ -24,26 +33,20 @@ pub fn bundle(backbone: &Backbone, grid: (usize, usize), dim: usize, bank: Vec<f
             frame_size: None,
             learned: None,
             grid: [grid.0 as u32, grid.1 as u32],
-            dim: dim as u32,
             threshold: 1.0,
             claim: Claim { images: 1, above: 0, max_false_reject: 0.95, confidence: 0.95 },
-            scoring: Scoring { local_scale: 0.0, smoothing: 0.0, image: ImageScore::Max, min_area: 0 },
-            typical: 0.5,
+            scoring: Scoring { smoothing: 0.0, image: ImageScore::Max, min_area: 0 },
+            baseline: 0.5,
             parity_tolerance: 1e-3,
             training: Training {
-                patches: rows as u64,
                 seed: 0,
                 asked_false_reject: 0.01,
-                spacing: 0.0,
                 engine: "none".into(),
                 sources: vec!["a.png".into()],
                 added: 0,
             },
         },
-        bank: bank.into(),
-        bank_source: vec![0; rows],
-        bank_cell: vec![0; rows],
-        bank_weight: vec![1.0; rows],
+        tensors,
         mask: vec![1; grid.0 * grid.1],
         train_scores: vec![1.0],
         backbone: backbone.onnx.clone(),

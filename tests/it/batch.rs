@@ -112,7 +112,7 @@ fn cameras_together_have_the_scores_that_they_have_alone() {
         let mut expected = Detection::default();
         b.alone.detect(&p.view(n), &mut expected).unwrap();
         assert_eq!(found.score.to_bits(), expected.score.to_bits(), "picture {n}");
-        assert_eq!((&found.map.data, &found.rows), (&expected.map.data, &expected.rows));
+        assert_eq!((&found.map.data, &found.nearest_patch), (&expected.map.data, &expected.nearest_patch));
         let limit = expected.score * 0.9;
         let boxes = |d: &mut dyn Detector, of: &Detection| format!("{:?}", d.explain(of, limit).as_slice());
         assert_eq!(boxes(&mut members[0], found), boxes(&mut b.alone, &expected));

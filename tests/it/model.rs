@@ -5,12 +5,15 @@ use std::path::Path;
 use andon_core::Detector;
 use andon_core::{Detection, Fault, FrameView, PixelFormat, ScoreMap};
 use andon_sim::{Conveyor, SimSpec};
-use andon_vision::model::detector::{PatchCore, PatchEmbedder};
+use andon_vision::fit::{Augment, FitJob, FitOptions, Picture, Policy};
+use andon_vision::methods::{self, PatchDetector};
+use andon_vision::model::bundle::Bundle;
+use andon_vision::model::embedder::PatchEmbedder;
 use andon_vision::model::engine::{Engine, EngineChoice, EngineError, EngineOptions, FeatureMap, Network, open};
 use andon_vision::model::head::aggregate::{Aggregator, Layer};
 use andon_vision::model::head::nearest::Searcher;
 use andon_vision::model::head::score::{ImageScore, Scorer, Scoring};
-use andon_vision::model::{Backbone, Embed, heatmap};
+use andon_vision::model::{Backbone, Colour, Embed, Learned, Restricted, heatmap};
 use andon_vision::preprocess::{InputSpec, Preprocessor};
 
 use crate::{bank_only, common, npy};
@@ -155,7 +158,7 @@ fn patch_features_distances_score_and_heatmap_agree_with_numpy_in_f64() {
     for (got, want) in near.iter().zip(&want) {
         assert!((f64::from(got.distance) - want).abs() <= 1e-4 * want, "{got:?} {want}");
     }
-    let scoring = Scoring { local_scale: 0.0, smoothing: 1.5, image: ImageScore::Max, min_area: 0 };
+    let scoring = Scoring { smoothing: 1.5, image: ImageScore::Max, min_area: 0 };
     let mut map = ScoreMap { width: 32, height: 32, data: Vec::new() };
     Scorer::new(scoring, 32, 32, &[true; 1024]).map_into(&near, &[1.0; 700], &mut map.data);
     let mut heat = Vec::new();
@@ -165,6 +168,80 @@ fn patch_features_distances_score_and_heatmap_agree_with_numpy_in_f64() {
         assert_eq!(got.len(), want.len());
         for (got, want) in got.iter().zip(&want) {
             assert!((f64::from(*got) - want).abs() <= 1e-4 * want, "{name}: {got} {want}");
+        }
+    }
+}
+
+/// The whole way of a model: learned with the library, written, read, its distances set beside numpy's inverses of the same features.
+#[test]
+fn padim_agrees_with_numpy_in_f64_by_anomalibs_formula() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut backbone = Backbone::embedded();
+    (backbone.input.width, backbone.input.height) = (64, 64);
+    let (mut embedder, _) = PatchEmbedder::open(&backbone, &options(EngineChoice::Rten)).unwrap();
+    let (cells, dim) = (embedder.grid().0 * embedder.grid().1, embedder.dim());
+    let mut features = |k: u64| {
+        let mut out = Vec::new();
+        embedder.embed(&FrameView::new(PixelFormat::Rgb8, 256, 256, 768, &flange(k)).unwrap(), &mut out).unwrap();
+        out
+    };
+    let (train, test): (Vec<f32>, Vec<f32>) =
+        ((0..20).flat_map(&mut features).collect(), (100..103).flat_map(&mut features).collect());
+    npy::write_f32(&dir.path().join("train.npy"), &[20, cells, dim], &train);
+    npy::write_f32(&dir.path().join("test.npy"), &[3, cells, dim], &test);
+    let mut models = Vec::new();
+    for (name, params) in [
+        ("full", serde_json::json!({"covariance": "full", "channels": 60})),
+        ("diagonal", serde_json::json!({"covariance": "diagonal", "channels": dim})),
+    ] {
+        let fit_options = FitOptions {
+            name: "flange".into(),
+            method: "padim".into(),
+            params,
+            seed: 3,
+            scoring: Scoring { smoothing: 0.0, image: ImageScore::Max, min_area: 0 },
+            policy: Policy::default(),
+            mask: None,
+            augment: Augment::default(),
+            folds: 5,
+            threads: 2,
+            created: Some("2026-01-01T00:00:00Z".into()),
+            engine: "rten".into(),
+            learned: Learned { any_size: false, colour: Colour::Colour },
+        };
+        let mut pictures =
+            (0..20usize).map(|k| Ok((format!("{k}.png"), Picture { width: 256, height: 256, rgb: flange(k as u64) })));
+        let mut fitted = methods::fit(FitJob {
+            pictures: &mut pictures,
+            skip_bad: false,
+            embedder: &mut embedder,
+            backbone: &backbone,
+            options: &fit_options,
+            progress: &mut |_, _, _| {},
+        })
+        .unwrap();
+        let bundle = Bundle::from_bytes(&fitted.bundle.to_bytes().unwrap(), "flange.andon").unwrap();
+        let channels = bundle.tensors.u32("channels", &[bundle.tensors.rows("channels").unwrap()]).unwrap();
+        let bytes: Vec<u8> = channels.iter().flat_map(|c| c.to_le_bytes()).collect();
+        npy::write(&dir.path().join(format!("{name}_channels.npy")), "<u4", &[channels.len()], &bytes);
+        models.push((name, bundle));
+    }
+    if !python("padim", dir.path()) {
+        return;
+    }
+    for (name, bundle) in models {
+        let want = npy::read_f64(&dir.path().join(format!("{name}_distances.npy")));
+        let model = methods::of(&bundle).unwrap().patch_model(&bundle).unwrap().unwrap();
+        let (width, height) = bundle.grid();
+        let mut scorer = Scorer::new(bundle.manifest.scoring, width, height, &bundle.judged_cells());
+        let (mut head, mut map, mut near) = (model.head(1), Vec::new(), Vec::new());
+        for (x, want) in test.chunks_exact(cells * dim).zip(want.chunks_exact(cells)) {
+            let score = head.score_into(x, &mut scorer, &mut map, &mut near);
+            for (got, want) in map.iter().zip(want) {
+                // Factors and means are kept in 24 bits; 60 products are summed in them, and the inverse reaches 100.
+                assert!((f64::from(*got) - want).abs() <= 1e-4 * want, "{name}: {got} {want}");
+            }
+            assert!((f64::from(score) - want.iter().copied().fold(0.0, f64::max)).abs() <= 1e-4 * f64::from(score));
         }
     }
 }
@@ -183,7 +260,7 @@ fn both_engines_give_the_same_scores() {
         let rgb = flange(1_000_000);
         embedder.embed(&FrameView::new(PixelFormat::Rgb8, 256, 256, 768, &rgb).unwrap(), &mut bank).unwrap();
         let bundle = bank_only::bundle(&backbone, embedder.grid(), embedder.dim(), bank);
-        let mut detector = PatchCore::new(embedder, bundle, 2).unwrap();
+        let mut detector = PatchDetector::new(embedder, bundle, 2).unwrap();
         let mut out = Detection::default();
         (0..6)
             .map(|k| {
@@ -300,14 +377,14 @@ impl Engine for Broken {
 fn a_nan_from_the_network_makes_the_score_nan_and_a_wrong_size_is_a_fault() {
     let backbone = small();
     let embedder = PatchEmbedder::new(&backbone, Box::new(Broken)).unwrap();
-    let mut detector = PatchCore::new(embedder, bank_only::bundle(&backbone, (4, 4), 4, vec![0.5; 4]), 1).unwrap();
+    let mut detector = PatchDetector::new(embedder, bank_only::bundle(&backbone, (4, 4), 4, vec![0.5; 4]), 1).unwrap();
     let mut out = Detection::default();
     let (dark, bright) = ([0u8; 64], [200u8; 64]);
     detector.detect(&FrameView::new(PixelFormat::Gray8, 8, 8, 8, &dark).unwrap(), &mut out).unwrap();
     assert!(out.score.is_finite());
     detector.detect(&FrameView::new(PixelFormat::Gray8, 8, 8, 8, &bright).unwrap(), &mut out).unwrap();
     assert!(out.score.is_nan());
-    detector.require(Some([8, 4]));
+    let mut detector = Restricted::new(Box::new(detector), Some([8, 4]));
     let fault = detector.detect(&FrameView::new(PixelFormat::Gray8, 8, 8, 8, &dark).unwrap(), &mut out);
     assert_eq!(fault, Err(Fault::WrongSize { got_w: 8, got_h: 8, want_w: 8, want_h: 4 }));
 }
@@ -316,7 +393,7 @@ fn a_nan_from_the_network_makes_the_score_nan_and_a_wrong_size_is_a_fault() {
 #[test]
 fn a_program_that_uses_the_library_judges_as_inspect_does() {
     use andon::{assemble, config::FrameSize};
-    use andon_vision::{fit::read_raw, model::bundle::Bundle};
+    use andon_vision::fit::read_raw;
     let dir = tempfile::tempdir().unwrap();
     let path = |name: &str| dir.path().join(name);
     let belt = Conveyor::new(SimSpec::default());

@@ -26,6 +26,7 @@ const ROOMS: [(&str, Rooms); 5] = [
             ("preprocess", &[]),
             ("model", &["preprocess"]),
             ("fit", &["preprocess", "model"]),
+            ("methods", &["preprocess", "model", "fit"]),
             ("eval", &["model", "fit"]),
         ],
     ),

@@ -10,9 +10,10 @@ use andon_gpu::{
     GpuPatchCore, GpuPipeline, PipelineSpec, frame_time, search_time,
 };
 use andon_vision::fit::parity_check;
+use andon_vision::methods::PatchDetector;
 use andon_vision::model::Backbone;
 use andon_vision::model::bundle::Bundle;
-use andon_vision::model::detector::{PatchCore, PatchEmbedder};
+use andon_vision::model::embedder::PatchEmbedder;
 use andon_vision::model::engine::{self, Engine, EngineChoice, EngineOptions, FeatureMap, Network};
 use andon_vision::model::head::aggregate::{Aggregator, Layer};
 use andon_vision::model::head::nearest::{Nearest, Searcher};
@@ -114,7 +115,7 @@ impl Reference {
             bank: noise(9, 40 * 3).iter().map(|b| f32::from(*b) / 64.0 - 2.0).collect(),
             weights: noise(10, 40).iter().map(|b| 0.5 + f32::from(*b) / 255.0).collect(),
             mask: (0..cells).map(|c| c % 7 != 3).collect(),
-            scoring: Scoring { local_scale: 0.5, smoothing: 1.0, image: ImageScore::Max, min_area: 0 },
+            scoring: Scoring { smoothing: 1.0, image: ImageScore::Max, min_area: 0 },
         }
     }
 
@@ -429,7 +430,7 @@ fn a_model_has_the_same_scores_on_both_sides() {
     let backbone = Box::new(Host::open(&device, &bundle.network(), 2));
     let mut ours = GpuPatchCore::new(device, backbone, bundle.clone()).unwrap();
     let (embedder, _) = PatchEmbedder::open(&bundle.network(), &options()).unwrap();
-    let mut reference = PatchCore::new(embedder, bundle.clone(), 2).unwrap();
+    let mut reference = PatchDetector::new(embedder, bundle.clone(), 2).unwrap();
     assert_eq!((ours.engine_name(), ours.frames()), ("host", 2));
     let belt = andon_sim::Conveyor::new(andon_sim::SimSpec { defect_rate: 0.0, ..andon_sim::SimSpec::default() });
     let side = belt.spec().side as usize;
@@ -445,7 +446,7 @@ fn a_model_has_the_same_scores_on_both_sides() {
         reference.detect(view, &mut expected).unwrap();
         let off = (found.score - expected.score).abs() / expected.score;
         assert!(off < 1e-4, "{} {}", found.score, expected.score);
-        assert_eq!((found.frame, &found.rows), (expected.frame, &expected.rows));
+        assert_eq!((found.frame, &found.nearest_patch), (expected.frame, &expected.nearest_patch));
         let limit = expected.score * 0.9;
         let boxes =
             |r: andon_core::Regions| r.as_slice().iter().map(|r| (r.x, r.y, r.width, r.height)).collect::<Vec<_>>();

@@ -73,4 +73,21 @@ def patchcore():
     save("heatmap", upsample(anomaly[None], 256, 256)[0])
 
 
-{"resize": resize, "network": network, "patchcore": patchcore}[sys.argv[1]]()
+def padim():
+    """As anomalib's MultiVariateGaussian: unbiased covariance plus 0.01 and 1e-5 on the diagonal, inverted; Mahalanobis distance by place."""
+    train, test = (load(n).astype(np.float64) for n in ("train", "test"))
+    for name in ("full", "diagonal"):
+        channels = load(f"{name}_channels").astype(int)
+        x, y = train[:, :, channels], test[:, :, channels]
+        distances = np.empty(y.shape[:2])
+        for cell in range(x.shape[1]):
+            covariance = np.cov(x[:, cell], rowvar=False)
+            if name == "diagonal":
+                covariance = np.diag(np.diag(covariance))
+            inverse = np.linalg.inv(covariance + (0.01 + 1e-5) * np.eye(len(channels)))
+            difference = y[:, cell] - x[:, cell].mean(0)
+            distances[:, cell] = np.sqrt(np.einsum("ni,ij,nj->n", difference, inverse, difference))
+        save(f"{name}_distances", distances)
+
+
+{"resize": resize, "network": network, "patchcore": patchcore, "padim": padim}[sys.argv[1]]()

@@ -30,7 +30,7 @@ pub struct StageTimes {
     pub infer_ns: u64,
     /// Aggregation of the feature maps.
     pub aggregate_ns: u64,
-    /// Nearest neighbours and score.
+    /// The method: from features to the map and the score.
     pub score_ns: u64,
 }
 
@@ -42,8 +42,9 @@ pub struct Detection {
     pub score: f32,
     /// Anomaly map.
     pub map: ScoreMap,
-    /// Nearest bank row of each cell of the map.
-    pub rows: Vec<u32>,
+    /// For each cell of the map, the good patch that is nearest to it, numbered as the method does; empty where the method has no such
+    /// evidence.
+    pub nearest_patch: Vec<u32>,
     /// Width and height of the frame.
     pub frame: (usize, usize),
     /// Times of the steps.

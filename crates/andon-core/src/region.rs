@@ -1,4 +1,6 @@
-/// Regions that are told apart; more are counted only.
+//! The parts of a picture that are anomalous.
+
+/// At most this many regions are kept; `total` counts all.
 pub const MAX_REGIONS: usize = 8;
 
 /// A connected part of a picture whose anomaly map is at or above the threshold, in pixels of the frame.
@@ -16,10 +18,17 @@ pub struct Region {
     pub area: u32,
     /// Largest value of the map in it.
     pub peak: f32,
-    /// The good picture whose patch is nearest to the peak: index into the model's sources.
-    pub nearest_source: u32,
+    /// The good patch that is nearest to the peak, where the method has such evidence.
+    pub nearest: Option<NearestGood>,
+}
+
+/// A patch of a good picture that the model was learned from.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct NearestGood {
+    /// The picture: index into the model's sources.
+    pub source: u32,
     /// Where in that picture, as shares of its width and height.
-    pub nearest_at: [f32; 2],
+    pub at: [f32; 2],
 }
 
 /// The regions of one picture, largest peak first. No allocation: it is made on the hot lane.

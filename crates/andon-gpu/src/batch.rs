@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 use crate::detector::GpuPatchCore;
 use andon_core::Detector;
 use andon_core::{Detection, Fault, FrameView, Regions};
+use andon_vision::methods::patchcore::PatchCoreModel;
+use andon_vision::methods::patches::explain;
 use andon_vision::model::Accept;
 use andon_vision::model::bundle::Bundle;
-use andon_vision::model::detector::explain;
 
 /// A detector on the GPU that cameras share.
 pub struct BatchedDetector {
@@ -18,6 +19,7 @@ pub struct BatchedDetector {
     changed: Condvar,
     max_wait: Duration,
     bundle: Arc<Bundle>,
+    model: Arc<PatchCoreModel>,
     name: &'static str,
 }
 
@@ -44,9 +46,16 @@ impl BatchedDetector {
     /// [`Fault::Engine`] when the GPU fails at a first full batch.
     pub fn new(mut detector: GpuPatchCore, max_wait: Duration) -> Result<Arc<BatchedDetector>, Fault> {
         detector.warm_up_with(detector.frames())?;
-        let (bundle, name) = (detector.bundle().clone(), detector.engine_name());
+        let (bundle, model, name) = (detector.bundle().clone(), detector.model().clone(), detector.engine_name());
         let state = State { detector, slots: 0, batch: BatchState::Open(0), batches: 0 };
-        Ok(Arc::new(BatchedDetector { state: Mutex::new(state), changed: Condvar::new(), max_wait, bundle, name }))
+        Ok(Arc::new(BatchedDetector {
+            state: Mutex::new(state),
+            changed: Condvar::new(),
+            max_wait,
+            bundle,
+            model,
+            name,
+        }))
     }
 
     /// A slot for another camera; `None` when the detector takes no more frames at a time. Frames that are not accepted are a fault.
@@ -162,7 +171,8 @@ impl Detector for BatchSlot {
     }
 
     fn explain(&mut self, out: &Detection, threshold: f32) -> Regions {
-        explain(&self.shared.bundle, out, threshold, &mut self.label)
+        let shared = &self.shared;
+        explain(&shared.bundle.manifest, shared.model.as_ref(), out, threshold, &mut self.label)
     }
 
     fn engine_name(&self) -> &'static str {

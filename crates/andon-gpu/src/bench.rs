@@ -112,7 +112,7 @@ pub fn frame_time(
     let Some(finest) = network.maps().first() else { return Err(CudaError::Shape("no feature maps".to_owned())) };
     let (height, width) = (finest.height, finest.width);
     let dim: usize = channels(network.as_ref());
-    let scoring = Scoring { local_scale: 0.5, smoothing: 1.0, image: ImageScore::Max, min_area: 0 };
+    let scoring = Scoring { smoothing: 1.0, image: ImageScore::Max, min_area: 0 };
     let scorer = Scorer::new(scoring, width, height, &vec![true; width * height]);
     let (bank, weights) = (values(rows * dim), vec![1.0; rows]);
     let spec = PipelineSpec {

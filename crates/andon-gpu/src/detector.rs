@@ -9,16 +9,18 @@ use crate::features::channels;
 use crate::pipeline::{GpuPipeline, PipelineSpec};
 use andon_core::Detector;
 use andon_core::{Detection, Fault, FrameView, PixelFormat, Regions};
+use andon_vision::methods::patchcore::PatchCoreModel;
+use andon_vision::methods::patches::explain;
 use andon_vision::model::Accept;
 use andon_vision::model::bundle::Bundle;
-use andon_vision::model::detector::explain;
 use andon_vision::model::head::nearest::{Nearest, Searcher};
 use andon_vision::model::head::score::Scorer;
 
-/// The detector of a PatchCore model on the GPU; the counterpart of [`andon_vision::model::detector::PatchCore`].
+/// The detector of a PatchCore model on the GPU; the counterpart of [`andon_vision::methods::PatchDetector`].
 pub struct GpuPatchCore {
     pipeline: GpuPipeline,
     bundle: Arc<Bundle>,
+    model: Arc<PatchCoreModel>,
     scorer: Scorer,
     /// For scores that are weighted by the bank around the nearest row.
     searcher: Option<Searcher>,
@@ -35,8 +37,10 @@ impl GpuPatchCore {
     pub fn new(device: Device, backbone: Box<dyn GpuBackbone>, bundle: Arc<Bundle>) -> Result<GpuPatchCore, CudaError> {
         let m = &bundle.manifest;
         let dim = channels(backbone.as_ref());
-        if dim != m.dim as usize {
-            return Err(CudaError::Shape(format!("the network gives {dim} values a patch, the bank wants {}", m.dim)));
+        let model = PatchCoreModel::of(&bundle).map_err(CudaError::Shape)?;
+        let want = model.about.dim;
+        if dim != want as usize {
+            return Err(CudaError::Shape(format!("the network gives {dim} values a patch, the bank wants {want}")));
         }
         let mask: Vec<bool> = bundle.mask.iter().map(|v| *v != 0).collect();
         let scorer = Scorer::new(m.scoring, m.grid[0] as usize, m.grid[1] as usize, &mask);
@@ -44,17 +48,18 @@ impl GpuPatchCore {
             input: &m.input,
             tiles: m.tiles.map(|n| n.max(1) as usize),
             layers: &m.backbone.layers,
-            bank: &bundle.bank,
-            weights: &bundle.bank_weight,
+            bank: &model.bank,
+            weights: &model.weight,
             scorer: &scorer,
         };
         let pipeline = GpuPipeline::new(device, backbone, &spec)?;
-        let searcher = scorer.looks_around().then(|| Searcher::new(bundle.bank.clone(), dim, 1));
+        let searcher = scorer.looks_around().then(|| Searcher::new(model.bank.clone(), dim, 1));
         Ok(GpuPatchCore {
             pipeline,
             scorer,
             searcher,
             bundle,
+            model: Arc::new(model),
             accept: Accept::default(),
             neighbors: Vec::new(),
             label: Vec::new(),
@@ -102,7 +107,12 @@ impl GpuPatchCore {
         (0..3).try_for_each(|_| self.detect_all(&vec![frame; count], &mut out))
     }
 
-    /// Its model.
+    /// Its memory bank.
+    pub(crate) fn model(&self) -> &Arc<PatchCoreModel> {
+        &self.model
+    }
+
+    /// Its model file.
     pub(crate) fn bundle(&self) -> &Arc<Bundle> {
         &self.bundle
     }
@@ -133,15 +143,15 @@ impl GpuPatchCore {
         out.score = match (self.scorer.peak(&out.map.data), &mut self.searcher) {
             (Some((peak, at)), Some(searcher)) if !peak.is_nan() => {
                 let query = self.pipeline.feature(n, at)?;
-                self.scorer.reweighted(peak, &self.neighbors[at], &query, &self.bundle.bank, searcher)
+                self.scorer.reweighted(peak, &self.neighbors[at], &query, &self.model.bank, searcher)
             }
             (Some((peak, _)), _) => self.scorer.of_map(&out.map.data, peak),
             (None, _) => f32::NAN,
         };
-        out.rows.clear();
-        out.rows.resize(out.map.data.len(), 0);
+        out.nearest_patch.clear();
+        out.nearest_patch.resize(out.map.data.len(), 0);
         for (cell, near) in self.scorer.cells().iter().zip(&self.neighbors) {
-            out.rows[*cell as usize] = near.index;
+            out.nearest_patch[*cell as usize] = near.index;
         }
         out.frame = (frame.width, frame.height);
         out.times = self.pipeline.times();
@@ -168,7 +178,7 @@ impl Detector for GpuPatchCore {
     }
 
     fn explain(&mut self, out: &Detection, threshold: f32) -> Regions {
-        explain(&self.bundle, out, threshold, &mut self.label)
+        explain(&self.bundle.manifest, self.model.as_ref(), out, threshold, &mut self.label)
     }
 
     fn engine_name(&self) -> &'static str {

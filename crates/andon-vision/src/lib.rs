@@ -6,4 +6,6 @@ pub mod preprocess;
 pub mod model;
 
 pub mod fit;
+pub mod methods;
+
 pub mod eval;

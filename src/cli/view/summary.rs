@@ -1,7 +1,7 @@
 use serde::Serialize;
 
-use super::tally::{Tally, wilson};
-use andon_core::{Counts, LatencySummary, MarginSummary};
+use super::tally::Tally;
+use andon_core::{Counts, LatencySummary, MarginSummary, wilson};
 use andon_sim::Ejections;
 
 /// What is known at the end of a demonstration.
@@ -62,10 +62,10 @@ impl Summary {
             adds_up: self.counts.adds_up(),
             good_parts: good,
             false_rejects,
-            false_reject_rate_95: wilson(false_rejects, good),
+            false_reject_rate_95: ends(false_rejects, good),
             defective_parts: bad,
             missed,
-            miss_rate_95: wilson(missed, bad),
+            miss_rate_95: ends(missed, bad),
             missed_by_kind: self.tally.defects.clone(),
             latency: self.latency,
             overhead: self.overhead,
@@ -84,7 +84,7 @@ impl Summary {
         let (good, false_rejects) = self.tally.good;
         let (bad, missed) = (self.tally.bad(), self.tally.missed());
         let range = |hits, n| {
-            let (low, high) = wilson(hits, n);
+            let (low, high) = ends(hits, n);
             format!("{:.1} .. {:.1} %", low * 100.0, high * 100.0)
         };
         let ms = |us: u64| us as f64 / 1000.0;
@@ -137,4 +137,10 @@ impl Summary {
         ]);
         lines.join("\n")
     }
+}
+
+/// The ends of the 95 % interval of a share.
+fn ends(count: u64, of: u64) -> (f64, f64) {
+    let interval = wilson(count, of);
+    (interval.low, interval.high)
 }

@@ -51,16 +51,3 @@ impl Tally {
         self.defects.values().map(|(_, missed)| missed).sum()
     }
 }
-
-/// The 95 % interval of a share of `hits` in `n` by Wilson's score method (E. B. Wilson 1927): never below 0 or above 1, and
-/// sensible for no hits at all.
-pub(super) fn wilson(hits: u64, n: u64) -> (f64, f64) {
-    if n == 0 {
-        return (0.0, 1.0);
-    }
-    let (n, p, z) = (n as f64, hits as f64 / n as f64, 1.959_964);
-    let z2 = z * z / n;
-    let middle = (p + z2 / 2.0) / (1.0 + z2);
-    let half = z / (1.0 + z2) * (p * (1.0 - p) / n + z2 / (4.0 * n)).sqrt();
-    ((middle - half).max(0.0), (middle + half).min(1.0))
-}

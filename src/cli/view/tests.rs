@@ -3,7 +3,6 @@ use std::sync::Arc;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 
-use super::tally::wilson;
 use super::*;
 use andon_core::{CameraId, ModelTag, Mono, Reason, Score, Seq, StageTimes, Threshold, judge};
 
@@ -94,15 +93,6 @@ fn parts_that_were_not_judged_are_neither_missed_nor_falsely_rejected() {
     tally.add(&verdict(0, None), Some(Some("crack")));
     tally.add(&verdict(1, None), Some(None));
     assert_eq!((tally.bad(), tally.good, tally.outcomes), (0, (0, 0), [0, 0, 2, 0]));
-}
-
-#[test]
-fn the_interval_of_a_share_is_wilsons() {
-    // By hand for 1 of 20: 0.0089 .. 0.2361.
-    let (low, high) = wilson(1, 20);
-    assert!((low - 0.00888).abs() < 1e-4 && (high - 0.23613).abs() < 1e-4, "{low} {high}");
-    assert_eq!(wilson(0, 0), (0.0, 1.0));
-    assert_eq!(wilson(0, 50).0, 0.0);
 }
 
 #[test]

@@ -104,8 +104,9 @@ pub struct RegionRecord<'a> {
     pub area: u32,
     /// Largest value of the anomaly map in it, units of the score.
     pub peak: f32,
-    /// The good patch that is nearest to the peak.
-    pub nearest: NearestRecord<'a>,
+    /// The good patch that is nearest to the peak; absent where the method compares with no single patch.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nearest: Option<NearestRecord<'a>>,
 }
 
 /// A patch of a picture that the model learned from.
@@ -122,8 +123,11 @@ pub struct NearestRecord<'a> {
 impl<'a> RegionRecord<'a> {
     /// A region with the name of the picture nearest to it.
     pub fn new(r: &Region, sources: &'a [String]) -> RegionRecord<'a> {
-        let image = sources.get(r.nearest_source as usize).map_or("", String::as_str);
-        let nearest = NearestRecord { image, x: r.nearest_at[0], y: r.nearest_at[1] };
+        let nearest = r.nearest.map(|n| NearestRecord {
+            image: sources.get(n.source as usize).map_or("", String::as_str),
+            x: n.at[0],
+            y: n.at[1],
+        });
         RegionRecord { x: r.x, y: r.y, width: r.width, height: r.height, area: r.area, peak: r.peak, nearest }
     }
 }

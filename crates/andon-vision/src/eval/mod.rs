@@ -14,7 +14,7 @@ mod svg;
 mod table;
 
 pub use compare::{Comparison, compare};
-pub use curve::{Curve, Interval, wilson};
+pub use curve::Curve;
 pub use dataset::{Dataset, DatasetError, Sample, load};
 pub use pixels::{PixelMetrics, Pixels};
 pub use report::write_report;

@@ -53,7 +53,7 @@ fn section(html: &mut String, e: &Evaluation) {
     let s = &e.summary;
     let scores = |bad: bool| -> Vec<f32> { e.images.iter().filter(|r| r.bad == bad).filter_map(|r| r.score).collect() };
     put(html, format_args!("<section><h2>{}</h2><dl class=\"tiles\">", escape(&e.name)));
-    let share = |i: &super::Interval| {
+    let share = |i: &andon_core::Interval| {
         format!(
             "{:.1} % <small>{} of {}; {:.1} to {:.1} %</small>",
             i.share * 100.0,
@@ -167,7 +167,7 @@ fn gallery(html: &mut String, e: &Evaluation, title: &str, which: &[usize]) {
             format!("{:.0} % of the threshold", 100.0 * s / e.summary.rates.threshold)
         });
         html.push_str("<figure><div>");
-        for png in pictures(&r.path, map, e.typical, e.summary.rates.threshold).into_iter().flatten() {
+        for png in pictures(&r.path, map, e.baseline, e.summary.rates.threshold).into_iter().flatten() {
             put(html, format_args!("<img alt=\"\" src=\"data:image/png;base64,{}\">", STANDARD.encode(png)));
         }
         put(
@@ -182,7 +182,7 @@ fn gallery(html: &mut String, e: &Evaluation, title: &str, which: &[usize]) {
 }
 
 /// The picture and the picture with its heatmap, small.
-fn pictures(path: &Path, map: &ScoreMap, typical: f32, threshold: f32) -> Option<[Vec<u8>; 2]> {
+fn pictures(path: &Path, map: &ScoreMap, baseline: f32, threshold: f32) -> Option<[Vec<u8>; 2]> {
     let picture = read_image(path).ok()?;
     let full = image::RgbImage::from_raw(picture.width, picture.height, picture.rgb)?;
     let factor = (f64::from(SIDE) / f64::from(picture.width.max(picture.height))).min(1.0);
@@ -191,7 +191,7 @@ fn pictures(path: &Path, map: &ScoreMap, typical: f32, threshold: f32) -> Option
     let (w, h) = small.dimensions();
     let (mut values, mut levels) = (Vec::new(), Vec::new());
     heatmap::render_into(map, w as usize, h as usize, &mut values);
-    heatmap::to_u8(&values, typical, threshold, &mut levels);
+    heatmap::to_u8(&values, baseline, threshold, &mut levels);
     let heat = heatmap::overlay(small.as_raw(), &levels);
     Some([png(small.as_raw(), w, h)?, png(&heat, w, h)?])
 }

@@ -18,7 +18,7 @@ pub struct Evaluation {
     /// Name of the model.
     pub name: String,
     /// The heatmap's zero.
-    pub typical: f32,
+    pub baseline: f32,
     /// In the order of the samples.
     pub images: Vec<ImageResult>,
     /// Anomaly maps, for the report; empty where there is no score.
@@ -94,7 +94,7 @@ pub fn evaluate(
     progress(samples.len());
     let summary = Summary::new(&images, threshold.get(), pixels.map(Pixels::finish), without_mask);
     let summary = Summary { saturated: saturated.and_then(|(_, s)| s.finish()), ..summary };
-    Evaluation { name: bundle.manifest.name.clone(), typical: bundle.manifest.typical, images, maps, summary }
+    Evaluation { name: bundle.manifest.name.clone(), baseline: bundle.manifest.baseline, images, maps, summary }
 }
 
 /// One defect of a picture.

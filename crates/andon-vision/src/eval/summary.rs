@@ -5,9 +5,10 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::curve::{Curve, Interval, wilson};
+use super::curve::Curve;
 use super::pixels::PixelMetrics;
 use super::saturation::SaturatedOverlap;
+use andon_core::{Interval, wilson};
 
 /// What became of one picture.
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Barrier, Mutex, PoisonError};
 
 use crate::model::head::nearest::squared;
+use andon_core::SplitMix64;
 
 /// Picks `k` of the points (rows of `dim` values of `points`) that `among` lists, ascending, and returns their indices in
 /// the order of choice, which is the same for any number of threads. The first is drawn by `seed`; ties go to the lowest index.
@@ -30,7 +31,7 @@ pub fn greedy_coreset(
     if k == 0 {
         return Vec::new();
     }
-    let first = among[(splitmix(seed) % n as u64) as usize];
+    let first = among[(SplitMix64::once(seed) % n as u64) as usize];
     let threads = threads.clamp(1, n);
     let share = n.div_ceil(threads);
     let round = Round {
@@ -46,14 +47,6 @@ pub fn greedy_coreset(
         }
         worker(0).run(0, first, k, &round, progress)
     })
-}
-
-/// One step of SplitMix64: a seed to an even draw.
-fn splitmix(seed: u64) -> u64 {
-    let mut z = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
 }
 
 /// Squared distance and point, ordered: farther is greater; of two equally far, the lower index is.
@@ -191,7 +184,7 @@ mod tests {
     use super::*;
 
     fn noise(n: usize, seed: u64) -> Vec<f32> {
-        (0..n as u64).map(|i| (splitmix(seed ^ splitmix(i)) >> 40) as f32 / (1 << 24) as f32).collect()
+        (0..n as u64).map(|i| (SplitMix64::once(seed ^ SplitMix64::once(i)) >> 40) as f32 / (1 << 24) as f32).collect()
     }
 
     /// The definition, in f64 and without skipping anything.
@@ -230,7 +223,7 @@ mod tests {
         for (n, dim, k) in [(50, 3, 10), (400, 17, 60), (300, 40, 100)] {
             // Whole numbers: no rounding, so ties are ties in f32 and f64 alike.
             let points: Vec<f32> = noise(n * dim, 5).iter().map(|v| (v * 16.0).floor()).collect();
-            let first = (splitmix(1) % n as u64) as usize;
+            let first = (SplitMix64::once(1) % n as u64) as usize;
             assert_eq!(greedy_coreset(&points, dim, &all(n), k, 1, 1, &mut |_| {}), naive(&points, dim, k, first));
         }
     }

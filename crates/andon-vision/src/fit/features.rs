@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::augment::Augment;
 use super::images::{ImageError, Picture};
-use super::options::{FitError, MIN_IMAGES, Stage};
+use super::options::{FitError, MIN_IMAGES, Phase};
 use super::parity;
 use crate::model::head::score::Scorer;
 use crate::model::{Backbone, Embed};
@@ -14,10 +14,15 @@ use andon_core::Fault;
 const PARITY: usize = 4;
 
 /// Features block by block; a block is one picture, as it is or changed by augmentation.
-pub(super) struct Set {
+pub struct FeatureSet {
+    /// The pictures.
     pub names: Vec<String>,
-    /// Features of the cells that are looked at.
+    /// `dim` values for each cell of [`FeatureSet::cells`], block by block.
     pub values: Vec<f32>,
+    /// The cells of the grid that are not masked, ascending.
+    pub cells: Vec<u32>,
+    /// Values of a patch's feature.
+    pub dim: usize,
     /// Picture of each block, ascending, and whether it is the picture itself.
     pub blocks: Vec<(u32, bool)>,
     /// The one size of all pictures; `None` if several are learned on purpose.
@@ -26,37 +31,53 @@ pub(super) struct Set {
     pub parity: Vec<Picture>,
 }
 
-impl Set {
-    /// The features of each picture as it is, `per_image` values each.
-    pub fn originals(&self, per_image: usize) -> impl Iterator<Item = &[f32]> {
-        self.values.chunks_exact(per_image).zip(&self.blocks).filter(|(_, b)| b.1).map(|(v, _)| v)
+impl FeatureSet {
+    /// The features of each picture as it is: `cells * dim` values.
+    pub fn originals(&self) -> impl Iterator<Item = &[f32]> {
+        self.values.chunks_exact(self.cells.len() * self.dim).zip(&self.blocks).filter(|(_, b)| b.1).map(|(v, _)| v)
     }
 }
 
-pub(super) struct Reader<'a> {
+/// Reads pictures into a [`FeatureSet`].
+pub struct FeatureReader<'a> {
+    /// Makes the features.
     pub embedder: &'a mut dyn Embed,
+    /// The network behind it, for the parity pictures' size.
     pub backbone: &'a Backbone,
+    /// Which cells are masked.
     pub scorer: &'a Scorer,
+    /// Changed copies.
     pub augment: Augment,
+    /// Leaves pictures out that cannot be read.
     pub skip_bad: bool,
     /// Pictures of several sizes are learned on purpose.
     pub any_size: bool,
 }
 
-impl Reader<'_> {
+impl FeatureReader<'_> {
     /// Reads every picture once. Also returns those that were left out, with the reason.
+    ///
+    /// # Errors
+    /// [`FitError`]: pictures that cannot be used, of several sizes, or too few.
     pub fn read(
         &mut self,
-        pictures: impl ExactSizeIterator<Item = Result<(String, Picture), ImageError>>,
-        progress: &mut dyn FnMut(Stage, usize, usize),
-    ) -> Result<(Set, Vec<String>), FitError> {
+        pictures: &mut dyn ExactSizeIterator<Item = Result<(String, Picture), ImageError>>,
+        progress: &mut dyn FnMut(Phase, usize, usize),
+    ) -> Result<(FeatureSet, Vec<String>), FitError> {
         let total = pictures.len();
         let (mut bad, mut left_out) = (Vec::new(), Vec::new());
         let mut seen = HashMap::new();
-        let (names, values, blocks) = (Vec::new(), Vec::new(), Vec::new());
-        let mut set = Set { names, values, blocks, size: None, parity: Vec::new() };
+        let mut set = FeatureSet {
+            names: Vec::new(),
+            values: Vec::new(),
+            cells: self.scorer.cells().to_vec(),
+            dim: self.embedder.dim(),
+            blocks: Vec::new(),
+            size: None,
+            parity: Vec::new(),
+        };
         for (i, picture) in pictures.enumerate() {
-            progress(Stage::Features, i, total);
+            progress(Phase::Features, i, total);
             let (name, picture) = match picture {
                 Ok(named) => named,
                 Err(e) => {
@@ -86,7 +107,7 @@ impl Reader<'_> {
             }
             set.names.push(name);
         }
-        progress(Stage::Features, total, total);
+        progress(Phase::Features, total, total);
         if !bad.is_empty() && !self.skip_bad {
             let shown = bad.iter().take(10).map(String::as_str).collect::<Vec<_>>().join("\n  ");
             return Err(FitError::BadImages { count: bad.len(), of: total, shown });
@@ -99,7 +120,7 @@ impl Reader<'_> {
         Ok((set, left_out))
     }
 
-    fn add(&mut self, name: &str, picture: &Picture, total: usize, set: &mut Set) -> Result<(), FitError> {
+    fn add(&mut self, name: &str, picture: &Picture, total: usize, set: &mut FeatureSet) -> Result<(), FitError> {
         let embed = |fault| FitError::Embed { name: name.to_owned(), fault };
         let view = picture.view().ok_or(Fault::BadFrame).map_err(embed)?;
         let mut one = Vec::new();

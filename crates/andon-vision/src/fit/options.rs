@@ -1,45 +1,38 @@
-//! What is asked of [`super::fit`], what comes of it, and why nothing may.
+//! Options, job, result and error of learning.
 
 use std::time::Duration;
 
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 use thiserror::Error;
 
 use super::augment::Augment;
 use super::claim::Policy;
-use crate::model::Learned;
+use super::images::{ImageError, Picture};
 use crate::model::bundle::Bundle;
 use crate::model::head::score::Scoring;
+use crate::model::{Backbone, Embed, Learned};
 use andon_core::Fault;
-
-/// How large the memory bank becomes.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum BankSize {
-    /// This many patches at most.
-    Patches(usize),
-    /// As many as one picture can be compared with in this time on this machine.
-    Within(Duration),
-}
 
 /// How to learn.
 #[derive(Clone, Debug)]
 pub struct FitOptions {
     /// Name in the manifest.
     pub name: String,
-    /// Size of the memory bank.
-    pub bank: BankSize,
-    /// Seed of the coreset's first point.
+    /// Id of the method: [`crate::methods::ALL`].
+    pub method: String,
+    /// The method's parameters, an object; those that are not in it have their defaults, and `Null` is all defaults.
+    pub params: Value,
+    /// Seed of whatever the method chooses at random.
     pub seed: u64,
-    /// How distances become scores.
+    /// How the anomaly map is smoothed and becomes the image's score.
     pub scoring: Scoring,
     /// Where the threshold goes.
     pub policy: Policy,
-    /// One entry for each cell of the grid: whether it is looked at; `None` looks everywhere.
+    /// One entry for each cell of the grid: whether it is judged; `None` judges all.
     pub mask: Option<Vec<bool>>,
     /// Changed copies of the pictures.
     pub augment: Augment,
-    /// This share of patches, those most unlike the same place of other pictures, stays out of the bank, and distances are weighted
-    /// by how unlike their neighbours the rest are (SoftPatch); 0..1.
-    pub denoise: Option<f64>,
     /// Groups that pictures are held out in to measure their scores, at least 2; as many as there are pictures, if fewer.
     pub folds: usize,
     /// Threads of the coreset and of scoring.
@@ -52,12 +45,46 @@ pub struct FitOptions {
     pub learned: Learned,
 }
 
+impl FitOptions {
+    /// The parameters as the method's own type.
+    ///
+    /// # Errors
+    /// [`FitError::Params`]: a key that the method does not have, or a value of another type.
+    pub fn params<T: DeserializeOwned>(&self) -> Result<T, FitError> {
+        let given = match &self.params {
+            Value::Null => Value::Object(serde_json::Map::new()),
+            given => given.clone(),
+        };
+        let method = self.method.clone();
+        serde_json::from_value(given).map_err(|e| FitError::Params { method, why: e.to_string() })
+    }
+}
+
+/// A picture with its name, or why there is none.
+pub type NamedPicture = Result<(String, Picture), ImageError>;
+
+/// What is learned from, by what, and who is told how far it is.
+pub struct FitJob<'a> {
+    /// The good pictures.
+    pub pictures: &'a mut dyn ExactSizeIterator<Item = NamedPicture>,
+    /// Leaves pictures out that cannot be read, instead of refusing all.
+    pub skip_bad: bool,
+    /// Makes the features.
+    pub embedder: &'a mut dyn Embed,
+    /// The network behind it.
+    pub backbone: &'a Backbone,
+    /// How to learn.
+    pub options: &'a FitOptions,
+    /// Called with the phase, and how much of it is done.
+    pub progress: &'a mut dyn FnMut(Phase, usize, usize),
+}
+
 /// Fewer good pictures than this say nothing about what is normal.
 pub const MIN_IMAGES: usize = 3;
 
 /// What is being done, for progress bars.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stage {
+pub enum Phase {
     /// Reading pictures and computing features.
     Features,
     /// Looking for patches that do not belong.
@@ -66,19 +93,22 @@ pub enum Stage {
     HeldOut,
     /// Choosing the memory bank.
     Coreset,
+    /// The distribution of each cell's features.
+    Gaussians,
     /// What distances are usual.
     Scores,
 }
 
-impl Stage {
+impl Phase {
     /// For people.
     pub fn as_str(self) -> &'static str {
         match self {
-            Stage::Features => "features",
-            Stage::Outliers => "outlying patches",
-            Stage::Coreset => "memory bank",
-            Stage::HeldOut => "held-out scores",
-            Stage::Scores => "usual distances",
+            Phase::Features => "features",
+            Phase::Outliers => "outlying patches",
+            Phase::Coreset => "memory bank",
+            Phase::Gaussians => "distributions",
+            Phase::HeldOut => "held-out scores",
+            Phase::Scores => "usual distances",
         }
     }
 }
@@ -125,6 +155,22 @@ pub enum FitError {
     /// An option out of its range.
     #[error("{0}")]
     Option(&'static str),
+    /// No such method.
+    #[error("there is no method `{id}`; this andon knows {known}")]
+    Method {
+        /// What was asked for.
+        id: String,
+        /// The methods that there are.
+        known: String,
+    },
+    /// Parameters that the method does not take.
+    #[error("the method `{method}` does not take these parameters: {why}; `andon fit --help` lists them")]
+    Params {
+        /// The method.
+        method: String,
+        /// What is wrong.
+        why: String,
+    },
     /// The network could not make features.
     #[error("{name}: {fault}")]
     Embed {

@@ -3,18 +3,16 @@
 use thiserror::Error;
 
 use super::images::Picture;
+use crate::model::Backbone;
 use crate::model::bundle::Bundle;
 use crate::model::graph::Precision;
-use crate::model::head::nearest::Searcher;
-use crate::model::head::score::Scorer;
-use crate::model::{Backbone, Embed};
-use crate::preprocess::Preprocessor;
+use crate::preprocess::{Preprocessor, Tiling};
 use andon_core::Detector;
 use andon_core::{Detection, Fault, FrameView};
 
 /// Largest relative difference of a score. Engines sum in different orders; through this network that was measured to be
 /// below 1e-5, and a tenth of a percent moves no verdict that was not on the edge.
-pub(super) const TOLERANCE: f32 = 1e-3;
+pub const PARITY_TOLERANCE: f32 = 1e-3;
 /// Half precision rounds every value to 11 bits: 0.03 to 2.6 % were measured (docs/gpu.md), most on pictures whose score is rounding
 /// around zero.
 const HALF_TOLERANCE: f32 = 0.05;
@@ -83,44 +81,19 @@ pub fn parity_tolerance(bundle: &Bundle, precision: Precision) -> f32 {
 /// Squashes a picture, tile by tile, as the preprocessing does.
 pub(super) fn at_input_size(view: &FrameView<'_>, backbone: &Backbone) -> Picture {
     let [width, height] = backbone.picture_size();
-    let [columns, rows] = backbone.tiles.map(|n| n as usize);
     let (w, h) = (backbone.input.width as usize, backbone.input.height as usize);
     let mut preprocess = Preprocessor::new(backbone.input.clone());
-    let (mut rgb, mut tile) = (vec![0; width as usize * height as usize * 3], vec![0; backbone.input.len()]);
-    for (row, column) in (0..rows).flat_map(|r| (0..columns).map(move |c| (r, c))) {
-        let edges = |i: usize, of: usize, pixels: usize| (i * pixels / of, (i + 1) * pixels / of);
-        let ((left, right), (top, bottom)) = (edges(column, columns, view.width), edges(row, rows, view.height));
-        let Some(crop) = view.crop(left, top, right - left, bottom - top) else { continue };
-        preprocess.resize_rgb_into(&crop, &mut tile);
-        for (y, line) in tile.chunks_exact(w * 3).enumerate() {
-            let at = ((row * h + y) * width as usize + column * w) * 3;
+    let mut rgb = vec![0; width as usize * height as usize * 3];
+    let mut resized = vec![0; backbone.input.len()];
+    for tile in Tiling::new(backbone.tiles).tiles(view.width, view.height) {
+        let Some(crop) = tile.of(view) else { continue };
+        preprocess.resize_rgb_into(&crop, &mut resized);
+        for (y, line) in resized.chunks_exact(w * 3).enumerate() {
+            let at = ((tile.row * h + y) * width as usize + tile.column * w) * 3;
             rgb[at..at + w * 3].copy_from_slice(line);
         }
     }
     Picture { width, height, rgb }
-}
-
-/// What scores the parity set.
-pub(super) struct Judge<'a> {
-    pub embedder: &'a mut dyn Embed,
-    pub scorer: &'a mut Scorer,
-    pub searcher: &'a mut Searcher,
-}
-
-impl Judge<'_> {
-    /// Scores the pictures against the whole bank.
-    pub fn make(&mut self, pictures: &[Picture], bank: &[f32], weights: &[f32]) -> Result<(Vec<u8>, Vec<f32>), Fault> {
-        let (mut features, mut near, mut map) = (Vec::new(), Vec::new(), Vec::new());
-        let mut scores = Vec::new();
-        for picture in pictures {
-            self.embedder.embed(&picture.view().ok_or(Fault::BadFrame)?, &mut features)?;
-            self.scorer.keep_cells(&mut features, self.embedder.dim());
-            self.searcher.search_into(&features, &mut near);
-            self.scorer.map_into(&near, weights, &mut map);
-            scores.push(self.scorer.score(&map, &near, &features, bank, self.searcher));
-        }
-        Ok((pictures.iter().flat_map(|p| &p.rgb).copied().collect(), scores))
-    }
 }
 
 /// Compares a detector's scores with those of the bundle's parity set; returns the largest relative difference. The

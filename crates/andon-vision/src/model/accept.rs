@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::bundle::Manifest;
-use andon_core::{Fault, FrameView};
+use andon_core::{Detection, Detector, Fault, FrameView, PixelFormat, Regions};
 
 /// Grey or colour, over all pictures that a model was learned from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -89,6 +89,43 @@ impl From<Option<[u32; 2]>> for Accept {
     /// Only the size is checked.
     fn from(size: Option<[u32; 2]>) -> Accept {
         Accept { size, kind: None }
+    }
+}
+
+/// A detector that judges only the frames that its model was learned for.
+pub struct Restricted {
+    detector: Box<dyn Detector>,
+    accept: Accept,
+}
+
+impl Restricted {
+    /// From now on, frames that are not accepted are a fault.
+    pub fn new(detector: Box<dyn Detector>, accept: impl Into<Accept>) -> Restricted {
+        Restricted { detector, accept: accept.into() }
+    }
+}
+
+impl Detector for Restricted {
+    /// With a grey frame of the size that is judged, so that the tables of the real frames are there.
+    fn warm_up(&mut self) -> Result<(), Fault> {
+        let Some([width, height]) = self.accept.size() else { return self.detector.warm_up() };
+        let (width, height) = (width as usize, height as usize);
+        let grey = vec![127u8; width * height];
+        let frame = FrameView::new(PixelFormat::Gray8, width, height, width, &grey).ok_or(Fault::BadFrame)?;
+        self.detector.detect(&frame, &mut Detection::default())
+    }
+
+    fn detect(&mut self, frame: &FrameView<'_>, out: &mut Detection) -> Result<(), Fault> {
+        self.accept.check(frame)?;
+        self.detector.detect(frame, out)
+    }
+
+    fn explain(&mut self, out: &Detection, threshold: f32) -> Regions {
+        self.detector.explain(out, threshold)
+    }
+
+    fn engine_name(&self) -> &'static str {
+        self.detector.engine_name()
     }
 }
 

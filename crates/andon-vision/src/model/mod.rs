@@ -3,13 +3,14 @@
 mod accept;
 mod backbone;
 pub mod bundle;
-pub mod detector;
+pub mod embedder;
 pub mod engine;
 pub mod graph;
 pub mod head;
 pub mod heatmap;
+pub mod tensors;
 
-pub use accept::{Accept, Colour, Learned};
+pub use accept::{Accept, Colour, Learned, Restricted};
 pub use backbone::Backbone;
 
 use andon_core::{Fault, FrameView};

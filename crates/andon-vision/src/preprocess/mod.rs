@@ -3,6 +3,7 @@
 
 mod levels;
 mod resize;
+mod tiling;
 mod yuv;
 
 use serde::{Deserialize, Serialize};
@@ -11,6 +12,7 @@ use andon_core::{FrameView, PixelFormat};
 use levels::Levels;
 use resize::Resizer;
 pub use resize::axis_tables;
+pub use tiling::{Tile, Tiling};
 pub use yuv::Weights as YuvWeights;
 
 /// What the network wants: three planes (red, green, blue) of `height * width` values `(x - mean) * scale`, x in 0..=255.

@@ -15,7 +15,7 @@ pub(crate) fn scored(device: &Device, random: &mut Random) -> Result<(GpuScorer,
     let mut mask: Vec<bool> = (0..height * width).map(|_| !masked || !random.one_in(4)).collect();
     mask[0] = true;
     let smoothing = [0.0, 0.7, 1.0, 4.0][random.whole(0, 3)];
-    let scoring = Scoring { local_scale: 0.5, smoothing, image: ImageScore::Max, min_area: 0 };
+    let scoring = Scoring { smoothing, image: ImageScore::Max, min_area: 0 };
     let mut scorer = Scorer::new(scoring, width, height, &mask);
     let cells = scorer.cells().to_vec();
     let dim = 5;

@@ -41,7 +41,7 @@ pub enum BundleError {
     },
     /// Written by another version.
     #[error(
-        "the model {file} has version {found}, this program reads version {VERSION}; learn it again with `andon fit`, or use the andon that made it"
+        "the model {file} has version {found}, this program reads versions 2 and {VERSION}; learn it again with `andon fit`, or use the andon that made it"
     )]
     Version {
         /// File.

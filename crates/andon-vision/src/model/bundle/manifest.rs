@@ -1,3 +1,5 @@
+//! What a model file says of itself: the part that all methods share, and the method with its parameters.
+
 use serde::{Deserialize, Serialize};
 
 use crate::model::accept::Learned;
@@ -13,8 +15,8 @@ pub struct Manifest {
     pub name: String,
     /// When it was learned, RFC 3339 UTC.
     pub created: String,
-    /// How features become scores.
-    pub method: Method,
+    /// How pictures are scored.
+    pub method: MethodPart,
     /// The network.
     pub backbone: BackboneRef,
     /// What the network wants.
@@ -26,30 +28,40 @@ pub struct Manifest {
     /// What else was learned; `None` in models that were made before this was recorded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub learned: Option<Learned>,
-    /// Patches in a row and rows of patches.
+    /// Columns and rows of the anomaly map; a cell of it is a patch.
     pub grid: [u32; 2],
-    /// Length of a patch feature.
-    pub dim: u32,
     /// `score < threshold` passes; units of the score.
     pub threshold: f32,
     /// What the threshold promises.
     pub claim: Claim,
-    /// How distances become scores.
+    /// How the anomaly map is smoothed and becomes the image's score.
     pub scoring: Scoring,
     /// The heatmap's zero: the map's median over the good pictures.
-    pub typical: f32,
+    pub baseline: f32,
     /// Largest relative difference between an engine's scores and those of the parity set.
     pub parity_tolerance: f32,
     /// How it was learned.
     pub training: Training,
 }
 
-/// How features become scores.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Method {
-    /// Distance to the nearest patch of the memory bank.
-    Patchcore,
+/// A method and what it was learned with.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MethodPart {
+    /// Its id, as `fit --method` takes it.
+    pub id: String,
+    /// What it keeps beside its tensors; the method defines and checks it.
+    pub params: serde_json::Value,
+}
+
+impl MethodPart {
+    /// The parameters as the method's own type.
+    ///
+    /// # Errors
+    /// A value is missing, unknown or of another type.
+    pub fn read<T: serde::de::DeserializeOwned>(&self) -> Result<T, String> {
+        serde_json::from_value(self.params.clone()).map_err(|e| format!("{}: {e}", self.id))
+    }
 }
 
 /// The network inside the bundle.
@@ -82,17 +94,13 @@ pub struct Claim {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Training {
-    /// Patches of all images before the coreset.
-    pub patches: u64,
-    /// Seed of the coreset.
+    /// Seed of whatever the method chose at random.
     pub seed: u64,
     /// The share of false rejects that was asked for; the claim may be weaker.
     pub asked_false_reject: f64,
-    /// Every row's distance to its nearest other row is at least this; what `--add` goes by.
-    pub spacing: f32,
     /// Engine that made the features.
     pub engine: String,
-    /// The images, in the order of `bank_source` and `train_scores`.
+    /// The images, in the order of `train_scores`.
     pub sources: Vec<String>,
     /// How many of them, the last ones, were added to the finished model.
     pub added: u32,

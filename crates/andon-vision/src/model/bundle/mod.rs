@@ -1,35 +1,37 @@
-//! The model file `NAME.andon`: a safetensors container with a JSON manifest, safe to copy and to read.
+//! The model file `NAME.andon`: a safetensors container with a JSON manifest, safe to copy and to read. Here is its common part; what a
+//! method keeps in it, the method itself reads and checks (`methods`). Reading and writing whole files is in `methods::file`, which checks both.
 //!
 //! Metadata: `format`, `version`, `manifest` (JSON) and `blake3`, the hash of the whole file with its own 64 digits set
 //! to `0`, so that no byte can change unseen. Tensors:
 //!
 //! | name | type, shape | what |
 //! |---|---|---|
-//! | `bank` | f32 `[n, dim]` | memory bank, rows sorted by source image |
-//! | `bank_source` | u32 `[n]` | which training image a row comes from |
-//! | `bank_cell` | u32 `[n]` | which cell of the grid it comes from, row by row |
-//! | `bank_weight` | f32 `[n]` | factor of distances to it |
-//! | `mask` | u8 `[grid_h, grid_w]` | 1 where the picture is looked at |
-//! | `train_scores` | f32 `[images]` | held-out scores: each by a bank that was learned without the image |
+//! | `mask` | u8 `[grid_h, grid_w]` | 1 for each cell that is judged, 0 for a masked one |
+//! | `train_scores` | f32 `[images]` | held-out scores: each by a model that was learned without the image |
 //! | `backbone` | u8 `[len]` | the ONNX network |
 //! | `parity_input` | u8 `[k, h, w, 3]` | pictures at input size, times the tiles |
 //! | `parity_score` | f32 `[k]` | their reference scores |
+//! | `METHOD/NAME` | f32 or u32 | the method's own, such as `patchcore/bank` |
+//!
+//! Version 2, which knew PatchCore only, is read too.
 
 mod error;
 mod manifest;
 mod read;
+mod version2;
 mod write;
 
 use std::sync::Arc;
 
 pub use error::BundleError;
-pub use manifest::{BackboneRef, Claim, Manifest, Method, Training};
+pub use manifest::{BackboneRef, Claim, Manifest, MethodPart, Training};
 
 use super::Backbone;
+use super::tensors::Tensors;
 use andon_core::{FrameView, PixelFormat};
 
-/// The version that this program writes and reads.
-pub const VERSION: u32 = 2;
+/// The version that this program writes; it reads the one before, too.
+pub const VERSION: u32 = 3;
 /// Files above this are refused before they are read.
 pub const MAX_BYTES: u64 = 2 << 30;
 
@@ -40,15 +42,9 @@ const FORMAT: &str = "andon.bundle";
 pub struct Bundle {
     /// What it says of itself.
     pub manifest: Manifest,
-    /// `n * dim` values.
-    pub bank: Arc<[f32]>,
-    /// Source image of each row, ascending.
-    pub bank_source: Vec<u32>,
-    /// Grid cell of each row.
-    pub bank_cell: Vec<u32>,
-    /// Factor of distances to each row, above 0.
-    pub bank_weight: Vec<f32>,
-    /// 1 for each cell that is looked at, 0 for the others.
+    /// The method's own tensors.
+    pub tensors: Tensors,
+    /// 1 for each cell of the grid that is judged, 0 for a masked one.
     pub mask: Vec<u8>,
     /// One held-out score for each training image.
     pub train_scores: Vec<f32>,
@@ -63,11 +59,6 @@ pub struct Bundle {
 }
 
 impl Bundle {
-    /// Rows of the bank.
-    pub fn rows(&self) -> usize {
-        self.bank_source.len()
-    }
-
     /// The network with what is needed to run it.
     pub fn network(&self) -> Backbone {
         Backbone {
@@ -78,6 +69,17 @@ impl Bundle {
             layers: self.manifest.backbone.layers.clone(),
             tiles: self.manifest.tiles,
         }
+    }
+
+    /// Columns and rows of the grid of patches, which is the anomaly map's.
+    pub fn grid(&self) -> (usize, usize) {
+        let [width, height] = self.manifest.grid;
+        (width as usize, height as usize)
+    }
+
+    /// For each cell of the grid, row by row, whether it is judged.
+    pub fn judged_cells(&self) -> Vec<bool> {
+        self.mask.iter().map(|v| *v != 0).collect()
     }
 
     /// The parity pictures as RGB frames, in the order of their scores. Each has the size of [`Backbone::picture_size`], which is the
@@ -105,6 +107,3 @@ fn digest(bytes: &[u8], place: &std::ops::Range<usize>) -> String {
     hasher.update(&bytes[..place.start]).update(&[b'0'; 64]).update(&bytes[place.end..]);
     hasher.finalize().to_hex().to_string()
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,3 +1,5 @@
+//! Reading a model file: the container, its digest, its version, and the part that all methods share.
+
 use std::path::Path;
 use std::sync::Arc;
 
@@ -5,14 +7,15 @@ use safetensors::SafeTensors;
 use safetensors::tensor::Dtype;
 
 use super::write::header;
-use super::{Bundle, BundleError, FORMAT, MAX_BYTES, Manifest, VERSION, digest, digest_at};
+use super::{Bundle, BundleError, FORMAT, MAX_BYTES, Manifest, VERSION, digest, digest_at, version2};
+use crate::model::tensors::{Tensor, Tensors};
 
 impl Bundle {
-    /// Reads and checks a model file. Executes nothing of it.
+    /// The bytes of a model file.
     ///
     /// # Errors
-    /// See [`BundleError`]: a file that was cut, changed or is of another kind is refused as a whole.
-    pub fn open(path: &Path) -> Result<Bundle, BundleError> {
+    /// [`BundleError::Read`], [`BundleError::TooLarge`], [`BundleError::NotABundle`] for a folder.
+    pub(crate) fn read_bytes(path: &Path) -> Result<Vec<u8>, BundleError> {
         let file = path.display().to_string();
         let read = |source| BundleError::Read { file: file.clone(), source };
         let about = std::fs::metadata(path).map_err(read)?;
@@ -22,15 +25,14 @@ impl Bundle {
         if about.len() > MAX_BYTES {
             return Err(BundleError::TooLarge { file, bytes: about.len() });
         }
-        let bytes = std::fs::read(path).map_err(read)?;
-        Bundle::from_bytes(&bytes, &file)
+        std::fs::read(path).map_err(read)
     }
 
-    /// Checks a model file's bytes; `file` is its name in messages.
+    /// Reads a model file's bytes and checks the part that all methods share; `file` is its name in messages.
     ///
     /// # Errors
-    /// As [`Bundle::open`].
-    pub fn from_bytes(bytes: &[u8], file: &str) -> Result<Bundle, BundleError> {
+    /// [`BundleError`]: a file that was cut, changed or is of another kind is refused as a whole.
+    pub(crate) fn parse(bytes: &[u8], file: &str) -> Result<Bundle, BundleError> {
         let not = |why: &str| BundleError::NotABundle { file: file.to_owned(), why: why.to_owned() };
         let damaged = || BundleError::Damaged { file: file.to_owned() };
         if bytes.is_empty() {
@@ -49,7 +51,9 @@ impl Bundle {
         }
         // Before the hash: another version may hash in another way, and its user deserves the better message.
         let version = field("version").unwrap_or_default();
-        if version != VERSION.to_string() && (intact || version.parse::<u32>().is_ok()) {
+        let number = version.parse::<u32>().ok();
+        let known = number.is_some_and(|n| n == VERSION || n == version2::VERSION);
+        if !known && (intact || number.is_some()) {
             return Err(BundleError::Version { file: file.to_owned(), found: version.to_owned() });
         }
         if !intact {
@@ -57,37 +61,31 @@ impl Bundle {
         }
         let inconsistent = |why: String| BundleError::Inconsistent { file: file.to_owned(), why };
         let tensors = SafeTensors::deserialize(bytes).map_err(|e| inconsistent(e.to_string()))?;
-        let manifest: Manifest = serde_json::from_str(field("manifest").unwrap_or_default())
-            .map_err(|e| inconsistent(format!("manifest: {e}")))?;
-        let bundle = parts(&tensors, manifest, blake3).map_err(inconsistent)?;
-        bundle.check().map_err(inconsistent)?;
+        let (text, broken) = (field("manifest").unwrap_or_default(), |e| inconsistent(format!("manifest: {e}")));
+        let (manifest, names) = match number {
+            Some(version2::VERSION) => version2::manifest(text).map_err(broken)?,
+            _ => (serde_json::from_str::<Manifest>(text).map_err(broken)?, None),
+        };
+        let bundle = parts(&tensors, manifest, names, blake3).map_err(inconsistent)?;
+        bundle.check_common().map_err(inconsistent)?;
         Ok(bundle)
     }
 
-    /// Whether the parts fit together.
-    pub(super) fn check(&self) -> Result<(), String> {
+    /// Whether what all methods share fits together.
+    ///
+    /// # Errors
+    /// What does not.
+    pub(crate) fn check_common(&self) -> Result<(), String> {
         let m = &self.manifest;
-        let (rows, dim) = (self.rows(), m.dim as usize);
         let images = m.training.sources.len();
         let picture = m.input.len() * (m.tiles[0] * m.tiles[1]) as usize;
         let cells = m.grid[0] as usize * m.grid[1] as usize;
         let side = |n: u32| (1..=4096).contains(&n);
         let rules = [
-            (rows > 0 && dim > 0, "the memory bank is empty"),
-            (rows.checked_mul(dim) == Some(self.bank.len()), "bank and bank_source differ in length"),
-            (self.bank.iter().all(|v| v.is_finite()), "the memory bank holds a value that is not finite"),
-            (self.bank_source.is_sorted(), "the memory bank is not sorted by image"),
-            (self.bank_source.iter().all(|s| (*s as usize) < images), "bank_source names an image that is not listed"),
             (self.train_scores.len() == images, "train_scores and the list of images differ in length"),
             (self.train_scores.iter().all(|v| v.is_finite()), "a training score is not finite"),
             (m.threshold.is_finite() && m.threshold > 0.0, "the threshold is not a finite number above 0"),
-            (m.typical.is_finite() && m.typical < m.threshold, "the heatmap's zero is not below the threshold"),
-            (self.bank_cell.len() == rows && self.bank_weight.len() == rows, "the bank's tables differ in length"),
-            (self.bank_cell.iter().all(|c| (*c as usize) < cells), "bank_cell is outside the grid"),
-            (
-                self.bank_weight.iter().all(|w| w.is_finite() && *w > 0.0),
-                "a bank weight is not a finite number above 0",
-            ),
+            (m.baseline.is_finite() && m.baseline < m.threshold, "the heatmap's zero is not below the threshold"),
             (
                 self.mask.len() == cells && self.mask.iter().any(|m| *m != 0),
                 "the mask does not fit the grid or hides all",
@@ -114,7 +112,15 @@ impl Bundle {
     }
 }
 
-fn parts(tensors: &SafeTensors<'_>, manifest: Manifest, blake3: String) -> Result<Bundle, String> {
+/// Tensors that every model has; all others are the method's.
+const COMMON: [&str; 5] = ["mask", "train_scores", "backbone", "parity_input", "parity_score"];
+
+fn parts(
+    tensors: &SafeTensors<'_>,
+    manifest: Manifest,
+    renamed: Option<version2::Renamed>,
+    blake3: String,
+) -> Result<Bundle, String> {
     let get = |name: &str, dtype: Dtype, rank: usize| {
         let view = tensors.tensor(name).map_err(|_| format!("the tensor `{name}` is missing"))?;
         if view.dtype() != dtype || view.shape().len() != rank {
@@ -122,15 +128,6 @@ fn parts(tensors: &SafeTensors<'_>, manifest: Manifest, blake3: String) -> Resul
         }
         Ok((view.shape().to_vec(), view.data()))
     };
-    let floats = |data: &[u8]| -> Vec<f32> { data.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect() };
-    let (bank_shape, bank) = get("bank", Dtype::F32, 2)?;
-    if bank_shape[1] != manifest.dim as usize {
-        return Err(format!("the bank's rows have {} values, the manifest says {}", bank_shape[1], manifest.dim));
-    }
-    let (_, source) = get("bank_source", Dtype::U32, 1)?;
-    let words = |data: &[u8]| -> Vec<u32> { data.as_chunks::<4>().0.iter().map(|b| u32::from_le_bytes(*b)).collect() };
-    let (_, cell) = get("bank_cell", Dtype::U32, 1)?;
-    let (_, weight) = get("bank_weight", Dtype::F32, 1)?;
     let (_, mask) = get("mask", Dtype::U8, 2)?;
     let (parity_shape, parity_input) = get("parity_input", Dtype::U8, 4)?;
     let [columns, lines] = manifest.tiles.map(|n| n as usize);
@@ -138,11 +135,23 @@ fn parts(tensors: &SafeTensors<'_>, manifest: Manifest, blake3: String) -> Resul
     if parity_shape[1..] != [height, width, 3] {
         return Err("the parity pictures have another size than the input".to_owned());
     }
+    let mut own = Tensors::default();
+    for (name, view) in tensors.iter().filter(|(name, _)| !COMMON.contains(name)) {
+        let prefix = format!("{}/", manifest.method.id);
+        let short = match renamed {
+            Some(names) => names.iter().find(|(old, _)| *old == name).map(|(_, new)| *new),
+            None => name.strip_prefix(&prefix),
+        };
+        let short = short.ok_or_else(|| format!("the tensor `{name}` belongs to no part of the model"))?;
+        let tensor = match view.dtype() {
+            Dtype::F32 => Tensor::f32(view.shape(), floats(view.data())),
+            Dtype::U32 => Tensor::u32(view.shape(), words(view.data())),
+            _ => return Err(format!("the tensor `{name}` has the wrong type")),
+        };
+        own.insert(short, tensor);
+    }
     Ok(Bundle {
-        bank: floats(bank).into(),
-        bank_source: words(source),
-        bank_cell: words(cell),
-        bank_weight: floats(weight),
+        tensors: own,
         mask: mask.to_vec(),
         train_scores: floats(get("train_scores", Dtype::F32, 1)?.1),
         backbone: Arc::from(get("backbone", Dtype::U8, 1)?.1),
@@ -151,4 +160,12 @@ fn parts(tensors: &SafeTensors<'_>, manifest: Manifest, blake3: String) -> Resul
         manifest,
         blake3,
     })
+}
+
+fn floats(data: &[u8]) -> Vec<f32> {
+    data.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect()
+}
+
+fn words(data: &[u8]) -> Vec<u32> {
+    data.as_chunks::<4>().0.iter().map(|b| u32::from_le_bytes(*b)).collect()
 }

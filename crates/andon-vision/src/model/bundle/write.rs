@@ -1,3 +1,5 @@
+//! Writing a model file: equal bundles are equal bytes.
+
 use std::collections::{BTreeMap, HashMap};
 use std::io::Write;
 use std::path::Path;
@@ -6,34 +8,43 @@ use atomic_write_file::AtomicWriteFile;
 use safetensors::tensor::{Dtype, TensorView};
 
 use super::{Bundle, BundleError, FORMAT, VERSION, digest, digest_at};
+use crate::model::tensors::Values;
 
 impl Bundle {
     /// The file's bytes; the same bundle gives the same bytes. Sets `blake3`.
     ///
     /// # Errors
-    /// [`BundleError::Inconsistent`] when the parts do not fit together.
-    pub fn to_bytes(&mut self) -> Result<Vec<u8>, BundleError> {
+    /// [`BundleError::Inconsistent`] when what all methods share does not fit together.
+    pub(crate) fn container(&mut self) -> Result<Vec<u8>, BundleError> {
         let inconsistent = |why: String| BundleError::Inconsistent { file: self.manifest.name.clone(), why };
-        self.check().map_err(inconsistent)?;
+        self.check_common().map_err(inconsistent)?;
         let m = &self.manifest;
-        let (n, dim, k) = (self.rows(), m.dim as usize, self.parity_score.len());
+        let k = self.parity_score.len();
         let (h, w) = ((m.input.height * m.tiles[1]) as usize, (m.input.width * m.tiles[0]) as usize);
-        let (bank, scores) = (le_bytes(&self.bank), le_bytes(&self.train_scores));
-        let parity: Vec<u8> = le_bytes(&self.parity_score);
-        let words = |values: &[u32]| -> Vec<u8> { values.iter().flat_map(|v| v.to_le_bytes()).collect() };
-        let (source, cell, weight) = (words(&self.bank_source), words(&self.bank_cell), le_bytes(&self.bank_weight));
+        let scores = le_bytes(&self.train_scores);
+        let parity = le_bytes(&self.parity_score);
         let grid = vec![m.grid[1] as usize, m.grid[0] as usize];
-        let tensors = [
-            ("bank", Dtype::F32, vec![n, dim], bank.as_slice()),
-            ("bank_source", Dtype::U32, vec![n], &source),
-            ("bank_cell", Dtype::U32, vec![n], &cell),
-            ("bank_weight", Dtype::F32, vec![n], &weight),
-            ("mask", Dtype::U8, grid, &self.mask),
+        let own: Vec<(String, Dtype, Vec<usize>, Vec<u8>)> = self
+            .tensors
+            .iter()
+            .map(|(name, tensor)| {
+                let (dtype, bytes) = match &tensor.values {
+                    Values::F32(values) => (Dtype::F32, le_bytes(values)),
+                    Values::U32(values) => (Dtype::U32, values.iter().flat_map(|v| v.to_le_bytes()).collect()),
+                };
+                (format!("{}/{name}", m.method.id), dtype, tensor.shape.clone(), bytes)
+            })
+            .collect();
+        let common = [
+            ("mask", Dtype::U8, grid, self.mask.as_slice()),
             ("train_scores", Dtype::F32, vec![self.train_scores.len()], &scores),
             ("backbone", Dtype::U8, vec![self.backbone.len()], &self.backbone),
             ("parity_input", Dtype::U8, vec![k, h, w, 3], &self.parity_input),
             ("parity_score", Dtype::F32, vec![k], &parity),
         ];
+        let own =
+            own.iter().map(|(name, dtype, shape, bytes)| (name.as_str(), *dtype, shape.clone(), bytes.as_slice()));
+        let tensors: Vec<_> = common.into_iter().chain(own).collect();
         let mut views = Vec::with_capacity(tensors.len());
         for (name, dtype, shape, data) in tensors {
             views.push((name, TensorView::new(dtype, shape, data).map_err(|e| inconsistent(e.to_string()))?));
@@ -54,15 +65,14 @@ impl Bundle {
         Ok(bytes)
     }
 
-    /// Writes the file whole or not at all: to a nameless place first, synced, then put in the old one's stead.
+    /// Writes a file whole or not at all: to a nameless place first, synced, then put in the old one's stead.
     ///
     /// # Errors
     /// [`BundleError::Write`] (disk full, no permission): the old file is untouched and nothing is left behind.
-    pub fn write(&mut self, path: &Path) -> Result<(), BundleError> {
-        let bytes = self.to_bytes()?;
+    pub(crate) fn write_bytes(path: &Path, bytes: &[u8]) -> Result<(), BundleError> {
         let write = || -> std::io::Result<()> {
             let mut file = AtomicWriteFile::open(path)?;
-            file.write_all(&bytes)?;
+            file.write_all(bytes)?;
             file.commit()
         };
         write().map_err(|source| BundleError::Write { file: path.display().to_string(), source })

@@ -3,7 +3,7 @@
 use super::{GraphError, OnnxGraph, Ranges};
 use crate::model::Backbone;
 use crate::model::engine::{self, EngineError, EngineOptions, Network};
-use crate::preprocess::Preprocessor;
+use crate::preprocess::{Preprocessor, Tiling};
 use andon_core::FrameView;
 
 /// Why nothing was seen.
@@ -21,7 +21,7 @@ pub enum CalibrationError {
 pub struct Calibrator {
     engine: Box<dyn engine::Engine>,
     preprocess: Preprocessor,
-    tiles: [usize; 2],
+    tiling: Tiling,
     input: Vec<f32>,
     maps: Vec<engine::FeatureMap>,
     input_name: String,
@@ -44,7 +44,7 @@ impl Calibrator {
         Ok(Calibrator {
             engine: engine::open(&network, options)?.engine,
             preprocess: Preprocessor::new(backbone.input.clone()),
-            tiles: backbone.tiles.map(|n| n.max(1) as usize),
+            tiling: Tiling::new(backbone.tiles),
             input: vec![0.0; backbone.input.len()],
             maps: Vec::new(),
             input_name,
@@ -58,11 +58,8 @@ impl Calibrator {
     /// # Errors
     /// [`CalibrationError::Engine`]: the network failed.
     pub fn see(&mut self, frame: &FrameView<'_>) -> Result<(), CalibrationError> {
-        let [columns, rows] = self.tiles;
-        for (row, column) in (0..rows).flat_map(|r| (0..columns).map(move |c| (r, c))) {
-            let edges = |i: usize, of: usize, pixels: usize| (i * pixels / of, (i + 1) * pixels / of);
-            let ((left, right), (top, bottom)) = (edges(column, columns, frame.width), edges(row, rows, frame.height));
-            let Some(tile) = frame.crop(left, top, right - left, bottom - top) else { continue };
+        for tile in self.tiling.tiles(frame.width, frame.height) {
+            let Some(tile) = tile.of(frame) else { continue };
             self.preprocess.prepare_into(&tile, &mut self.input);
             self.engine.run(&self.input, &mut self.maps)?;
             self.ranges.entry(self.input_name.clone()).or_default().see(&self.input);

@@ -1,6 +1,6 @@
 //! Connected regions of a map at or above a threshold.
 
-use andon_core::{Region, Regions, ScoreMap};
+use andon_core::{NearestGood, Region, Regions, ScoreMap};
 
 /// Finds the regions (8-connected, as the evaluations of the field do) of `map` at or above `threshold` in a picture of
 /// `width x height` pixels, and tells `nearest` for the cell of each peak. Regions of fewer than `min_cells` cells are left out.
@@ -11,7 +11,7 @@ pub fn regions(
     (width, height): (usize, usize),
     min_cells: f32,
     label: &mut Vec<u32>,
-    nearest: impl Fn(usize) -> (u32, [f32; 2]),
+    nearest: impl Fn(usize) -> Option<NearestGood>,
 ) -> Regions {
     let mut found = Regions::default();
     label.clear();
@@ -52,8 +52,8 @@ pub fn regions(
             let (x, y) = (edge(low[0], map.width, width), edge(low[1], map.height, height));
             let (right, bottom) = (edge(high[0] + 1, map.width, width), edge(high[1] + 1, map.height, height));
             let area = (count as f64 * (width * height) as f64 / cells as f64).round() as u32;
-            let (nearest_source, nearest_at) = nearest(at);
-            found.push(Region { x, y, width: right - x, height: bottom - y, area, peak, nearest_source, nearest_at });
+            let nearest = nearest(at);
+            found.push(Region { x, y, width: right - x, height: bottom - y, area, peak, nearest });
         }
     }
     found
@@ -74,15 +74,16 @@ mod tests {
         ];
         let map = ScoreMap { width: 5, height: 4, data };
         let mut scratch = Vec::new();
-        let find =
-            |min, scratch: &mut Vec<u32>| regions(&map, 5.0, (50, 80), min, scratch, |cell| (cell as u32, [0.0; 2]));
+        let find = |min, scratch: &mut Vec<u32>| {
+            regions(&map, 5.0, (50, 80), min, scratch, |cell| Some(NearestGood { source: cell as u32, at: [0.0; 2] }))
+        };
         let found = find(0.0, &mut scratch);
         assert_eq!(found.total, 2);
         let [right, left] = found.as_slice() else { panic!("{found:?}") };
         assert_eq!((right.x, right.y, right.width, right.height, right.area), (40, 20, 10, 40, 400));
-        assert_eq!((right.peak, right.nearest_source), (9.0, 9));
+        assert_eq!((right.peak, right.nearest.unwrap().source), (9.0, 9));
         assert_eq!((left.x, left.y, left.width, left.height, left.area), (10, 0, 20, 40, 400), "diagonals touch");
-        assert_eq!((left.peak, left.nearest_source), (6.0, 7));
+        assert_eq!((left.peak, left.nearest.unwrap().source), (6.0, 7));
         assert_eq!(find(3.0, &mut scratch).total, 0);
     }
 }

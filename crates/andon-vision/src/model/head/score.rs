@@ -6,13 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use super::nearest::{MAX_K, Nearest, Searcher, squared};
 
-/// How distances become scores. Part of the manifest.
+/// How the anomaly map is smoothed and becomes the image's score. Part of the manifest.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Scoring {
-    /// Distances are divided by `(spread of the nearest row / median spread) ^ local_scale`: a distance that is usual around one
-    /// bank row is alarming around another. 0 leaves them alone; 0..=1.
-    pub local_scale: f32,
     /// Standard deviation of the Gaussian that smooths the map, in cells; 0 leaves it sharp; 0..=8.
     pub smoothing: f32,
     /// How the map becomes the image's score.
@@ -41,7 +38,6 @@ impl Scoring {
     /// What is wrong, for a bundle or an option.
     pub fn check(&self) -> Result<(), &'static str> {
         let rules = [
-            ((0.0..=1.0).contains(&self.local_scale), "local_scale is not in 0..=1"),
             ((0.0..=8.0).contains(&self.smoothing), "smoothing is not in 0..=8 cells"),
             (
                 match self.image {
@@ -132,14 +128,20 @@ impl Scorer {
         all.truncate(self.cells.len() * dim);
     }
 
-    /// Writes the map (`width * height` values; 0 where nothing is looked at) of the patches that [`Scorer::keep_cells`] kept.
-    /// `weights` has a factor for each bank row.
+    /// Writes the map from the distances of the patches that [`Scorer::keep_cells`] kept, to their nearest bank rows. `weights` has a
+    /// factor for each bank row.
     pub fn map_into(&mut self, near: &[Nearest], weights: &[f32], map: &mut Vec<f32>) {
+        // Row 0 stands in where there is no row; the distance says so itself.
+        let weighted = |n: &Nearest| n.distance * weights.get(n.index as usize).copied().unwrap_or(1.0);
+        self.map_of(near.iter().map(weighted), map);
+    }
+
+    /// Writes the map (`width * height` values; 0 where it is masked) from one distance for each cell that is not masked.
+    pub fn map_of(&mut self, distances: impl Iterator<Item = f32>, map: &mut Vec<f32>) {
         map.clear();
         map.resize(self.width * self.height, 0.0);
-        for (cell, n) in self.cells.iter().zip(near) {
-            // Row 0 stands in where there is no row; the distance says so itself.
-            map[*cell as usize] = n.distance * weights.get(n.index as usize).copied().unwrap_or(1.0);
+        for (cell, distance) in self.cells.iter().zip(distances) {
+            map[*cell as usize] = distance;
         }
         self.smooth(map);
         if !self.share.is_empty() {
@@ -171,6 +173,14 @@ impl Scorer {
         }
         let dim = features.len() / self.cells.len();
         self.reweighted(peak, &near[at], &features[at * dim..(at + 1) * dim], rows, searcher)
+    }
+
+    /// The image's score from the map alone: NaN if any cell is, or if there is none.
+    pub fn score_of_map(&mut self, map: &[f32]) -> f32 {
+        match self.peak(map) {
+            Some((peak, _)) => self.of_map(map, peak),
+            None => f32::NAN,
+        }
     }
 
     /// The largest value of the cells that are looked at, NaN before all others, and which of them it is; `None` if there are none.
@@ -276,7 +286,7 @@ mod tests {
     use super::*;
 
     fn scoring(smoothing: f32, image: ImageScore) -> Scoring {
-        Scoring { local_scale: 0.0, smoothing, image, min_area: 0 }
+        Scoring { smoothing, image, min_area: 0 }
     }
 
     fn near(distances: &[f32]) -> Vec<Nearest> {

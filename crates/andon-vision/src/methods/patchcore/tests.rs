@@ -1,8 +1,11 @@
-use super::super::augment::Augment;
-use super::super::claim::Policy;
+use std::time::Duration;
+
 use super::*;
+use crate::fit::{Augment, FitOptions, ImageError, NamedPicture as Named, Picture, Policy};
+use crate::methods::fit;
 use crate::model::head::aggregate::Layer;
 use crate::model::head::score::{ImageScore, Scoring};
+use crate::model::{Backbone, Embed};
 use crate::model::{Colour, Learned};
 use crate::preprocess::InputSpec;
 use andon_core::{Fault, FrameView};
@@ -43,16 +46,25 @@ fn backbone() -> Backbone {
     }
 }
 
+fn params() -> Params {
+    Params { bank: 40, local_scale: 0.0, ..Params::default() }
+}
+
+/// Options with parameters of their own.
+fn with(params: Params) -> FitOptions {
+    FitOptions { params: params.to_value(), ..options() }
+}
+
 fn options() -> FitOptions {
     FitOptions {
         name: "t".into(),
-        bank: BankSize::Patches(40),
+        method: ID.into(),
+        params: params().to_value(),
         seed: 1,
-        scoring: Scoring { local_scale: 0.0, smoothing: 0.0, image: ImageScore::Max, min_area: 0 },
+        scoring: Scoring { smoothing: 0.0, image: ImageScore::Max, min_area: 0 },
         policy: Policy::default(),
         mask: None,
         augment: Augment::default(),
-        denoise: None,
         folds: 99,
         threads: 2,
         created: Some("2026-01-01T00:00:00Z".into()),
@@ -67,14 +79,23 @@ fn picture(seed: u32) -> Picture {
     Picture { width: 16, height: 16, rgb }
 }
 
-type Named = Result<(String, Picture), ImageError>;
-
 fn learn_with(pictures: Vec<Named>, skip: bool, options: &FitOptions) -> Result<Fitted, FitError> {
-    fit(pictures.into_iter(), skip, &mut Blocks, &backbone(), options, &mut |_, _, _| {})
+    fit(FitJob {
+        pictures: &mut pictures.into_iter(),
+        skip_bad: skip,
+        embedder: &mut Blocks,
+        backbone: &backbone(),
+        options,
+        progress: &mut |_, _, _| {},
+    })
 }
 
 fn learn(pictures: Vec<Named>, skip: bool) -> Result<(Bundle, Vec<String>), FitError> {
     learn_with(pictures, skip, &options()).map(|f| (f.bundle, f.left_out))
+}
+
+fn bank_of(bundle: &Bundle) -> PatchCoreModel {
+    PatchCoreModel::of(bundle).unwrap()
 }
 
 fn good(n: u32) -> Vec<Named> {
@@ -93,7 +114,8 @@ fn held_out_scores_are_those_of_models_that_never_saw_the_picture() {
         Blocks.embed(&picture(i as u32).view().unwrap(), &mut features).unwrap();
         let distance =
             |q: &[f32], b: &[f32]| q.iter().zip(b).map(|(x, y)| f64::from(x - y).powi(2)).sum::<f64>().sqrt();
-        let nearest = |q: &[f32]| without.bank.chunks_exact(3).map(|b| distance(q, b)).fold(f64::INFINITY, f64::min);
+        let nearest =
+            |q: &[f32]| bank_of(&without).bank.chunks_exact(3).map(|b| distance(q, b)).fold(f64::INFINITY, f64::min);
         let want = features.chunks_exact(3).map(nearest).fold(0.0, f64::max);
         assert!((f64::from(*score) - want).abs() < 1e-4 * want.max(1.0), "{i}: {score} {want}");
     }
@@ -115,15 +137,17 @@ fn a_looser_policy_lowers_the_threshold_to_the_score_that_it_allows() {
 
 #[test]
 fn options_out_of_range_are_named() {
-    let scoring = |local_scale, smoothing, image| Scoring { local_scale, smoothing, image, min_area: 0 };
+    let scoring = |smoothing, image| Scoring { smoothing, image, min_area: 0 };
     for (change, word) in [
-        (FitOptions { bank: BankSize::Patches(0), ..options() }, "--bank"),
+        (with(Params { bank: 0, ..params() }), "--bank"),
         (FitOptions { policy: Policy { max_false_reject: 0.0, confidence: 0.9 }, ..options() }, "--max-false-reject"),
         (FitOptions { policy: Policy { max_false_reject: 0.1, confidence: 1.0 }, ..options() }, "--confidence"),
-        (FitOptions { denoise: Some(0.9), ..options() }, "--denoise"),
-        (FitOptions { scoring: scoring(1.5, 0.0, ImageScore::Max), ..options() }, "local_scale"),
-        (FitOptions { scoring: scoring(0.0, f32::NAN, ImageScore::Max), ..options() }, "smoothing"),
-        (FitOptions { scoring: scoring(0.0, 0.0, ImageScore::Reweighted(99)), ..options() }, "reweighted"),
+        (with(Params { denoise: Some(0.9), ..params() }), "--denoise"),
+        (with(Params { local_scale: 1.5, ..params() }), "local_scale"),
+        (FitOptions { params: serde_json::json!({"banc": 9}), ..options() }, "`banc`"),
+        (FitOptions { method: "patchcor".into(), ..options() }, "`patchcor`"),
+        (FitOptions { scoring: scoring(f32::NAN, ImageScore::Max), ..options() }, "smoothing"),
+        (FitOptions { scoring: scoring(0.0, ImageScore::Reweighted(99)), ..options() }, "reweighted"),
         (FitOptions { mask: Some(vec![false; 16]), ..options() }, "mask"),
     ] {
         let said = learn_with(good(5), false, &change).unwrap_err().to_string();
@@ -135,7 +159,7 @@ fn options_out_of_range_are_named() {
 fn what_is_masked_is_neither_learned_nor_scored() {
     let mask: Vec<bool> = (0..16).map(|i| i >= 4).collect();
     let fitted = learn_with(good(6), false, &FitOptions { mask: Some(mask), ..options() }).unwrap();
-    assert!(fitted.bundle.bank_cell.iter().all(|c| *c >= 4));
+    assert!(bank_of(&fitted.bundle).cell.iter().all(|c| *c >= 4));
     // Pictures that differ only where nobody looks have the same score.
     let mut changed = good(6);
     for picture in changed.iter_mut().flatten() {
@@ -149,11 +173,12 @@ fn what_is_masked_is_neither_learned_nor_scored() {
 #[test]
 fn changed_copies_fill_the_bank_and_are_no_evidence() {
     let augment = Augment { rotate: true, brightness: true };
-    let bank = BankSize::Patches(10_000);
-    let fitted = learn_with(good(5), false, &FitOptions { augment, bank, ..options() }).unwrap();
+    let whole = Params { bank: 10_000, ..params() };
+    let fitted = learn_with(good(5), false, &FitOptions { augment, ..with(whole) }).unwrap();
+    let bank = bank_of(&fitted.bundle);
     assert_eq!((fitted.bundle.train_scores.len(), fitted.bundle.manifest.claim.images), (5, 5));
-    assert_eq!(fitted.bundle.manifest.training.patches, 5 * 12 * 16);
-    assert!(fitted.bundle.rows() > 5 * 16 && fitted.bundle.bank_source.iter().all(|s| *s < 5));
+    assert_eq!(bank.about.patches, 5 * 12 * 16);
+    assert!(bank.rows() > 5 * 16 && bank.source.iter().all(|s| *s < 5));
 }
 
 /// One picture of twelve has a foreign patch. It stands out, and with `denoise` it is not in the bank.
@@ -173,21 +198,21 @@ fn a_defect_among_the_good_is_listed_and_can_be_kept_out() {
             })
             .collect()
     };
-    let bank = BankSize::Patches(10_000);
-    let plain = learn_with(pictures(), false, &FitOptions { bank, ..options() }).unwrap();
+    let whole = Params { bank: 10_000, ..params() };
+    let plain = learn_with(pictures(), false, &with(whole.clone())).unwrap();
     assert_eq!(plain.suspects.first().map(|s| s.0.as_str()), Some("7.png"));
-    let rows = |f: &Fitted| f.bundle.bank.chunks_exact(3).filter(|r| r[0] > 200.0).count();
+    let rows = |f: &Fitted| bank_of(&f.bundle).bank.chunks_exact(3).filter(|r| r[0] > 200.0).count();
     assert!(rows(&plain) > 0);
-    let denoised = learn_with(pictures(), false, &FitOptions { bank, denoise: Some(0.05), ..options() }).unwrap();
+    let denoised = learn_with(pictures(), false, &with(Params { denoise: Some(0.05), ..whole })).unwrap();
     assert_eq!(rows(&denoised), 0);
 }
 
 #[test]
 fn a_time_budget_takes_the_largest_bank_that_keeps_it() {
-    let within = |budget| FitOptions { bank: BankSize::Within(budget), ..options() };
+    let within = |budget: Duration| with(Params { time_budget_ms: Some(budget.as_secs_f64() * 1e3), ..params() });
     let all = learn_with(good(6), false, &within(Duration::from_secs(1))).unwrap();
-    let whole = FitOptions { bank: BankSize::Patches(10_000), ..options() };
-    assert_eq!(all.bundle.rows(), learn_with(good(6), false, &whole).unwrap().bundle.rows());
+    let whole = learn_with(good(6), false, &with(Params { bank: 10_000, ..params() })).unwrap();
+    assert_eq!(bank_of(&all.bundle).rows(), bank_of(&whole.bundle).rows());
     let none = learn_with(good(12), false, &within(Duration::from_nanos(1))).unwrap_err();
     assert!(matches!(none, FitError::TooSlow { cells: 16, .. }), "{none}");
 }
@@ -250,8 +275,11 @@ fn different_sizes_are_refused_by_name_and_leave_the_frame_size_open_only_on_pur
 #[test]
 fn every_image_score_can_be_learned_with() {
     let scores = |image| {
-        let scoring = Scoring { local_scale: 0.5, smoothing: 1.0, image, min_area: 0 };
-        learn_with(good(8), false, &FitOptions { scoring, ..options() }).unwrap().bundle.train_scores
+        let scoring = Scoring { smoothing: 1.0, image, min_area: 0 };
+        learn_with(good(8), false, &FitOptions { scoring, ..with(Params { local_scale: 0.5, ..params() }) })
+            .unwrap()
+            .bundle
+            .train_scores
     };
     let (max, top, reweighted) =
         (scores(ImageScore::Max), scores(ImageScore::Top(3)), scores(ImageScore::Reweighted(3)));

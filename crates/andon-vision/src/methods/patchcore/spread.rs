@@ -18,7 +18,7 @@ pub(super) struct Spread {
     /// Where each row's patches start; one more at the end.
     start: Vec<u32>,
     /// Distance of each row to its nearest other row.
-    apart: Vec<f32>,
+    spacing: Vec<f32>,
     median: f32,
     exponent: f32,
 }
@@ -28,9 +28,9 @@ impl Spread {
     pub fn new(near: &[Nearest], searcher: &mut Searcher, bank: &[f32], exponent: f32) -> Spread {
         let mut pairs = Vec::new();
         searcher.search_k_into(bank, 2, &mut pairs);
-        let apart: Vec<f32> =
+        let spacing: Vec<f32> =
             pairs.chunks_exact(2).map(|p| if p[1].distance.is_finite() { p[1].distance } else { 0.0 }).collect();
-        let mut start = vec![0u32; apart.len() + 1];
+        let mut start = vec![0u32; spacing.len() + 1];
         near.iter().for_each(|n| start[n.index as usize + 1] += 1);
         for i in 1..start.len() {
             start[i] += start[i - 1];
@@ -45,8 +45,8 @@ impl Spread {
         for row in start.windows(2) {
             landed[row[0] as usize..row[1] as usize].sort_unstable_by(f32::total_cmp);
         }
-        let mut spread = Spread { landed, start, apart, median: 1.0, exponent };
-        let rows = (0..spread.apart.len()).map(|row| spread.of(row));
+        let mut spread = Spread { landed, start, spacing, median: 1.0, exponent };
+        let rows = (0..spread.spacing.len()).map(|row| spread.of(row));
         let mut all: Vec<f32> = rows.filter(|(n, _)| *n > 0).map(|s| s.1).collect();
         let middle = all.len() / 2;
         spread.median = if all.is_empty() { 0.0 } else { *all.select_nth_unstable_by(middle, f32::total_cmp).1 };
@@ -64,8 +64,8 @@ impl Spread {
     }
 
     /// Distance of each row to its nearest other row.
-    pub fn apart(&self) -> &[f32] {
-        &self.apart
+    pub fn row_spacing(&self) -> &[f32] {
+        &self.spacing
     }
 
     /// Patches that landed on the row, and the distance that most of them keep.

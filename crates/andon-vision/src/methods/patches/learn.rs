@@ -1,0 +1,179 @@
+//! How every method that scores patch features learns: features once, a model for each group of held-out pictures, their scores, the
+//! threshold with its claim, then the model of all pictures and its parity set.
+
+use super::{PatchHead, PatchModel};
+use crate::fit::{FeatureReader, FeatureSet, FitError, FitJob, FitOptions, Fitted, Phase, Picture, threshold};
+use crate::model::Embed;
+use crate::model::bundle::{BackboneRef, Bundle, Manifest, MethodPart, Training};
+use crate::model::head::score::Scorer;
+use andon_core::Fault;
+
+/// What makes models from features.
+pub trait PatchTrainer {
+    /// A model of the pictures whose number `keep` says yes to.
+    fn learn(
+        &self,
+        keep: &dyn Fn(usize) -> bool,
+        progress: &mut dyn FnMut(Phase, usize, usize),
+    ) -> Result<Box<dyn PatchModel>, FitError>;
+}
+
+/// Makes the trainer once the features are there.
+pub type MakeTrainer<'m> = &'m dyn for<'a> Fn(
+    &'a FeatureSet,
+    &'a FitOptions,
+    &mut dyn FnMut(Phase, usize, usize),
+) -> Result<Box<dyn PatchTrainer + 'a>, FitError>;
+
+/// Learns a bundle of the method `id`.
+///
+/// # Errors
+/// See [`FitError`].
+pub fn fit(id: &str, job: FitJob<'_>, make_trainer: MakeTrainer<'_>) -> Result<Fitted, FitError> {
+    let FitJob { pictures, skip_bad, embedder, backbone, options, progress } = job;
+    check(options)?;
+    let (grid_w, grid_h) = embedder.grid();
+    let mask = options.mask.clone().unwrap_or_else(|| vec![true; grid_w * grid_h]);
+    let mut scorer = Scorer::new(options.scoring, grid_w, grid_h, &mask);
+    if mask.len() != grid_w * grid_h || scorer.cells().is_empty() {
+        return Err(FitError::Option("the mask or region hides the whole picture"));
+    }
+    let mut reader = FeatureReader {
+        embedder: &mut *embedder,
+        backbone,
+        scorer: &scorer,
+        augment: options.augment,
+        skip_bad,
+        any_size: options.learned.any_size,
+    };
+    let (set, left_out) = reader.read(pictures, progress)?;
+    let trainer = make_trainer(&set, options, progress)?;
+    let (scores, baseline) = held_out(&set, trainer.as_ref(), options, &mut scorer, progress)?;
+    let (limit, claim) = threshold(&scores, options.policy).ok_or(FitError::NoSpread)?;
+    if !(limit.is_finite() && limit > baseline) {
+        return Err(FitError::NoSpread);
+    }
+    let model = trainer.learn(&|_| true, &mut |phase, done, total| progress(phase, done, total))?;
+    drop(trainer);
+    let mut head = model.head(options.threads);
+    let (parity_input, parity_score) = parity_set(&set.parity, embedder, &mut scorer, head.as_mut())
+        .map_err(|fault| FitError::Embed { name: "parity set".into(), fault })?;
+    let (params, tensors) = model.part();
+    let manifest = Manifest {
+        name: options.name.clone(),
+        created: options.created.clone().unwrap_or_else(|| format!("{:.0}", jiff::Timestamp::now())),
+        method: MethodPart { id: id.to_owned(), params },
+        backbone: BackboneRef {
+            name: backbone.name.clone(),
+            outputs: backbone.outputs.clone(),
+            layers: backbone.layers.clone(),
+        },
+        input: backbone.input.clone(),
+        tiles: backbone.tiles,
+        frame_size: set.size,
+        learned: Some(options.learned),
+        grid: [grid_w as u32, grid_h as u32],
+        threshold: limit,
+        claim,
+        scoring: options.scoring,
+        baseline,
+        parity_tolerance: crate::fit::PARITY_TOLERANCE,
+        training: Training {
+            seed: options.seed,
+            asked_false_reject: options.policy.max_false_reject,
+            engine: options.engine.clone(),
+            sources: set.names,
+            added: 0,
+        },
+    };
+    let suspects = suspects(&manifest.training.sources, &scores);
+    let bundle = Bundle {
+        manifest,
+        tensors,
+        mask: mask.iter().map(|judged| u8::from(*judged)).collect(),
+        train_scores: scores,
+        backbone: backbone.onnx.clone(),
+        parity_input,
+        parity_score,
+        blake3: String::new(),
+    };
+    Ok(Fitted { bundle, left_out, suspects })
+}
+
+/// The pixels of the parity pictures, and their scores by the finished model.
+pub(crate) fn parity_set(
+    pictures: &[Picture],
+    embedder: &mut dyn Embed,
+    scorer: &mut Scorer,
+    head: &mut dyn PatchHead,
+) -> Result<(Vec<u8>, Vec<f32>), Fault> {
+    let (mut features, mut near, mut map) = (Vec::new(), Vec::new(), Vec::new());
+    let mut scores = Vec::new();
+    for picture in pictures {
+        embedder.embed(&picture.view().ok_or(Fault::BadFrame)?, &mut features)?;
+        scorer.keep_cells(&mut features, embedder.dim());
+        scores.push(head.score_into(&features, scorer, &mut map, &mut near));
+    }
+    Ok((pictures.iter().flat_map(|p| &p.rgb).copied().collect(), scores))
+}
+
+fn check(options: &FitOptions) -> Result<(), FitError> {
+    options.scoring.check().map_err(FitError::Option)?;
+    let share = |v: f64| v > 0.0 && v < 1.0;
+    let rules = [
+        (share(options.policy.max_false_reject), "--max-false-reject is a share above 0 and below 100 %"),
+        (share(options.policy.confidence), "--confidence is a share above 0 and below 100 %"),
+    ];
+    rules.into_iter().find(|(holds, _)| !holds).map_or(Ok(()), |(_, why)| Err(FitError::Option(why)))
+}
+
+/// The score of every picture by a model that was learned without it, and the median of their maps. The pictures are dealt into
+/// as many groups as `folds` says; each group is scored by a model learned from the others, coreset and all. Leaving out only the
+/// rows of a finished memory bank that come from a picture would not do: a picture's oddest patches are in the bank because they are odd,
+/// and the bank without them was never built to do without (measured: median score 4 % higher than on new pictures, 99 % quantile
+/// 11 %).
+fn held_out(
+    set: &FeatureSet,
+    trainer: &dyn PatchTrainer,
+    options: &FitOptions,
+    scorer: &mut Scorer,
+    progress: &mut dyn FnMut(Phase, usize, usize),
+) -> Result<(Vec<f32>, f32), FitError> {
+    let n = set.names.len();
+    let folds = options.folds.clamp(2, n);
+    let (mut scores, mut maps, mut near, mut map) = (vec![0.0; n], Vec::new(), Vec::new(), Vec::new());
+    for fold in 0..folds {
+        let inside = |image: usize| image % folds == fold;
+        let model = trainer.learn(&|image| !inside(image), &mut |phase, done, total| {
+            // Each fold has two halves, of unequal length; the bar moves on all the same.
+            let half = usize::from(phase == Phase::Scores);
+            progress(Phase::HeldOut, (2 * fold + half) * 1000 + done * 1000 / total.max(1), folds * 2000);
+        })?;
+        let mut head = model.head(options.threads);
+        for (image, block) in set.originals().enumerate().filter(|(image, _)| inside(*image)) {
+            scores[image] = head.score_into(block, scorer, &mut map, &mut near);
+            maps.extend(scorer.cells().iter().map(|c| map[*c as usize]));
+        }
+    }
+    progress(Phase::HeldOut, folds * 2000, folds * 2000);
+    let middle = maps.len() / 2;
+    Ok((scores, *maps.select_nth_unstable_by(middle, f32::total_cmp).1))
+}
+
+/// Pictures whose score lies far above the others': more than four robust standard deviations (1.4826 median absolute deviations)
+/// of the scores' logarithms, which are nearer to a normal distribution than the scores are.
+fn suspects(names: &[String], scores: &[f32]) -> Vec<(String, f32)> {
+    let middle = |mut v: Vec<f32>| {
+        let at = v.len() / 2;
+        *v.select_nth_unstable_by(at, f32::total_cmp).1
+    };
+    let logs: Vec<f32> = scores.iter().map(|s| s.max(f32::MIN_POSITIVE).ln()).collect();
+    let median = middle(logs.clone());
+    let deviation = 1.4826 * middle(logs.iter().map(|l| (l - median).abs()).collect());
+    let mut found: Vec<(String, f32)> = (names.iter().zip(scores).zip(&logs))
+        .filter(|(_, l)| **l > median + 4.0 * deviation)
+        .map(|((name, score), _)| (name.clone(), *score))
+        .collect();
+    found.sort_by(|a, b| b.1.total_cmp(&a.1));
+    found
+}
