@@ -97,6 +97,19 @@ fn distances_to_gaussians_are_those_of_the_formula() {
             assert!((f64::from(ours) - expected).abs() < 1e-5 * expected.max(1.0), "patch {patch}: {ours} {expected}");
         }
     }
+    // The same by whitening: the length of W c.
+    let triangle = |cell: usize| [1.5 + cell as f32, 0.5, 2.0, -1.0, 0.25, 0.75];
+    let triangles: Vec<f32> = (0..cells).flat_map(triangle).collect();
+    let whitening = Gaussian::whitening(&device, &means, &triangles, dim).unwrap();
+    whitening.launch(&device, &on_gpu, frames, &mut distances).unwrap();
+    for (patch, ours) in device.download(&distances).unwrap().into_iter().enumerate() {
+        let (x, m) = (&features[patch * dim..][..dim], &means[patch % cells * dim..][..dim]);
+        let c: Vec<f64> = x.iter().zip(m).map(|(x, m)| f64::from(*x) - f64::from(*m)).collect();
+        let w = triangle(patch % cells).map(f64::from);
+        let rows = [w[0] * c[0], w[1] * c[0] + w[2] * c[1], w[3] * c[0] + w[4] * c[1] + w[5] * c[2]];
+        let expected = rows.iter().map(|y| y * y).sum::<f64>().sqrt();
+        assert!((f64::from(ours) - expected).abs() < 1e-5 * expected.max(1.0), "patch {patch}: {ours} {expected}");
+    }
     let refused = |made: Result<Gaussian, CudaError>| made.err().unwrap().to_string();
     assert!(refused(Gaussian::diagonal(&device, &means, &variances, 4)).contains("whole cells"));
     assert!(refused(Gaussian::diagonal(&device, &means, &variances[1..], dim)).contains("as many inverse variances"));

@@ -60,6 +60,21 @@ impl Gaussian {
         Ok(Gaussian { cells, dim, means: device.upload(means)?, inverse })
     }
 
+    /// As [`Gaussian::full`], from whitening matrices: for each cell a lower triangle W with W^T W its precision, row by row with the diagonal,
+    /// `cells x dim (dim + 1) / 2` values. The products are summed in f64 and rounded once.
+    ///
+    /// # Errors
+    /// As [`Gaussian::full`].
+    pub fn whitening(device: &Device, means: &[f32], triangles: &[f32], dim: usize) -> Result<Gaussian, CudaError> {
+        let cells = cells_of(means, dim)?;
+        let each = dim * (dim + 1) / 2;
+        ensure("a triangle of whitening values for each mean", triangles.len() == cells * each)?;
+        ensure("a full covariance of more than 1,024 values", dim <= MAX_FULL_DIM)?;
+        let mut precisions = Vec::with_capacity(cells * dim * dim);
+        triangles.chunks_exact(each).for_each(|triangle| push_precision(triangle, dim, &mut precisions));
+        Gaussian::full(device, means, &precisions, dim)
+    }
+
     /// Cells of a frame.
     pub fn cells(&self) -> usize {
         self.cells
@@ -129,4 +144,24 @@ impl Gaussian {
 fn cells_of(means: &[f32], dim: usize) -> Result<usize, CudaError> {
     ensure("the means are those of whole cells", dim > 0 && !means.is_empty() && means.len().is_multiple_of(dim))?;
     Ok(means.len() / dim)
+}
+
+/// Appends W^T W, of which the entry (a, b) is the sum of W_ra W_rb over the rows r from max(a, b) on: the others are zeros.
+fn push_precision(triangle: &[f32], dim: usize, out: &mut Vec<f32>) {
+    let first = out.len();
+    let mut square = vec![0.0f64; dim * dim];
+    for row in 0..dim {
+        let line = &triangle[row * (row + 1) / 2..][..row + 1];
+        for a in 0..=row {
+            for b in 0..=a {
+                square[a * dim + b] += f64::from(line[a]) * f64::from(line[b]);
+            }
+        }
+    }
+    out.extend(square.iter().map(|v| *v as f32));
+    for a in 0..dim {
+        for b in 0..a {
+            out[first + b * dim + a] = out[first + a * dim + b];
+        }
+    }
 }
