@@ -11,7 +11,7 @@ struct Found {
     uint32_t peak_cell;                 // the lowest cell with the peak's value
     uint64_t peak;                      // order_of(value) and the cell counted from above, so that the larger word is the peak
 };
-// The layout, with the numbers that src/cuda/score.rs asserts for Rust. NVRTC has no offsetof; the CPU's compiler looks at the members.
+// The layout, with the numbers that crates/andon-gpu/src/ops/regions/mod.rs asserts for Rust. NVRTC has no offsetof; the CPU's compiler looks at the members.
 static_assert(sizeof(Found) == 32 && alignof(Found) == 8, "Found");
 #ifdef ANDON_HOST
 static_assert(offsetof(Found, count) == 0, "Found::count");

@@ -27,7 +27,7 @@ CARDS = {
     "cu13": ["sm_75", "sm_87", "sm_90", "sm_110", "sm_120"],
 }
 # Cards with cubins, and the oldest ptxas that makes them: drivers take those of their own generation of CUDA and of earlier ones.
-# src/cuda/image.rs has the same list.
+# crates/andon-gpu/src/module/mod.rs has the same list.
 CUBINS = {
     "sm_72": "cu11", "sm_75": "cu11", "sm_80": "cu11", "sm_86": "cu11", "sm_87": "cu11", "sm_89": "cu11", "sm_90": "cu11",
     "sm_120": "cu12", "sm_110": "cu13",

@@ -1,4 +1,4 @@
-// The one interface of the program to every TensorRT: plain C, the same for every version. `src/cuda/tensorrt/raw.rs` mirrors it
+// The one interface of the program to every TensorRT: plain C, the same for every version. `crates/andon-gpu/src/tensorrt/raw.rs` mirrors it
 // member by member, and both assert the layout.
 #pragma once
 #include <cstddef>

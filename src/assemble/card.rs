@@ -7,9 +7,9 @@ use thiserror::Error;
 
 use andon_core::Fault;
 use andon_gpu::tensorrt::{
-    Cache, CacheError, Engine, EnginePlan, Entry, Search, TensorRt, TensorRtError, TensorRtTrunk,
+    Cache, CacheError, Engine, EnginePlan, Entry, LibrarySearch, TensorRt, TensorRtBackbone, TensorRtError,
 };
-use andon_gpu::{CudaError, Device, DevicePatchCore};
+use andon_gpu::{CudaError, Device, GpuPatchCore};
 use andon_vision::fit::{ParityError, parity_check, parity_tolerance};
 use andon_vision::model::bundle::Bundle;
 use andon_vision::model::engine::{CardOptions, EngineChoice};
@@ -90,7 +90,7 @@ impl Card {
             Err(e @ CudaError::NoDriver) => return Look::None(e.into()),
             Err(e) => return Look::Broken(e.into()),
         };
-        let library = match TensorRt::open(&Search { folder: options.tensorrt.clone() }) {
+        let library = match TensorRt::open(&LibrarySearch { folder: options.tensorrt.clone() }) {
             Ok(library) => library,
             Err(e) => return Look::None(e.into()),
         };
@@ -139,8 +139,8 @@ impl Card {
         // A stream of its own: cameras do not wait for each other.
         let device = Device::open(0)?;
         let engine = Arc::new(Engine::load(self.library.clone(), &device, engine)?);
-        let trunk = TensorRtTrunk::new(&device, engine, &plan.backbone.outputs, plan.images())?;
-        let mut detector = DevicePatchCore::new(device, Box::new(trunk), bundle.clone())?;
+        let backbone = TensorRtBackbone::new(&device, engine, &plan.backbone.outputs, plan.images())?;
+        let mut detector = GpuPatchCore::new(device, Box::new(backbone), bundle.clone())?;
         let parity = parity_check(bundle, &mut detector, parity_tolerance(bundle, plan.precision))?;
         Ok(OnCard { detector, parity })
     }
@@ -193,7 +193,7 @@ impl Card {
 /// A detector that was compared with the reference.
 pub struct OnCard {
     /// Not warmed up yet.
-    pub detector: DevicePatchCore,
+    pub detector: GpuPatchCore,
     /// Largest relative difference of a parity score.
     pub parity: f32,
 }

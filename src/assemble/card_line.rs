@@ -8,7 +8,7 @@ use super::card::{Card, CardError, FromCard, ready};
 use super::detector::{Opened, required};
 use crate::config::FrameSize;
 use andon_core::Detector;
-use andon_gpu::{Batch, DevicePatchCore};
+use andon_gpu::{BatchedDetector, GpuPatchCore};
 use andon_line::runtime::{Made, Replacement};
 use andon_vision::model::bundle::Bundle;
 use andon_vision::model::engine::{CardOptions, EngineChoice};
@@ -46,13 +46,13 @@ pub fn together(
 
 /// Shares of a detector for cameras with frames of these sizes.
 fn members(
-    detector: DevicePatchCore,
+    detector: GpuPatchCore,
     bundle: &Arc<Bundle>,
     sizes: &[FrameSize],
     max_wait: Duration,
 ) -> Result<Vec<Box<dyn Detector>>, CardError> {
-    let batch = Batch::new(detector, max_wait)?;
-    let member = |size: &FrameSize| batch.member(required(*size, bundle));
+    let batch = BatchedDetector::new(detector, max_wait)?;
+    let member = |size: &FrameSize| batch.slot(required(*size, bundle));
     let members = sizes.iter().map(|size| Some(Box::new(member(size)?) as Box<dyn Detector>));
     members.collect::<Option<_>>().ok_or(CardError::TooFewFrames)
 }

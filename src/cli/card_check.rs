@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::exit::{Exit, Failure};
 use super::output;
-use andon_gpu::{Check, Compiled, Device, FrameTime, SearchTime, search_time, self_test};
+use andon_gpu::{Device, FrameTime, KernelBinary, KernelCheck, SearchTime, search_time, self_test};
 use andon_vision::model::engine::CardOptions;
 
 /// Random shapes for each kernel.
@@ -26,10 +26,10 @@ struct Report {
     card: String,
     capability: String,
     driver: String,
-    kernels: Compiled,
+    kernels: KernelBinary,
     free_bytes: usize,
     total_bytes: usize,
-    checks: Vec<Check>,
+    checks: Vec<KernelCheck>,
     searches: Vec<SearchTime>,
     torch: Option<Torch>,
     frames: Vec<FrameTime>,
@@ -59,7 +59,7 @@ pub(super) fn run(options: &CardOptions, quick: bool, json: bool) -> Result<Exit
         card: device.name().to_owned(),
         capability: format!("{major}.{minor}"),
         driver: device.driver().to_owned(),
-        kernels: device.compiled(),
+        kernels: device.kernel_binary(),
         free_bytes,
         total_bytes,
         checks: self_test(&device, CASES, 1)?,
@@ -68,7 +68,7 @@ pub(super) fn run(options: &CardOptions, quick: bool, json: bool) -> Result<Exit
         frames: Vec::new(),
         no_frames: None,
     };
-    let holds = report.checks.iter().all(Check::holds);
+    let holds = report.checks.iter().all(KernelCheck::holds);
     // Times of kernels that compute something else would be no use.
     if holds && !quick {
         let bar = super::progress::Progress::new();
@@ -108,7 +108,7 @@ fn frames(options: &CardOptions) -> anyhow::Result<Vec<FrameTime>> {
     use std::sync::Arc;
 
     use crate::assemble::card::Card;
-    use andon_gpu::tensorrt::{Engine, EnginePlan, TensorRtTrunk};
+    use andon_gpu::tensorrt::{Engine, EnginePlan, TensorRtBackbone};
     use andon_vision::model::Backbone;
     use andon_vision::model::graph::{Ranges, efficientad_s_shape, resnet18_shape};
 
@@ -122,7 +122,7 @@ fn frames(options: &CardOptions) -> anyhow::Result<Vec<FrameTime>> {
             let engine = plan.build(&card.library, &Ranges::new(), 512 << 20, &mut Vec::new(), &|_, _, _| true)?;
             let device = Device::open(0)?;
             let engine = Arc::new(Engine::load(card.library.clone(), &device, &engine)?);
-            let trunk = TensorRtTrunk::new(&device, engine, &backbone.outputs, frames)?;
+            let trunk = TensorRtBackbone::new(&device, engine, &backbone.outputs, frames)?;
             let runs = 1000 / frames.min(10);
             found.push(andon_gpu::frame_time(device, Box::new(trunk), &backbone, rows, runs)?);
         }
@@ -143,8 +143,8 @@ fn print(r: &Report) -> std::io::Result<()> {
         r.capability,
         r.driver,
         match r.kernels {
-            Compiled::Before => "beforehand",
-            Compiled::ByTheDriver => "by the driver",
+            KernelBinary::Prebuilt => "beforehand",
+            KernelBinary::DriverJit => "by the driver",
         },
         mib(r.free_bytes),
         mib(r.total_bytes)

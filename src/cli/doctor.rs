@@ -168,10 +168,11 @@ fn card(_: &CardOptions) -> Vec<Finding> {
 
 #[cfg(feature = "tensorrt")]
 fn tensorrt(options: &CardOptions) -> Vec<Finding> {
-    use andon_gpu::tensorrt::{Found, Search, TensorRt};
-    let found = TensorRt::look(&Search { folder: options.tensorrt.clone() });
+    use andon_gpu::tensorrt::{LibraryCandidate, LibrarySearch, TensorRt};
+    let found = TensorRt::candidates(&LibrarySearch { folder: options.tensorrt.clone() });
     let usable = found.iter().position(|f| f.version.is_ok());
-    let words = |found: &[Found]| found.iter().map(Found::to_string).collect::<Vec<_>>().join("; ");
+    let words =
+        |found: &[LibraryCandidate]| found.iter().map(LibraryCandidate::to_string).collect::<Vec<_>>().join("; ");
     match usable {
         Some(first) => {
             let state = if found[first].no_builder.is_none() { State::Ok } else { State::Missing };

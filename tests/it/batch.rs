@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use andon_core::Detector;
 use andon_core::{Detection, Fault, FrameView, PixelFormat};
-use andon_gpu::{Batch, CudaError, Device, DeviceInput, DeviceMap, DevicePatchCore, DeviceTrunk};
+use andon_gpu::{BatchedDetector, CudaError, Device, DeviceInput, DeviceMap, GpuBackbone, GpuPatchCore};
 use andon_vision::model::bundle::Bundle;
 
 use crate::common;
@@ -20,7 +20,7 @@ struct Frail {
     panics: Arc<AtomicBool>,
 }
 
-impl DeviceTrunk for Frail {
+impl GpuBackbone for Frail {
     fn name(&self) -> &'static str {
         self.host.name()
     }
@@ -51,8 +51,8 @@ impl DeviceTrunk for Frail {
 }
 
 struct Bench {
-    batch: Arc<Batch>,
-    alone: DevicePatchCore,
+    batch: Arc<BatchedDetector>,
+    alone: GpuPatchCore,
     fails: Arc<AtomicBool>,
     panics: Arc<AtomicBool>,
 }
@@ -74,10 +74,10 @@ fn bench(device: Device, frames: usize, max_wait: Duration) -> (Bench, Pictures)
     let (fails, panics) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
     let host = Host::open(&device, &bundle.network(), frames);
     let frail = Box::new(Frail { host, fails: fails.clone(), panics: panics.clone() });
-    let shared = DevicePatchCore::new(device, frail, bundle.clone()).unwrap();
+    let shared = GpuPatchCore::new(device, frail, bundle.clone()).unwrap();
     let own = Device::open(0).unwrap();
-    let trunk = Box::new(Host::open(&own, &bundle.network(), 1));
-    let alone = DevicePatchCore::new(own, trunk, bundle).unwrap();
+    let backbone = Box::new(Host::open(&own, &bundle.network(), 1));
+    let alone = GpuPatchCore::new(own, backbone, bundle).unwrap();
     let belt = andon_sim::Conveyor::new(andon_sim::SimSpec::default());
     let pictures = (0..6).map(|n| {
         let mut picture = Vec::new();
@@ -85,7 +85,7 @@ fn bench(device: Device, frames: usize, max_wait: Duration) -> (Bench, Pictures)
         picture
     });
     let pictures = Pictures { side: belt.spec().side as usize, data: pictures.collect() };
-    (Bench { batch: Batch::new(shared, max_wait).unwrap(), alone, fails, panics }, pictures)
+    (Bench { batch: BatchedDetector::new(shared, max_wait).unwrap(), alone, fails, panics }, pictures)
 }
 
 #[test]
@@ -93,9 +93,9 @@ fn cameras_together_have_the_scores_that_they_have_alone() {
     let Some(device) = device() else { return };
     // Long enough that a round is never short of a frame that is on its way.
     let (mut b, p) = bench(device, 3, Duration::from_secs(20));
-    let before = b.batch.rounds();
-    let mut members: Vec<_> = (0..3).map(|_| b.batch.member(None).unwrap()).collect();
-    assert!(b.batch.member(None).is_none(), "no room for a fourth");
+    let before = b.batch.batches();
+    let mut members: Vec<_> = (0..3).map(|_| b.batch.slot(None).unwrap()).collect();
+    assert!(b.batch.slot(None).is_none(), "no room for a fourth");
     let mut found = vec![vec![Detection::default(); 2]; 3];
     std::thread::scope(|s| {
         for (camera, (member, found)) in members.iter_mut().zip(&mut found).enumerate() {
@@ -107,7 +107,7 @@ fn cameras_together_have_the_scores_that_they_have_alone() {
             });
         }
     });
-    assert_eq!(b.batch.rounds() - before, 2, "three frames each time");
+    assert_eq!(b.batch.batches() - before, 2, "three frames each time");
     for (n, found) in found.iter().flatten().enumerate() {
         let mut expected = Detection::default();
         b.alone.detect(&p.view(n), &mut expected).unwrap();
@@ -123,7 +123,7 @@ fn cameras_together_have_the_scores_that_they_have_alone() {
 fn a_camera_is_not_kept_waiting_by_one_that_is_silent_gone_or_has_another_picture_size() {
     let Some(device) = device() else { return };
     let (b, p) = bench(device, 2, Duration::from_millis(5));
-    let (mut first, mut second) = (b.batch.member(None).unwrap(), b.batch.member(Some([9, 9])).unwrap());
+    let (mut first, mut second) = (b.batch.slot(None).unwrap(), b.batch.slot(Some([9, 9])).unwrap());
     let mut out = Detection::default();
     first.detect(&p.view(0), &mut out).unwrap();
     let score = out.score;
@@ -131,7 +131,7 @@ fn a_camera_is_not_kept_waiting_by_one_that_is_silent_gone_or_has_another_pictur
     // A frame of a wrong size is a fault of its camera alone.
     assert!(matches!(second.detect(&p.view(1), &mut out), Err(Fault::WrongSize { want_w: 9, .. })));
     drop(second);
-    let mut second = b.batch.member(None).unwrap();
+    let mut second = b.batch.slot(None).unwrap();
     // Frames that lie otherwise go in rounds of their own.
     let (half, small) = (p.view(0).crop(0, 0, p.side, p.side / 2).unwrap(), p.view(0));
     let mut other = Detection::default();
@@ -149,7 +149,7 @@ fn a_camera_is_not_kept_waiting_by_one_that_is_silent_gone_or_has_another_pictur
 fn a_round_that_fails_gives_none_of_its_frames_a_score_and_the_next_one_works() {
     let Some(device) = device() else { return };
     let (b, p) = bench(device, 2, Duration::from_secs(20));
-    let mut members = [b.batch.member(None).unwrap(), b.batch.member(None).unwrap()];
+    let mut members = [b.batch.slot(None).unwrap(), b.batch.slot(None).unwrap()];
     let mut together = |n: usize| {
         let [first, second] = &mut members;
         let (mut a, mut c) = (Detection::default(), Detection::default());

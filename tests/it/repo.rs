@@ -19,7 +19,7 @@ const CRATES: [(&str, &[&str]); 8] = [
 
 /// Inside a crate of several rooms, what each may use. A name that is missing here is a new room that has to be placed.
 type Rooms = &'static [(&'static str, &'static [&'static str])];
-const ROOMS: [(&str, Rooms); 4] = [
+const ROOMS: [(&str, Rooms); 5] = [
     (
         "crates/andon-vision",
         &[
@@ -42,6 +42,24 @@ const ROOMS: [(&str, Rooms); 4] = [
     ),
     ("crates/andon-io", &[("capture", &[]), ("fieldio", &[]), ("sinks", &[]), ("thermal", &[])]),
     (".", &[("config", &[]), ("logging", &[]), ("assemble", &["config"]), ("cli", &["config", "logging", "assemble"])]),
+    (
+        "crates/andon-gpu",
+        &[
+            ("error", &[]),
+            ("module", &["error"]),
+            ("driver", &["error", "module"]),
+            ("memory", &["error", "driver"]),
+            ("ops", &["error", "module", "driver", "memory"]),
+            ("backbone", &["error", "driver", "memory"]),
+            ("features", &["error", "driver", "memory", "ops", "backbone"]),
+            ("pipeline", &["error", "driver", "memory", "ops", "backbone", "features"]),
+            ("detector", &["error", "driver", "backbone", "features", "pipeline"]),
+            ("batch", &["detector"]),
+            ("self_test", &["error", "driver", "ops"]),
+            ("bench", &["error", "driver", "ops", "backbone", "features", "pipeline"]),
+            ("tensorrt", &["error", "driver", "memory", "backbone"]),
+        ],
+    ),
 ];
 
 fn files(folder: &Path, extension: &str, found: &mut Vec<PathBuf>) {

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use andon_core::Detector;
 use andon_core::{Detection, Fault, FrameView, PixelFormat};
 use andon_gpu::{
-    Buffer, CudaError, Device, DeviceInput, DeviceMap, DevicePatchCore, DeviceTrunk, Stage, StageSpec, frame_time,
-    search_time,
+    Buffer, CudaError, Device, DeviceInput, DeviceMap, FeatureSpec, FeatureStage, Gaussian, GaussianHead, GpuBackbone,
+    GpuPatchCore, GpuPipeline, PipelineSpec, frame_time, search_time,
 };
 use andon_vision::fit::parity_check;
 use andon_vision::methods::PatchDetector;
@@ -16,7 +16,7 @@ use andon_vision::model::bundle::Bundle;
 use andon_vision::model::embedder::PatchEmbedder;
 use andon_vision::model::engine::{self, Engine, EngineChoice, EngineOptions, FeatureMap, Network};
 use andon_vision::model::head::aggregate::{Aggregator, Layer};
-use andon_vision::model::head::nearest::Searcher;
+use andon_vision::model::head::nearest::{Nearest, Searcher};
 use andon_vision::model::head::score::{ImageScore, Scorer, Scoring};
 use andon_vision::preprocess::{InputSpec, Preprocessor};
 
@@ -44,7 +44,7 @@ impl Copy {
     }
 }
 
-impl DeviceTrunk for Copy {
+impl GpuBackbone for Copy {
     fn name(&self) -> &'static str {
         "copy"
     }
@@ -87,7 +87,7 @@ fn noise(seed: u64, bytes: usize) -> Vec<u8> {
     (0..bytes).map(|_| next()).collect()
 }
 
-/// What a stage for small random features computes, on the CPU.
+/// What a pipeline for small random features computes, on the CPU.
 struct Reference {
     input: InputSpec,
     tiles: [usize; 2],
@@ -124,18 +124,23 @@ impl Reference {
         Scorer::new(self.scoring, width, height, &self.mask)
     }
 
-    fn stage(&self, device: &Device, frames: usize) -> Stage {
-        self.stage_that_fails(device, frames, |_| false).0
+    fn pipeline(&self, device: &Device, frames: usize) -> GpuPipeline {
+        self.pipeline_that_fails(device, frames, |_| false).0
     }
 
     /// The network fails when it is asked these times.
-    fn stage_that_fails(&self, device: &Device, frames: usize, fails: Fails) -> (Stage, Arc<Mutex<Vec<usize>>>) {
+    fn pipeline_that_fails(
+        &self,
+        device: &Device,
+        frames: usize,
+        fails: Fails,
+    ) -> (GpuPipeline, Arc<Mutex<Vec<usize>>>) {
         let images = frames * self.tiles[0] * self.tiles[1];
-        let mut trunk = Copy::boxed(device, images, (self.input.height as usize, self.input.width as usize));
-        trunk.fails = fails;
-        let calls = trunk.calls.clone();
+        let mut backbone = Copy::boxed(device, images, (self.input.height as usize, self.input.width as usize));
+        backbone.fails = fails;
+        let calls = backbone.calls.clone();
         let scorer = self.scorer();
-        let spec = StageSpec {
+        let spec = PipelineSpec {
             input: &self.input,
             tiles: self.tiles,
             layers: &self.layers,
@@ -143,10 +148,11 @@ impl Reference {
             weights: &self.weights,
             scorer: &scorer,
         };
-        (Stage::new(device.clone(), trunk, &spec).unwrap(), calls)
+        (GpuPipeline::new(device.clone(), backbone, &spec).unwrap(), calls)
     }
 
-    fn map(&self, frame: &FrameView<'_>) -> Vec<f32> {
+    /// Of every cell, also of masked ones.
+    fn features(&self, frame: &FrameView<'_>) -> Vec<f32> {
         let [columns, rows] = self.tiles;
         let (width, height) = (self.input.width as usize, self.input.height as usize);
         let mut features = vec![0.0; width * height * columns * rows * 3];
@@ -165,6 +171,11 @@ impl Reference {
                 features[at..at + width * 3].copy_from_slice(line);
             }
         }
+        features
+    }
+
+    fn map(&self, frame: &FrameView<'_>) -> Vec<f32> {
+        let mut features = self.features(frame);
         let mut scorer = self.scorer();
         scorer.keep_cells(&mut features, 3);
         let mut near = Vec::new();
@@ -185,7 +196,7 @@ fn frames_have_the_same_maps_recorded_or_not_in_any_number_and_size() {
     let Some(device) = device() else { return };
     for tiles in [[1, 1], [3, 2]] {
         let reference = Reference::new(tiles);
-        let mut stage = reference.stage(&device, 3);
+        let mut pipeline = reference.pipeline(&device, 3);
         let mut seed = 0;
         // Each layout often enough to be recorded and replayed; then a number and a size that are new.
         for (format, width, height, pad, count) in [
@@ -204,14 +215,17 @@ fn frames_have_the_same_maps_recorded_or_not_in_any_number_and_size() {
                     .collect();
                 let views: Vec<FrameView<'_>> =
                     pictures.iter().map(|p| FrameView::new(format, width, height, stride, p).unwrap()).collect();
-                stage.run(&views).unwrap();
-                assert_eq!(stage.is_recorded(), repeat > 0, "{format:?} {repeat}");
+                pipeline.run(&views).unwrap();
+                assert_eq!(pipeline.is_captured(), repeat > 0, "{format:?} {repeat}");
                 for (n, view) in views.iter().enumerate() {
                     let expected = reference.map(view);
-                    assert!(same(stage.map(n), &expected), "{tiles:?} {format:?} repeat {repeat} frame {n}");
-                    assert_eq!(stage.nearest(n).count(), reference.mask.iter().filter(|m| **m).count());
+                    assert!(
+                        same(pipeline.map(n).unwrap(), &expected),
+                        "{tiles:?} {format:?} repeat {repeat} frame {n}"
+                    );
+                    assert_eq!(pipeline.nearest(n).unwrap().count(), reference.mask.iter().filter(|m| **m).count());
                 }
-                let times = stage.times();
+                let times = pipeline.times();
                 assert!(times.preprocess_ns > 0 && times.aggregate_ns > 0 && times.score_ns > 0, "{times:?}");
             }
         }
@@ -225,35 +239,83 @@ fn a_graph_serves_a_few_frames_less_and_a_spoiled_recording_is_tried_again() {
     let pictures: Vec<Vec<u8>> = (0..30).map(|seed| noise(seed, 12 * 9 * 3)).collect();
     let views: Vec<FrameView<'_>> =
         pictures.iter().map(|p| FrameView::new(PixelFormat::Rgb8, 12, 9, 36, p).unwrap()).collect();
-    let right = |stage: &Stage, views: &[FrameView<'_>]| {
-        views.iter().enumerate().for_each(|(n, view)| assert!(same(stage.map(n), &reference.map(view)), "frame {n}"));
+    let right = |pipeline: &GpuPipeline, views: &[FrameView<'_>]| {
+        views
+            .iter()
+            .enumerate()
+            .for_each(|(n, view)| assert!(same(pipeline.map(n).unwrap(), &reference.map(view)), "frame {n}"));
     };
-    let mut stage = reference.stage(&device, 4);
+    let mut pipeline = reference.pipeline(&device, 4);
     for (at, (count, recorded)) in [(4, false), (4, true), (3, true), (4, true), (2, false)].into_iter().enumerate() {
         let views = &views[4 * at..4 * at + count];
-        stage.run(views).unwrap();
-        assert_eq!(stage.is_recorded(), recorded, "{count} frames at {at}");
-        right(&stage, views);
+        pipeline.run(views).unwrap();
+        assert_eq!(pipeline.is_captured(), recorded, "{count} frames at {at}");
+        right(&pipeline, views);
     }
     // After frames of another layout nothing is recorded for a number of images that was not done before.
-    let (mut stage, calls) = reference.stage_that_fails(&device, 4, |_| false);
+    let (mut pipeline, calls) = reference.pipeline_that_fails(&device, 4, |_| false);
     let data = noise(99, 14 * 9 * 3);
     let other = FrameView::new(PixelFormat::Rgb8, 14, 9, 42, &data).unwrap();
     for views in [&views[..4], &views[..4], &[other; 3], &[other; 3]] {
-        stage.run(views).unwrap();
-        right(&stage, views);
+        pipeline.run(views).unwrap();
+        right(&pipeline, views);
     }
     assert_eq!(*calls.lock().unwrap(), [4, 4, 3, 3]);
     // Once is chance; whenever it is tried is the rule, and then it is tried no more.
     let cases: [(Fails, [bool; 5]); 2] =
         [(|call| call == 1, [false, false, true, true, true]), (|call| [1, 3, 5].contains(&call), [false; 5])];
     for (fails, recorded) in cases {
-        let (mut stage, _) = reference.stage_that_fails(&device, 2, fails);
+        let (mut pipeline, _) = reference.pipeline_that_fails(&device, 2, fails);
         for (at, recorded) in recorded.into_iter().enumerate() {
             let views = &views[2 * at..2 * at + 2];
-            stage.run(views).unwrap();
-            assert_eq!(stage.is_recorded(), recorded, "run {at}");
-            right(&stage, views);
+            pipeline.run(views).unwrap();
+            assert_eq!(pipeline.is_captured(), recorded, "run {at}");
+            right(&pipeline, views);
+        }
+    }
+}
+
+#[test]
+fn another_method_is_a_head_behind_the_same_features() {
+    let Some(device) = device() else { return };
+    let reference = Reference::new([3, 2]);
+    let scorer = reference.scorer();
+    let (width, height) = (6 * 3, 5 * 2);
+    let all: Vec<u32> = (0..width * height).collect();
+    let spec = FeatureSpec {
+        input: &reference.input,
+        tiles: reference.tiles,
+        layers: &reference.layers,
+        grid: [width as usize, height as usize],
+        cells: &all,
+    };
+    let backbone = Copy::boxed(&device, 2 * 6, (5, 6));
+    let features = FeatureStage::new(&device, backbone, &spec).unwrap();
+    assert_eq!((features.frames(), features.cells(), features.dim()), (2, 180, 3));
+    let means: Vec<f32> = noise(3, 180 * 3).iter().map(|b| f32::from(*b) / 128.0 - 1.0).collect();
+    // Masked cells have no distance.
+    let weight = |n: usize| if reference.mask[n / 3] { 0.5 + (n % 5) as f32 } else { 0.0 };
+    let variances: Vec<f32> = (0..180 * 3).map(weight).collect();
+    let gaussian = Gaussian::diagonal(&device, &means, &variances, 3).unwrap();
+    let head = GaussianHead::new(&device, &features, gaussian, &scorer).unwrap();
+    let mut pipeline = GpuPipeline::with_head(device.clone(), features, head).unwrap();
+    for repeat in 0..4 {
+        let pictures = [noise(repeat, 20 * 20 * 3), noise(100 + repeat, 20 * 20 * 3)];
+        let views = pictures.each_ref().map(|p| FrameView::new(PixelFormat::Rgb8, 20, 20, 60, p).unwrap());
+        pipeline.run(&views).unwrap();
+        assert_eq!(pipeline.is_captured(), repeat > 0);
+        for (n, view) in views.iter().enumerate() {
+            let features = reference.features(view);
+            let distance = |cell: usize| {
+                let terms = (cell * 3..cell * 3 + 3).map(|i| (features[i] - means[i]).powi(2) * variances[i]);
+                terms.sum::<f32>().sqrt()
+            };
+            // The reference smooths distances that a search found.
+            let near: Vec<Nearest> =
+                scorer.cells().iter().map(|c| Nearest { index: 0, distance: distance(*c as usize) }).collect();
+            let mut expected = Vec::new();
+            reference.scorer().map_into(&near, &[1.0], &mut expected);
+            assert!(same(pipeline.map(n).unwrap(), &expected), "repeat {repeat} frame {n}");
         }
     }
 }
@@ -262,26 +324,26 @@ fn a_graph_serves_a_few_frames_less_and_a_spoiled_recording_is_tried_again() {
 fn frames_that_do_not_fit_are_refused_and_the_next_are_scored() {
     let Some(device) = device() else { return };
     let reference = Reference::new([3, 2]);
-    let mut stage = reference.stage(&device, 2);
+    let mut pipeline = reference.pipeline(&device, 2);
     let data = noise(1, 4000);
     let good = FrameView::new(PixelFormat::Rgb8, 20, 20, 60, &data).unwrap();
     let told = |e: Result<(), CudaError>| match e {
         Err(CudaError::Shape(why)) => why,
         other => panic!("{other:?}"),
     };
-    assert!(told(stage.run(&[])).contains("no frames"));
-    assert!(told(stage.run(&[good; 3])).contains("3 frames, it takes 2"));
+    assert!(told(pipeline.run(&[])).contains("no frames"));
+    assert!(told(pipeline.run(&[good; 3])).contains("3 frames, it takes 2"));
     let other = FrameView::new(PixelFormat::Rgb8, 20, 19, 60, &data).unwrap();
-    assert!(told(stage.run(&[good, other])).contains("different layouts"));
+    assert!(told(pipeline.run(&[good, other])).contains("different layouts"));
     let tiny = FrameView::new(PixelFormat::Gray8, 2, 2, 2, &data).unwrap();
-    assert!(told(stage.run(&[tiny])).contains("2x2 is too small"));
-    assert!(stage.map(0).iter().all(|v| v.is_nan()), "nothing stale is left");
-    stage.run(&[good, good]).unwrap();
-    assert!(same(stage.map(1), &reference.map(&good)));
+    assert!(told(pipeline.run(&[tiny])).contains("2x2 is too small"));
+    assert!(pipeline.map(0).unwrap().iter().all(|v| v.is_nan()), "nothing stale is left");
+    pipeline.run(&[good, good]).unwrap();
+    assert!(same(pipeline.map(1).unwrap(), &reference.map(&good)));
 
     // A model that wants something else of its network.
     let scorer = reference.scorer();
-    let spec = |bank, layers| StageSpec {
+    let spec = |bank, layers| PipelineSpec {
         input: &reference.input,
         tiles: reference.tiles,
         layers,
@@ -289,8 +351,8 @@ fn frames_that_do_not_fit_are_refused_and_the_next_are_scored() {
         weights: &reference.weights,
         scorer: &scorer,
     };
-    let refused = |images, size, spec: StageSpec<'_>| {
-        Stage::new(device.clone(), Copy::boxed(&device, images, size), &spec).err().unwrap().to_string()
+    let refused = |images, size, spec: PipelineSpec<'_>| {
+        GpuPipeline::new(device.clone(), Copy::boxed(&device, images, size), &spec).err().unwrap().to_string()
     };
     let two = [reference.layers[0]; 2];
     assert!(refused(5, (5, 6), spec(&reference.bank, &reference.layers)).contains("a frame has 6 pieces"));
@@ -325,7 +387,7 @@ impl Host {
     }
 }
 
-impl DeviceTrunk for Host {
+impl GpuBackbone for Host {
     fn name(&self) -> &'static str {
         "host"
     }
@@ -365,8 +427,8 @@ fn options() -> EngineOptions {
 fn a_model_has_the_same_scores_on_both_sides() {
     let Some(device) = device() else { return };
     let bundle = Arc::new(Bundle::open(common::flange_model()).unwrap());
-    let trunk = Box::new(Host::open(&device, &bundle.network(), 2));
-    let mut ours = DevicePatchCore::new(device, trunk, bundle.clone()).unwrap();
+    let backbone = Box::new(Host::open(&device, &bundle.network(), 2));
+    let mut ours = GpuPatchCore::new(device, backbone, bundle.clone()).unwrap();
     let (embedder, _) = PatchEmbedder::open(&bundle.network(), &options()).unwrap();
     let mut reference = PatchDetector::new(embedder, bundle.clone(), 2).unwrap();
     assert_eq!((ours.engine_name(), ours.frames()), ("host", 2));

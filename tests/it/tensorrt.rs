@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Mutex;
 
-use andon_gpu::tensorrt::{Build, Generation, Search, TensorRt, TensorRtError};
+use andon_gpu::tensorrt::{BuildRequest, Generation, LibrarySearch, TensorRt, TensorRtError};
 use andon_vision::model::Backbone;
 use andon_vision::model::engine::{EngineChoice, EngineOptions};
 use andon_vision::model::graph::{Calibrator, OnnxGraph, Precision, efficientad_s_shape, resnet18_shape};
@@ -22,11 +22,11 @@ fn folder() -> Option<PathBuf> {
 }
 
 fn library() -> Option<std::sync::Arc<TensorRt>> {
-    Some(TensorRt::open(&Search { folder: Some(folder()?) }).unwrap())
+    Some(TensorRt::open(&LibrarySearch { folder: Some(folder()?) }).unwrap())
 }
 
-fn build<'a>(onnx: &'a [u8], precision: Precision) -> Build<'a> {
-    Build { onnx, precision, workspace: 256 << 20, batch: None }
+fn build<'a>(onnx: &'a [u8], precision: Precision) -> BuildRequest<'a> {
+    BuildRequest { onnx, precision, workspace: 256 << 20, batch: None }
 }
 
 /// The embedded network with a batch of 1, or of any size.
@@ -41,7 +41,7 @@ fn backbone(batch: Option<usize>) -> (OnnxGraph, String) {
 #[test]
 fn what_there_is_of_tensorrt_is_said() {
     let Some(folder) = folder() else { return };
-    let found = TensorRt::look(&Search { folder: Some(folder) });
+    let found = TensorRt::candidates(&LibrarySearch { folder: Some(folder) });
     assert_eq!(found.len(), Generation::ALL.len());
     let rtx = found.iter().find(|f| f.generation == Generation::Rtx).unwrap();
     assert_eq!((rtx.version.as_deref(), rtx.no_builder.as_deref()), (Ok("1.7.1"), None));
@@ -50,17 +50,17 @@ fn what_there_is_of_tensorrt_is_said() {
         assert!(other.version.is_err() && other.to_string().contains("libnvinfer.so."), "{other}");
     }
     let empty = tempfile::tempdir().unwrap();
-    let none = TensorRt::open(&Search { folder: Some(empty.path().to_owned()) }).unwrap_err();
+    let none = TensorRt::open(&LibrarySearch { folder: Some(empty.path().to_owned()) }).unwrap_err();
     assert!(none.to_string().contains("libnvinfer.so.10: not in"), "{none}");
     // A library of another kind, and none at all.
     std::fs::write(empty.path().join("libtensorrt_rtx.so.1"), b"not a library").unwrap();
-    let none = TensorRt::open(&Search { folder: Some(empty.path().to_owned()) }).unwrap_err().to_string();
+    let none = TensorRt::open(&LibrarySearch { folder: Some(empty.path().to_owned()) }).unwrap_err().to_string();
     assert!(none.contains("invalid ELF header") || none.contains("file too short"), "{none}");
     let zlib =
         ["/lib/x86_64-linux-gnu/libz.so.1", "/usr/lib/libz.so.1"].into_iter().find(|p| PathBuf::from(p).exists());
     if let Some(zlib) = zlib {
         std::fs::copy(zlib, empty.path().join("libtensorrt_rtx.so.1")).unwrap();
-        let none = TensorRt::open(&Search { folder: Some(empty.path().to_owned()) }).unwrap_err().to_string();
+        let none = TensorRt::open(&LibrarySearch { folder: Some(empty.path().to_owned()) }).unwrap_err().to_string();
         assert!(none.contains("no TensorRT library"), "{none}");
     }
 }
@@ -106,10 +106,15 @@ fn a_batch_of_any_size_is_built() {
     let shape = |n: i64| [n, 3, 256, 256];
     let (least, usual, most) = (shape(1), shape(4), shape(8));
     let batch = Some((input.as_str(), [&least[..], &usual[..], &most[..]]));
-    assert!(library.build(&Build { batch, ..build(&onnx, Precision::Fp16) }, &mut Vec::new(), &|_, _, _| true).is_ok());
+    assert!(
+        library
+            .build(&BuildRequest { batch, ..build(&onnx, Precision::Fp16) }, &mut Vec::new(), &|_, _, _| true)
+            .is_ok()
+    );
     let batch = Some((input.as_str(), [&most[..], &usual[..], &least[..]]));
-    let told =
-        library.build(&Build { batch, ..build(&onnx, Precision::Fp16) }, &mut Vec::new(), &|_, _, _| true).unwrap_err();
+    let told = library
+        .build(&BuildRequest { batch, ..build(&onnx, Precision::Fp16) }, &mut Vec::new(), &|_, _, _| true)
+        .unwrap_err();
     assert!(matches!(told, TensorRtError::Build { .. }), "{told}");
 }
 
@@ -140,7 +145,7 @@ fn other_networks_are_built() {
         let [one, eight] = [1, 8].map(|n| [n, 3, 256, 256]);
         let batched = Some((input.as_str(), [&one[..], &eight[..], &eight[..]]));
         let onnx = batch.write();
-        let wanted = Build { batch: batched, ..build(&onnx, Precision::Fp16) };
+        let wanted = BuildRequest { batch: batched, ..build(&onnx, Precision::Fp16) };
         let said = library.build(&wanted, &mut Vec::new(), &|_, _, _| true);
         assert!(said.is_ok(), "{}: {}", backbone.name, said.unwrap_err());
     }

@@ -1,11 +1,11 @@
-//! Frames of several cameras that show the same kind of part, judged together: a card is busy with one frame for little less time than with
-//! four. Each camera keeps its own thread; the first to come waits a little for the others and works for all.
+//! A detector that several cameras of the same kind of part share: a GPU takes one frame hardly faster than four, so their frames run as one
+//! batch. Each camera keeps its own thread; the thread whose frame comes first waits a little for the others and runs the batch for all.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::detector::DevicePatchCore;
+use crate::detector::GpuPatchCore;
 use andon_core::Detector;
 use andon_core::{Detection, Fault, FrameView, Regions};
 use andon_vision::methods::patchcore::PatchCoreModel;
@@ -13,8 +13,8 @@ use andon_vision::methods::patches::explain;
 use andon_vision::model::Accept;
 use andon_vision::model::bundle::Bundle;
 
-/// A detector on the card that cameras share.
-pub struct Batch {
+/// A detector on the GPU that cameras share.
+pub struct BatchedDetector {
     state: Mutex<State>,
     changed: Condvar,
     max_wait: Duration,
@@ -24,47 +24,54 @@ pub struct Batch {
 }
 
 struct State {
-    detector: DevicePatchCore,
-    members: usize,
-    round: Round,
-    rounds: u64,
+    detector: GpuPatchCore,
+    slots: usize,
+    batch: BatchState,
+    batches: u64,
 }
 
-/// Frames that go together. A round is over when each of them has its answer; only then the next one begins.
+/// Frames that run together. A batch is over when each of them has its answer; only then the next one begins.
 #[derive(Clone, Copy)]
-enum Round {
-    /// So many have come.
+enum BatchState {
+    /// So many frames are staged.
     Open(usize),
-    /// So many still have to take their answers.
+    /// It ran; so many frames still have to take their answers.
     Done(usize, Result<(), Fault>),
 }
 
-impl Batch {
-    /// Of a detector that takes as many frames as there will be members. A frame waits for the others `max_wait` at most.
+impl BatchedDetector {
+    /// Shares a detector that takes as many frames as there will be slots. A frame waits for the others `max_wait` at most.
     ///
     /// # Errors
-    /// [`Fault::Engine`] when the card fails at a first full round.
-    pub fn new(mut detector: DevicePatchCore, max_wait: Duration) -> Result<Arc<Batch>, Fault> {
+    /// [`Fault::Engine`] when the GPU fails at a first full batch.
+    pub fn new(mut detector: GpuPatchCore, max_wait: Duration) -> Result<Arc<BatchedDetector>, Fault> {
         detector.warm_up_with(detector.frames())?;
         let (bundle, model, name) = (detector.bundle().clone(), detector.model().clone(), detector.engine_name());
-        let state = State { detector, members: 0, round: Round::Open(0), rounds: 0 };
-        Ok(Arc::new(Batch { state: Mutex::new(state), changed: Condvar::new(), max_wait, bundle, model, name }))
+        let state = State { detector, slots: 0, batch: BatchState::Open(0), batches: 0 };
+        Ok(Arc::new(BatchedDetector {
+            state: Mutex::new(state),
+            changed: Condvar::new(),
+            max_wait,
+            bundle,
+            model,
+            name,
+        }))
     }
 
-    /// Another camera; `None` when the detector takes no more frames at a time. Frames that are not accepted are a fault.
-    pub fn member(self: &Arc<Batch>, accept: impl Into<Accept>) -> Option<Member> {
+    /// A slot for another camera; `None` when the detector takes no more frames at a time. Frames that are not accepted are a fault.
+    pub fn slot(self: &Arc<BatchedDetector>, accept: impl Into<Accept>) -> Option<BatchSlot> {
         let mut state = self.lock();
-        let room = state.members < state.detector.frames();
-        state.members += usize::from(room);
-        room.then(|| Member { batch: self.clone(), accept: accept.into(), label: Vec::new() })
+        let room = state.slots < state.detector.frames();
+        state.slots += usize::from(room);
+        room.then(|| BatchSlot { shared: self.clone(), accept: accept.into(), label: Vec::new() })
     }
 
-    /// How often the card was asked.
-    pub fn rounds(&self) -> u64 {
-        self.lock().rounds
+    /// Batches that ran.
+    pub fn batches(&self) -> u64 {
+        self.lock().batches
     }
 
-    /// A panic of another member cannot have left anything half done: the work of a round is caught.
+    /// A panic of another slot cannot have left anything half done: panics of a batch are caught.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -73,97 +80,102 @@ impl Batch {
         self.changed.wait(state).unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Leaves the frame with a round that is open for it; its number there.
-    fn join(&self, frame: &FrameView<'_>) -> Result<(MutexGuard<'_, State>, usize), Fault> {
+    /// Stages the frame in a batch that is open for it; its number there.
+    fn enqueue(&self, frame: &FrameView<'_>) -> Result<(MutexGuard<'_, State>, usize), Fault> {
         let mut state = self.lock();
         loop {
-            match state.round {
-                Round::Open(0) => break,
-                Round::Open(n) if n < state.detector.frames() && state.detector.stage().takes(frame) => break,
-                Round::Open(_) | Round::Done(..) => state = self.wait(state),
+            match state.batch {
+                BatchState::Open(0) => break,
+                BatchState::Open(n)
+                    if n < state.detector.frames() && state.detector.pipeline().accepts_layout(frame) =>
+                {
+                    break;
+                }
+                BatchState::Open(_) | BatchState::Done(..) => state = self.wait(state),
             }
         }
-        let Round::Open(n) = state.round else { return Err(Fault::Engine("the card")) };
-        state.detector.load(n, frame)?;
-        state.round = Round::Open(n + 1);
+        let BatchState::Open(n) = state.batch else { return Err(Fault::Engine("the card")) };
+        state.detector.stage_frame(n, frame)?;
+        state.batch = BatchState::Open(n + 1);
         Ok((state, n))
     }
 
-    /// Waits for the others, then works for all that came.
-    fn lead<'a>(&self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+    /// Waits for the others, then runs the batch of all that came.
+    fn run_batch<'a>(&self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
         let end = Instant::now() + self.max_wait;
         let count = loop {
-            let Round::Open(count) = state.round else { return state };
+            let BatchState::Open(count) = state.batch else { return state };
             let left = end.saturating_duration_since(Instant::now());
-            if count >= state.members || left.is_zero() {
+            if count >= state.slots || left.is_zero() {
                 break count;
             }
             state = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
         };
         let detector = &mut state.detector;
-        // The others would wait for ever for a leader that is gone.
-        let result = catch_unwind(AssertUnwindSafe(|| detector.go(count))).unwrap_or(Err(Fault::Panic));
-        state.round = Round::Done(count, result);
-        state.rounds += 1;
+        // The others would wait for ever for a thread that panicked.
+        let result = catch_unwind(AssertUnwindSafe(|| detector.run_staged(count))).unwrap_or(Err(Fault::Panic));
+        state.batch = BatchState::Done(count, result);
+        state.batches += 1;
         self.changed.notify_all();
         state
     }
 
     fn detect(&self, frame: &FrameView<'_>, out: &mut Detection) -> Result<(), Fault> {
-        let (mut state, n) = self.join(frame)?;
+        let (mut state, n) = self.enqueue(frame)?;
         if n == 0 {
-            state = self.lead(state);
+            state = self.run_batch(state);
         } else {
             self.changed.notify_all();
         }
         let (left, result) = loop {
-            match state.round {
-                Round::Done(left, result) => break (left, result),
-                Round::Open(_) => state = self.wait(state),
+            match state.batch {
+                BatchState::Done(left, result) => break (left, result),
+                BatchState::Open(_) => state = self.wait(state),
             }
         };
         let detector = &mut state.detector;
         let mut answer =
-            || catch_unwind(AssertUnwindSafe(|| detector.answer(n, frame, out))).unwrap_or(Err(Fault::Panic));
+            || catch_unwind(AssertUnwindSafe(|| detector.take_answer(n, frame, out))).unwrap_or(Err(Fault::Panic));
         let answer = result.and_then(|()| answer());
-        state.round = if left == 1 { Round::Open(0) } else { Round::Done(left - 1, result) };
+        state.batch = if left == 1 { BatchState::Open(0) } else { BatchState::Done(left - 1, result) };
         drop(state);
         self.changed.notify_all();
         answer
     }
 }
 
-/// A camera's share of a [`Batch`].
-pub struct Member {
-    batch: Arc<Batch>,
+/// A camera's slot in a [`BatchedDetector`].
+pub struct BatchSlot {
+    shared: Arc<BatchedDetector>,
     accept: Accept,
     label: Vec<u32>,
 }
 
-impl Drop for Member {
+impl Drop for BatchSlot {
     fn drop(&mut self) {
-        self.batch.lock().members -= 1;
-        // Who leads need not wait for this one.
-        self.batch.changed.notify_all();
+        self.shared.lock().slots -= 1;
+        // The thread that collects the batch need not wait for this one.
+        self.shared.changed.notify_all();
     }
 }
 
-impl Detector for Member {
-    /// The batch is warm; here another member's frame may wait.
+impl Detector for BatchSlot {
+    /// The detector is warm already; here another camera's frame may be waiting.
     fn warm_up(&mut self) -> Result<(), Fault> {
         Ok(())
     }
 
     fn detect(&mut self, frame: &FrameView<'_>, out: &mut Detection) -> Result<(), Fault> {
         self.accept.check(frame)?;
-        self.batch.detect(frame, out)
+        self.shared.detect(frame, out)
     }
 
     fn explain(&mut self, out: &Detection, threshold: f32) -> Regions {
-        explain(&self.batch.bundle.manifest, self.batch.model.as_ref(), out, threshold, &mut self.label)
+        let shared = &self.shared;
+        explain(&shared.bundle.manifest, shared.model.as_ref(), out, threshold, &mut self.label)
     }
 
     fn engine_name(&self) -> &'static str {
-        self.batch.name
+        self.shared.name
     }
 }

@@ -1,8 +1,13 @@
-//! How long the card takes, measured by its own clock.
+//! How long searches and whole frames take, measured by the GPU's own clock; `andon doctor --gpu` prints it.
 
 use serde::Serialize;
 
-use super::{CudaError, Device, DeviceBank, DeviceTrunk, Near, Stage, StageSpec};
+use crate::backbone::GpuBackbone;
+use crate::driver::Device;
+use crate::error::CudaError;
+use crate::features::channels;
+use crate::ops::knn::{KnnIndex, Neighbors};
+use crate::pipeline::{GpuPipeline, PipelineSpec};
 use andon_core::{FrameView, Mono, PixelFormat};
 use andon_vision::model::Backbone;
 use andon_vision::model::head::score::{ImageScore, Scorer, Scoring};
@@ -16,7 +21,7 @@ pub struct SearchTime {
     pub rows: usize,
     /// Values of each.
     pub dim: usize,
-    /// Median of the runs, milliseconds on the card.
+    /// Median of the runs, milliseconds on the GPU.
     pub ms: f64,
     /// Runs.
     pub runs: usize,
@@ -37,15 +42,15 @@ pub struct FrameTime {
     pub p99_ms: f64,
     /// Frames in a second.
     pub frames_per_second: f64,
-    /// Microseconds on the card at the median: prepare, network, aggregate, nearest and score.
+    /// Microseconds on the GPU at the median: prepare, network, aggregate, nearest and score.
     pub stages_us: [f64; 4],
-    /// Whether the work is asked for at once.
+    /// Whether a captured graph was launched.
     pub graph: bool,
     /// Runs.
     pub runs: usize,
 }
 
-/// Values that look like none of each other. As in a bank of features few rows are about as near to a query as its nearest, so that tensor
+/// Random values. As in a bank of features few rows are about as near to a query as its nearest, so that tensor
 /// cores leave as little to measure.
 fn values(count: usize) -> Vec<f32> {
     let mut state = 0x9E37_79B9_u32;
@@ -66,22 +71,22 @@ fn percentile(sorted: &[f64], share: f64) -> f64 {
 /// Times the search of the nearest row: at least `runs` times after two that do not count.
 ///
 /// # Errors
-/// No memory, or the card is lost.
+/// No memory, or the device is lost.
 pub fn search_time(
     device: &Device,
     (queries, rows, dim): (usize, usize, usize),
     runs: usize,
 ) -> Result<SearchTime, CudaError> {
     let all = values(queries.max(rows) * dim);
-    let bank = DeviceBank::new(device, &all[..rows * dim], dim)?;
-    let asked = device.upload(&all[..queries * dim])?;
-    let mut near = Near::new(device, queries, 1, &bank)?;
+    let index = KnnIndex::new(device, &all[..rows * dim], dim)?;
+    let on_gpu = device.upload(&all[..queries * dim])?;
+    let mut neighbors = Neighbors::new(device, queries, 1, &index)?;
     let (start, end) = (device.event()?, device.event()?);
     let mut times = Vec::new();
     for run in 0..runs + 2 {
-        device.mark(&start, false)?;
-        bank.search(device, &asked, queries, 1, &mut near)?;
-        device.mark(&end, false)?;
+        device.record_event(&start, false)?;
+        index.search(device, &on_gpu, queries, 1, &mut neighbors)?;
+        device.record_event(&end, false)?;
         device.wait()?;
         if run >= 2 {
             times.push(f64::from(start.elapsed_ms(&end).map_err(CudaError::driver("reading a time"))?));
@@ -96,21 +101,21 @@ pub fn search_time(
 /// Times whole frames of the network's size through a PatchCore with a bank of `rows` random rows.
 ///
 /// # Errors
-/// The network's outputs do not fit, no memory, or the card is lost.
+/// The network's outputs do not fit, no memory, or the device is lost.
 pub fn frame_time(
     device: Device,
-    trunk: Box<dyn DeviceTrunk>,
+    network: Box<dyn GpuBackbone>,
     backbone: &Backbone,
     rows: usize,
     runs: usize,
 ) -> Result<FrameTime, CudaError> {
-    let Some(finest) = trunk.maps().first() else { return Err(CudaError::Shape("no feature maps".to_owned())) };
+    let Some(finest) = network.maps().first() else { return Err(CudaError::Shape("no feature maps".to_owned())) };
     let (height, width) = (finest.height, finest.width);
-    let dim: usize = trunk.maps().iter().map(|m| m.channels).sum();
+    let dim: usize = channels(network.as_ref());
     let scoring = Scoring { smoothing: 1.0, image: ImageScore::Max, min_area: 0 };
     let scorer = Scorer::new(scoring, width, height, &vec![true; width * height]);
     let (bank, weights) = (values(rows * dim), vec![1.0; rows]);
-    let spec = StageSpec {
+    let spec = PipelineSpec {
         input: &backbone.input,
         tiles: [1, 1],
         layers: &backbone.layers,
@@ -118,8 +123,8 @@ pub fn frame_time(
         weights: &weights,
         scorer: &scorer,
     };
-    let mut stage = Stage::new(device, trunk, &spec)?;
-    let frames = stage.frames();
+    let mut pipeline = GpuPipeline::new(device, network, &spec)?;
+    let frames = pipeline.frames();
     let (w, h) = (backbone.input.width as usize, backbone.input.height as usize);
     let picture: Vec<u8> = values(w * h * 3).iter().map(|v| (v * 255.0) as u8).collect();
     let view = FrameView::new(PixelFormat::Rgb8, w, h, w * 3, &picture);
@@ -127,10 +132,10 @@ pub fn frame_time(
     let (mut times, mut stages) = (Vec::new(), Vec::new());
     for run in 0..runs + 5 {
         let start = Mono::now();
-        stage.run(&views)?;
+        pipeline.run(&views)?;
         if run >= 5 {
             times.push(Mono::now().since(start).as_secs_f64() * 1e3);
-            let t = stage.times();
+            let t = pipeline.times();
             stages.push([t.preprocess_ns, t.infer_ns, t.aggregate_ns, t.score_ns]);
         }
     }
@@ -148,7 +153,7 @@ pub fn frame_time(
         p99_ms: percentile(&times, 0.99),
         frames_per_second: (frames * runs) as f64 / (total / 1e3),
         stages_us: [median(0), median(1), median(2), median(3)],
-        graph: stage.is_recorded(),
+        graph: pipeline.is_captured(),
         runs,
     })
 }

@@ -1,8 +1,12 @@
+//! PatchCore on the GPU, as the line sees it: a model file and a network become a [`Detector`]. One thread.
+
 use std::sync::Arc;
 
-use super::stage::{Stage, StageSpec};
-use super::trunk::DeviceTrunk;
-use super::{CudaError, Device};
+use crate::backbone::GpuBackbone;
+use crate::driver::Device;
+use crate::error::CudaError;
+use crate::features::channels;
+use crate::pipeline::{GpuPipeline, PipelineSpec};
 use andon_core::Detector;
 use andon_core::{Detection, Fault, FrameView, PixelFormat, Regions};
 use andon_vision::methods::patchcore::PatchCoreModel;
@@ -12,27 +16,27 @@ use andon_vision::model::bundle::Bundle;
 use andon_vision::model::head::nearest::{Nearest, Searcher};
 use andon_vision::model::head::score::Scorer;
 
-/// The detector of a PatchCore bundle on the card; the twin of [`andon_vision::methods::PatchDetector`].
-pub struct DevicePatchCore {
-    stage: Stage,
+/// The detector of a PatchCore model on the GPU; the counterpart of [`andon_vision::methods::PatchDetector`].
+pub struct GpuPatchCore {
+    pipeline: GpuPipeline,
     bundle: Arc<Bundle>,
     model: Arc<PatchCoreModel>,
     scorer: Scorer,
-    /// For scores that look at the bank around the nearest row.
+    /// For scores that are weighted by the bank around the nearest row.
     searcher: Option<Searcher>,
     accept: Accept,
-    near: Vec<Nearest>,
+    neighbors: Vec<Nearest>,
     label: Vec<u32>,
 }
 
-impl DevicePatchCore {
-    /// The bundle's bank and scoring behind a network on the card.
+impl GpuPatchCore {
+    /// The model's bank and scoring behind a network on the GPU.
     ///
     /// # Errors
-    /// [`CudaError::Shape`] when the network's features are not those of the bank; no memory, or the card is lost.
-    pub fn new(device: Device, trunk: Box<dyn DeviceTrunk>, bundle: Arc<Bundle>) -> Result<DevicePatchCore, CudaError> {
+    /// [`CudaError::Shape`] when the network's features are not those of the bank; no memory, or the device is lost.
+    pub fn new(device: Device, backbone: Box<dyn GpuBackbone>, bundle: Arc<Bundle>) -> Result<GpuPatchCore, CudaError> {
         let m = &bundle.manifest;
-        let dim: usize = trunk.maps().iter().map(|map| map.channels).sum();
+        let dim = channels(backbone.as_ref());
         let model = PatchCoreModel::of(&bundle).map_err(CudaError::Shape)?;
         let want = model.about.dim;
         if dim != want as usize {
@@ -40,7 +44,7 @@ impl DevicePatchCore {
         }
         let mask: Vec<bool> = bundle.mask.iter().map(|v| *v != 0).collect();
         let scorer = Scorer::new(m.scoring, m.grid[0] as usize, m.grid[1] as usize, &mask);
-        let spec = StageSpec {
+        let spec = PipelineSpec {
             input: &m.input,
             tiles: m.tiles.map(|n| n.max(1) as usize),
             layers: &m.backbone.layers,
@@ -48,16 +52,16 @@ impl DevicePatchCore {
             weights: &model.weight,
             scorer: &scorer,
         };
-        let stage = Stage::new(device, trunk, &spec)?;
+        let pipeline = GpuPipeline::new(device, backbone, &spec)?;
         let searcher = scorer.looks_around().then(|| Searcher::new(model.bank.clone(), dim, 1));
-        Ok(DevicePatchCore {
-            stage,
+        Ok(GpuPatchCore {
+            pipeline,
             scorer,
             searcher,
             bundle,
             model: Arc::new(model),
             accept: Accept::default(),
-            near: Vec::new(),
+            neighbors: Vec::new(),
             label: Vec::new(),
         })
     }
@@ -69,12 +73,12 @@ impl DevicePatchCore {
 
     /// Frames that are scored at a time, at most.
     pub fn frames(&self) -> usize {
-        self.stage.frames()
+        self.pipeline.frames()
     }
 
-    /// The way of the frames.
-    pub fn stage(&self) -> &Stage {
-        &self.stage
+    /// The pipeline.
+    pub fn pipeline(&self) -> &GpuPipeline {
+        &self.pipeline
     }
 
     /// Scores frames of one layout together, each into its own slot.
@@ -85,47 +89,47 @@ impl DevicePatchCore {
         for frame in frames {
             self.accept.check(frame)?;
         }
-        self.stage.run(frames).map_err(|e| lost(&e))?;
+        self.pipeline.run(frames).map_err(|e| fault(&e))?;
         for (n, (frame, out)) in frames.iter().zip(out).enumerate() {
-            self.take(n, frame, out).map_err(|e| lost(&e))?;
+            self.take(n, frame, out).map_err(|e| fault(&e))?;
         }
         Ok(())
     }
 
     /// As [`Detector::warm_up`], with so many frames at a time.
-    pub(super) fn warm_up_with(&mut self, count: usize) -> Result<(), Fault> {
+    pub(crate) fn warm_up_with(&mut self, count: usize) -> Result<(), Fault> {
         let size = self.accept.size().unwrap_or(self.bundle.network().picture_size());
         let [width, height] = size.map(|v| v as usize);
         let grey = vec![127u8; width * height * 3];
         let frame = FrameView::new(PixelFormat::Rgb8, width, height, width * 3, &grey).ok_or(Fault::BadFrame)?;
-        // Once for what libraries do at first, once to record, once as it will be.
+        // One run to warm up, one to capture the graph, one to launch it as later ones do.
         let mut out = vec![Detection::default(); count];
         (0..3).try_for_each(|_| self.detect_all(&vec![frame; count], &mut out))
     }
 
     /// Its memory bank.
-    pub(super) fn model(&self) -> &Arc<PatchCoreModel> {
+    pub(crate) fn model(&self) -> &Arc<PatchCoreModel> {
         &self.model
     }
 
     /// Its model file.
-    pub(super) fn bundle(&self) -> &Arc<Bundle> {
+    pub(crate) fn bundle(&self) -> &Arc<Bundle> {
         &self.bundle
     }
 
-    /// Copies a frame to where the card reads it, as number `n` of the next [`DevicePatchCore::go`].
-    pub(super) fn load(&mut self, n: usize, frame: &FrameView<'_>) -> Result<(), Fault> {
-        self.stage.load(n, frame).map_err(|e| lost(&e))
+    /// Stages a frame as number `n` of the next [`GpuPatchCore::run_staged`].
+    pub(crate) fn stage_frame(&mut self, n: usize, frame: &FrameView<'_>) -> Result<(), Fault> {
+        self.pipeline.stage_frame(n, frame).map_err(|e| fault(&e))
     }
 
-    /// Scores the first `count` frames that were loaded.
-    pub(super) fn go(&mut self, count: usize) -> Result<(), Fault> {
-        self.stage.go(count).map_err(|e| lost(&e))
+    /// Scores the first `count` staged frames.
+    pub(crate) fn run_staged(&mut self, count: usize) -> Result<(), Fault> {
+        self.pipeline.run_staged(count).map_err(|e| fault(&e))
     }
 
-    /// The answer for frame `n` of the last [`DevicePatchCore::go`].
-    pub(super) fn answer(&mut self, n: usize, frame: &FrameView<'_>, out: &mut Detection) -> Result<(), Fault> {
-        self.take(n, frame, out).map_err(|e| lost(&e))
+    /// The answer for frame `n` of the last [`GpuPatchCore::run_staged`].
+    pub(crate) fn take_answer(&mut self, n: usize, frame: &FrameView<'_>, out: &mut Detection) -> Result<(), Fault> {
+        self.take(n, frame, out).map_err(|e| fault(&e))
     }
 
     /// The answer for frame `n` of the last run.
@@ -133,30 +137,30 @@ impl DevicePatchCore {
         let grid = self.bundle.manifest.grid;
         (out.map.width, out.map.height) = (grid[0] as usize, grid[1] as usize);
         out.map.data.clear();
-        out.map.data.extend_from_slice(self.stage.map(n));
-        self.near.clear();
-        self.near.extend(self.stage.nearest(n));
+        out.map.data.extend_from_slice(self.pipeline.map(n)?);
+        self.neighbors.clear();
+        self.neighbors.extend(self.pipeline.nearest(n)?);
         out.score = match (self.scorer.peak(&out.map.data), &mut self.searcher) {
             (Some((peak, at)), Some(searcher)) if !peak.is_nan() => {
-                let query = self.stage.feature(n, at)?;
-                self.scorer.reweighted(peak, &self.near[at], &query, &self.model.bank, searcher)
+                let query = self.pipeline.feature(n, at)?;
+                self.scorer.reweighted(peak, &self.neighbors[at], &query, &self.model.bank, searcher)
             }
             (Some((peak, _)), _) => self.scorer.of_map(&out.map.data, peak),
             (None, _) => f32::NAN,
         };
         out.nearest_patch.clear();
         out.nearest_patch.resize(out.map.data.len(), 0);
-        for (cell, near) in self.scorer.cells().iter().zip(&self.near) {
+        for (cell, near) in self.scorer.cells().iter().zip(&self.neighbors) {
             out.nearest_patch[*cell as usize] = near.index;
         }
         out.frame = (frame.width, frame.height);
-        out.times = self.stage.times();
+        out.times = self.pipeline.times();
         Ok(())
     }
 }
 
-/// Says what the card said, which a fault cannot hold.
-fn lost(e: &CudaError) -> Fault {
+/// Logs the error, whose words a fault cannot hold.
+fn fault(e: &CudaError) -> Fault {
     tracing::error!("{e}");
     match e {
         CudaError::Shape(_) => Fault::BadFrame,
@@ -164,7 +168,7 @@ fn lost(e: &CudaError) -> Fault {
     }
 }
 
-impl Detector for DevicePatchCore {
+impl Detector for GpuPatchCore {
     fn warm_up(&mut self) -> Result<(), Fault> {
         self.warm_up_with(1)
     }
@@ -178,6 +182,6 @@ impl Detector for DevicePatchCore {
     }
 
     fn engine_name(&self) -> &'static str {
-        self.stage.name()
+        self.pipeline.name()
     }
 }

@@ -1,72 +1,50 @@
-//! NVIDIA cards: the device, buffers on it, and the project's own kernels (`kernels/*.cu`) behind functions that check every
-//! shape. All launches are in `launch.rs` and `matrix.rs`. The driver is opened at run time; without one, [`Device::open`] says so.
+//! Detection on NVIDIA GPUs. The driver is opened at run time, nothing is linked; without one, [`Device::open`] says so.
 //!
-//! Every kernel has a reference in this crate, and [`self_test`] compares them over random shapes: on a card by
+//! In floors, each of which uses only those before it: `module` carries the kernels (`kernels/*.cu`), `driver` opens a GPU with one stream,
+//! `memory` holds buffers, pinned memory and the staging of frames, `ops` has one folder for each op (checked launch and comparison with its
+//! CPU reference). A `backbone` is a network; `features` takes frames through one; `pipeline` adds a method's head and captures the work into
+//! a CUDA graph; `detector` and `batch` are what the line sees. [`self_test`] compares every op with its reference: on a GPU by
 //! `andon doctor --gpu`, and in the tests on the CPU, where `kernels/host` runs the same sources behind the same driver calls.
+//!
+//! A method on the GPU is a [`MapHead`] behind a [`FeatureStage`].
 
-mod batch;
-mod bench;
-mod check;
+mod error;
+
+mod module;
+mod driver;
+mod memory;
+mod ops;
+
+mod backbone;
+mod features;
+mod pipeline;
 mod detector;
-mod device;
-mod image;
-mod landing;
-mod launch;
-mod matrix;
-mod pinned;
-mod prepare;
-mod score;
-mod search;
-mod shape;
-mod stage;
+mod batch;
+
+mod self_test;
+mod bench;
+
 #[cfg(feature = "tensorrt")]
 pub mod tensorrt;
-mod trunk;
 
-use thiserror::Error;
-
-pub use batch::{Batch, Member};
+pub use backbone::GpuBackbone;
+pub use batch::{BatchSlot, BatchedDetector};
 pub use bench::{FrameTime, SearchTime, frame_time, search_time};
-pub use check::{Check, self_test};
-pub use detector::DevicePatchCore;
-pub use device::Device;
-pub use image::Compiled;
-pub use prepare::Preparer;
-pub use score::{DeviceScorer, FoundRegion};
-pub use search::{DeviceBank, Near, SearchBy};
-pub use shape::{CellRange, Grid, Placement};
-pub use stage::{Stage, StageSpec};
-pub use trunk::{DeviceInput, DeviceMap, DeviceTrunk};
-
-/// Values on the card.
-pub type Buffer<T> = cudarc::driver::CudaSlice<T>;
-
-/// Why the card did not do it. Nothing of what was asked may be used then.
-#[derive(Debug, Error)]
-pub enum CudaError {
-    /// There is no driver.
-    #[error("no NVIDIA driver: libcuda.so is not here (on a Jetson it comes with JetPack, elsewhere with the driver)")]
-    NoDriver,
-    /// The driver refuses.
-    #[error("{what}: {why}")]
-    Driver {
-        /// What was tried.
-        what: &'static str,
-        /// The driver's words.
-        why: String,
-    },
-    /// Buffers do not have the sizes that the call needs: a mistake of the caller, found before anything was launched.
-    #[error("{0}")]
-    Shape(String),
-}
-
-impl CudaError {
-    fn driver(what: &'static str) -> impl Fn(cudarc::driver::DriverError) -> CudaError {
-        move |e| CudaError::Driver { what, why: e.to_string() }
-    }
-
-    /// Whether memory on the card ran out.
-    pub fn is_out_of_memory(&self) -> bool {
-        matches!(self, CudaError::Driver { why, .. } if why.contains("out of memory") || why.contains("OUT_OF_MEMORY"))
-    }
-}
+pub use cudarc::driver::sys::CUresult;
+pub use detector::GpuPatchCore;
+pub use driver::Device;
+pub use error::CudaError;
+pub use features::{FeatureSpec, FeatureStage};
+pub use memory::{Buffer, DeviceInput, DeviceMap};
+pub use module::KernelBinary;
+pub use ops::aggregate::{PatchLayout, aggregate};
+pub use ops::heatmap::heatmap;
+pub use ops::knn::{KnnAlgorithm, KnnIndex, Neighbors};
+pub use ops::mahalanobis::{Gaussian, MAX_FULL_DIM};
+pub use ops::preprocess::GpuPreprocessor;
+pub use ops::regions::{FoundRegion, RegionFinder};
+pub use ops::score::{CellRange, GpuScorer};
+pub use ops::shape::Grid;
+pub use ops::smooth::MapSmoother;
+pub use pipeline::{GaussianHead, GpuPipeline, KnnHead, MapHead, PipelineSpec};
+pub use self_test::{KernelCheck, self_test};

@@ -20,7 +20,7 @@ pub struct Entry {
     pub fingerprint: String,
     /// TensorRT and its version.
     pub library: String,
-    /// The card.
+    /// The GPU. The key is part of the file format.
     pub card: String,
     /// Arithmetic.
     pub precision: Precision,
@@ -193,7 +193,7 @@ impl Cache {
         Ok(found)
     }
 
-    /// What builds on this card with this library measured; empty if nothing is kept. It only saves time, so a file that cannot be read is
+    /// What builds on this GPU with this library measured; empty if nothing is kept. It only saves time, so a file that cannot be read is
     /// none.
     pub fn timings(&self, library: &str, card: &str) -> Vec<u8> {
         std::fs::read(self.timings_file(library, card)).unwrap_or_default()

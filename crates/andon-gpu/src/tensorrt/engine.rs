@@ -1,10 +1,14 @@
+//! A loaded engine and its execution contexts, each the owner of a handle of the shim. An engine may be shared between threads, a context
+//! belongs to one.
+
 use std::ffi::{CStr, CString, c_void};
 use std::ptr::NonNull;
 use std::sync::Arc;
 
-use super::library::Words;
+use super::library::ErrorBuffer;
 use super::{TensorRt, TensorRtError, raw};
-use crate::{Buffer, Device};
+use crate::driver::Device;
+use crate::memory::Buffer;
 
 /// Types of an engine's inputs and outputs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +34,7 @@ pub struct Tensor {
     pub shape: Vec<i64>,
 }
 
-/// A loaded engine: weights on the card.
+/// A loaded engine: weights on the GPU.
 pub struct Engine {
     library: Arc<TensorRt>,
     handle: NonNull<c_void>,
@@ -43,18 +47,18 @@ unsafe impl Send for Engine {}
 unsafe impl Sync for Engine {}
 
 impl Engine {
-    /// Loads an engine onto the card of `device`.
+    /// Loads an engine onto the GPU of `device`.
     ///
     /// # Errors
-    /// [`TensorRtError::Engine`]: built by another version or for another card, or no memory.
+    /// [`TensorRtError::Engine`]: built by another version or for another GPU, or no memory.
     pub fn load(library: Arc<TensorRt>, device: &Device, engine: &[u8]) -> Result<Engine, TensorRtError> {
         let refused = |why: String| TensorRtError::Engine { library: library.name(), why };
         device.bind().map_err(|e| refused(e.to_string()))?;
-        let mut words = Words::new();
-        let (why, room) = words.room();
+        let mut error = ErrorBuffer::new();
+        let (why, room) = error.as_raw();
         // SAFETY: the bytes outlive the call; TensorRT checks them.
         let handle = unsafe { (library.api.load)(library.handle(), engine.as_ptr().cast(), engine.len(), why, room) };
-        let Some(handle) = NonNull::new(handle) else { return Err(refused(words.said())) };
+        let Some(handle) = NonNull::new(handle) else { return Err(refused(error.message())) };
         let mut loaded = Engine { library: library.clone(), handle, tensors: Vec::new() };
         // SAFETY: the handle is a loaded engine.
         let count = unsafe { (library.api.tensors)(handle.as_ptr()) };
@@ -94,7 +98,7 @@ impl Drop for Engine {
     }
 }
 
-/// An engine at work: scratch memory, shapes and addresses. One thread at a time.
+/// An execution context: scratch memory, shapes and addresses. One thread at a time.
 pub struct Context {
     engine: Arc<Engine>,
     handle: NonNull<c_void>,
@@ -107,15 +111,15 @@ impl Context {
     /// A context with its own scratch memory.
     ///
     /// # Errors
-    /// [`TensorRtError::Run`]: no memory on the card.
+    /// [`TensorRtError::Run`]: no memory on the GPU.
     pub fn new(engine: Arc<Engine>) -> Result<Context, TensorRtError> {
-        let mut words = Words::new();
-        let (why, room) = words.room();
+        let mut error = ErrorBuffer::new();
+        let (why, room) = error.as_raw();
         // SAFETY: the engine is loaded, and kept by the context.
         let handle = unsafe { (engine.library.api.context)(engine.handle.as_ptr(), why, room) };
         match NonNull::new(handle) {
             Some(handle) => Ok(Context { engine, handle }),
-            None => Err(TensorRtError::Run { library: engine.library.name(), why: words.said() }),
+            None => Err(TensorRtError::Run { library: engine.library.name(), why: error.message() }),
         }
     }
 
@@ -172,10 +176,10 @@ impl Context {
         if set { Ok(()) } else { Err(self.refused(format!("there is no tensor `{name}`"))) }
     }
 
-    /// Puts the work on the device's stream and returns.
+    /// Enqueues the engine on the device's stream and returns.
     ///
     /// # Errors
-    /// [`TensorRtError::Run`]: an address is missing, or the card is lost.
+    /// [`TensorRtError::Run`]: an address is missing, or the device is lost.
     pub fn enqueue(&mut self, device: &Device) -> Result<(), TensorRtError> {
         // SAFETY: addresses were set by `set_address`, whose caller vouches for them; the stream is the device's.
         let put = unsafe { (self.engine.library.api.enqueue)(self.handle.as_ptr(), device.stream.cu_stream().cast()) };

@@ -1,3 +1,5 @@
+//! Opening TensorRT at run time and building engines with it. Any thread; a build takes seconds to many minutes.
+
 use std::ffi::{CStr, CString, c_char, c_void};
 use std::path::{Path, PathBuf};
 use std::ptr::NonNull;
@@ -7,12 +9,12 @@ use super::raw::{self, Api};
 use super::{Generation, TensorRtError};
 use andon_vision::model::graph::Precision;
 
-/// Bytes for words about a failure.
-const WORDS: usize = 1024;
+/// Bytes of a failure's message.
+const ERROR_BYTES: usize = 1024;
 
-/// What came of looking for one generation's library.
+/// What was found when opening one generation's library.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Found {
+pub struct LibraryCandidate {
     /// Generation.
     pub generation: Generation,
     /// The library that was opened, or was tried.
@@ -23,7 +25,7 @@ pub struct Found {
     pub no_builder: Option<String>,
 }
 
-impl std::fmt::Display for Found {
+impl std::fmt::Display for LibraryCandidate {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match &self.version {
             Ok(version) => write!(f, "{} {version}", self.library)?,
@@ -36,27 +38,27 @@ impl std::fmt::Display for Found {
     }
 }
 
-/// Where to look for TensorRT.
+/// Where TensorRT is searched.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Search {
+pub struct LibrarySearch {
     /// Only in this folder; `None` asks the system's loader.
     pub folder: Option<PathBuf>,
 }
 
 /// An engine to be built.
 #[derive(Clone, Copy, Debug)]
-pub struct Build<'a> {
+pub struct BuildRequest<'a> {
     /// The ONNX file's bytes. Where [`Generation::is_strongly_typed`], its types are the engine's.
     pub onnx: &'a [u8],
     /// What the types of the graph are, for versions that do not take them from it.
     pub precision: Precision,
-    /// Scratch memory on the card that the builder may use, bytes.
+    /// Scratch memory on the GPU that the builder may use, bytes.
     pub workspace: usize,
     /// The input whose first dimension takes any size, its smallest, usual and largest shape.
     pub batch: Option<(&'a str, [&'a [i64]; 3])>,
 }
 
-/// Is told the phase, the step and of how many; false stops the build.
+/// Called with the phase, the step and the number of steps; false stops the build.
 pub type Progress<'a> = dyn Fn(&str, u32, u32) -> bool + Sync + 'a;
 
 /// An open TensorRT library.
@@ -90,19 +92,19 @@ extern "C" fn step(user: *mut c_void, phase: *const c_char, step: i32, steps: i3
     progress(&phase.to_string_lossy(), step.max(0) as u32, steps.max(0) as u32)
 }
 
-/// Room for the shim's words.
-pub(super) struct Words([u8; WORDS]);
+/// The buffer into which the shim writes why a call failed.
+pub(super) struct ErrorBuffer([u8; ERROR_BYTES]);
 
-impl Words {
-    pub fn new() -> Words {
-        Words([0; WORDS])
+impl ErrorBuffer {
+    pub fn new() -> ErrorBuffer {
+        ErrorBuffer([0; ERROR_BYTES])
     }
 
-    pub fn room(&mut self) -> (*mut c_char, usize) {
-        (self.0.as_mut_ptr().cast(), WORDS)
+    pub fn as_raw(&mut self) -> (*mut c_char, usize) {
+        (self.0.as_mut_ptr().cast(), ERROR_BYTES)
     }
 
-    pub fn said(&self) -> String {
+    pub fn message(&self) -> String {
         let said = CStr::from_bytes_until_nul(&self.0).map_or_else(|_| "".into(), CStr::to_string_lossy);
         // One line, without the tags that TensorRT writes in front.
         said.split_whitespace().collect::<Vec<_>>().join(" ")
@@ -114,7 +116,7 @@ impl TensorRt {
     ///
     /// # Errors
     /// [`TensorRtError::NotFound`] with every library that was tried.
-    pub fn open(search: &Search) -> Result<Arc<TensorRt>, TensorRtError> {
+    pub fn open(search: &LibrarySearch) -> Result<Arc<TensorRt>, TensorRtError> {
         let mut tried = Vec::new();
         for generation in Generation::ALL {
             match TensorRt::open_one(generation, search) {
@@ -126,14 +128,17 @@ impl TensorRt {
     }
 
     /// What there is of each generation.
-    pub fn look(search: &Search) -> Vec<Found> {
+    pub fn candidates(search: &LibrarySearch) -> Vec<LibraryCandidate> {
         let one = |generation| match TensorRt::open_one(generation, search) {
             Ok((_, found)) | Err(found) => found,
         };
         Generation::ALL.into_iter().map(one).collect()
     }
 
-    fn open_one(generation: Generation, search: &Search) -> Result<(Arc<TensorRt>, Found), Found> {
+    fn open_one(
+        generation: Generation,
+        search: &LibrarySearch,
+    ) -> Result<(Arc<TensorRt>, LibraryCandidate), LibraryCandidate> {
         let (library, parser) = generation.libraries();
         let (path, parser) = match &search.folder {
             None => (Some(library.to_owned()), Some(parser.to_owned())),
@@ -142,7 +147,12 @@ impl TensorRt {
         let name = path.clone().unwrap_or_else(|| library.to_owned());
         // The loader begins its words with the name.
         let short = |why: String| why.strip_prefix(&format!("{name}: ")).map(str::to_owned).unwrap_or(why);
-        let no = |why: String| Found { generation, library: name.clone(), version: Err(short(why)), no_builder: None };
+        let no = |why: String| LibraryCandidate {
+            generation,
+            library: name.clone(),
+            version: Err(short(why)),
+            no_builder: None,
+        };
         let Some(path) = path else {
             return Err(no(format!("not in {}", search.folder.clone().unwrap_or_default().display())));
         };
@@ -152,19 +162,19 @@ impl TensorRt {
         let text = |s: &str| CString::new(s).map_err(|_| no("its path holds a zero byte".to_owned()));
         let (path, parser) = (text(&path)?, parser.as_deref().map(text).transpose()?);
         let parser = parser.as_ref().map_or(std::ptr::null(), |p| p.as_ptr());
-        let mut words = Words::new();
-        let (why, room) = words.room();
+        let mut error = ErrorBuffer::new();
+        let (why, room) = error.as_raw();
         // SAFETY: texts that end in a zero, and room for words of the size that is named; the library is opened as the loader would.
         let handle = unsafe { (api.open)(path.as_ptr(), parser, log, std::ptr::null_mut(), why, room) };
-        let Some(handle) = NonNull::new(handle) else { return Err(no(words.said())) };
+        let Some(handle) = NonNull::new(handle) else { return Err(no(error.message())) };
         // SAFETY: the handle was opened just now.
         let (number, builds) = unsafe { ((api.version)(handle.as_ptr()), (api.can_build)(handle.as_ptr())) };
         let version = version(number);
-        let no_builder = (!builds).then(|| match words.said() {
+        let no_builder = (!builds).then(|| match error.message() {
             said if said.is_empty() => "no ONNX parser beside it".to_owned(),
             said => said,
         });
-        let found = Found { generation, library: name.clone(), version: Ok(version.clone()), no_builder };
+        let found = LibraryCandidate { generation, library: name.clone(), version: Ok(version.clone()), no_builder };
         Ok((Arc::new(TensorRt { api, handle, name, version, generation }), found))
     }
 
@@ -188,14 +198,14 @@ impl TensorRt {
         self.handle.as_ptr()
     }
 
-    /// Builds an engine, for this version and this kind of card only: seconds to many minutes. Needs a card, except with TensorRT-RTX.
+    /// Builds an engine, for this version and this kind of GPU only: seconds to many minutes. Needs a GPU, except with TensorRT-RTX.
     /// `timings` holds what earlier builds measured, and what this one did afterwards, also if it failed: the next goes on from there.
     ///
     /// # Errors
     /// [`TensorRtError::Build`]: the network is refused, memory runs out, or `progress` stopped it.
     pub fn build(
         &self,
-        build: &Build<'_>,
+        build: &BuildRequest<'_>,
         timings: &mut Vec<u8>,
         progress: &Progress<'_>,
     ) -> Result<Vec<u8>, TensorRtError> {
@@ -225,8 +235,8 @@ impl TensorRt {
         };
         let none = std::ptr::null_mut();
         let mut built = raw::Built { engine: none, engine_bytes: 0, timings: none, timings_bytes: 0 };
-        let mut words = Words::new();
-        let (why, room) = words.room();
+        let mut error = ErrorBuffer::new();
+        let (why, room) = error.as_raw();
         // SAFETY: everything that the request points to lives until the call returns; the shim only reads it.
         let done = unsafe { (self.api.build)(self.handle(), &request, &mut built, why, room) };
         let copy = |from: *mut c_void, bytes: usize| match from.is_null() {
@@ -240,7 +250,7 @@ impl TensorRt {
         }
         // SAFETY: what the shim gave, once.
         unsafe { (self.api.release)(&mut built) };
-        if done { Ok(engine) } else { Err(refused(words.said())) }
+        if done { Ok(engine) } else { Err(refused(error.message())) }
     }
 }
 

@@ -1,22 +1,23 @@
 //! NVIDIA's TensorRT, opened at run time through our own shim (`kernels/tensorrt`): one interface for 8.5, 8.6, 10, 11 and TensorRT-RTX.
-//! What is unsafe about it is here and in `raw.rs`.
+//! `raw.rs` mirrors the shim's C interface, `library.rs` opens a library and builds with it, `engine.rs` owns what was built, `backbone.rs` runs
+//! it in a pipeline, `plan.rs` says what an engine depends on, `cache.rs` keeps engines on disk.
 
 mod cache;
 mod engine;
 mod library;
 mod plan;
 mod raw;
-mod trunk;
+mod backbone;
 
 use thiserror::Error;
 
+pub use backbone::TensorRtBackbone;
 pub use cache::{Cache, CacheError, Entry};
 pub use engine::{Context, Engine, Tensor, TensorType};
-pub use library::{Build, Found, Progress, Search, TensorRt};
+pub use library::{BuildRequest, LibraryCandidate, LibrarySearch, Progress, TensorRt};
 pub use plan::EnginePlan;
-pub use trunk::TensorRtTrunk;
 
-/// Generations whose classes are laid out alike.
+/// Versions whose C++ classes have the same layout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Generation {
     /// 8.5 and 8.6: JetPack 5.
@@ -30,7 +31,7 @@ pub enum Generation {
 }
 
 impl Generation {
-    /// All, in the order in which they are looked for.
+    /// All, in the order in which they are tried.
     pub const ALL: [Generation; 4] = [Generation::V11, Generation::V10, Generation::V8, Generation::Rtx];
 
     /// Names of its library and of its ONNX parser, as the loader knows them.
@@ -60,12 +61,12 @@ impl std::fmt::Display for Generation {
     }
 }
 
-/// Why TensorRT did not do it.
+/// Why TensorRT failed.
 #[derive(Debug, Error)]
 pub enum TensorRtError {
     /// No library that can be used.
     #[error("no TensorRT that can be used: {}", list(.0))]
-    NotFound(Vec<Found>),
+    NotFound(Vec<LibraryCandidate>),
     /// A network is refused, or the build failed.
     #[error("{library} cannot build an engine: {why}")]
     Build {
@@ -92,7 +93,7 @@ pub enum TensorRtError {
     },
 }
 
-fn list(found: &[Found]) -> String {
+fn list(found: &[LibraryCandidate]) -> String {
     let each: Vec<String> = found.iter().map(ToString::to_string).collect();
     each.join("; ")
 }

@@ -1,12 +1,15 @@
-use super::{Build, Progress, TensorRt, TensorRtError};
-use crate::{CudaError, Device};
+//! Which engine a model needs, what it depends on (the fingerprint), and how it is built.
+
+use super::{BuildRequest, Progress, TensorRt, TensorRtError};
+use crate::driver::Device;
+use crate::error::CudaError;
 use andon_vision::model::Backbone;
 use andon_vision::model::graph::{GraphError, OnnxGraph, Precision, Ranges};
 
-/// Changes whenever graphs are written in another way, so that engines of before are not taken for those of now.
-const WRITER: u32 = 3;
+/// Version of our ONNX rewriting; part of the engine fingerprint. Bump on any change in `model::graph`.
+const GRAPH_REWRITE_VERSION: u32 = 3;
 
-/// An engine that a model needs on a card.
+/// An engine that a model needs on a GPU.
 #[derive(Clone, Copy, Debug)]
 pub struct EnginePlan<'a> {
     /// The network.
@@ -20,21 +23,21 @@ pub struct EnginePlan<'a> {
 }
 
 impl EnginePlan<'_> {
-    /// Images at a time, at most: every piece of every frame.
+    /// Images at a time, at most: every tile of every frame.
     pub fn images(&self) -> usize {
         self.frames.max(1) * self.backbone.tiles.iter().map(|n| (*n).max(1) as usize).product::<usize>()
     }
 
-    /// What the engine depends on, as hex digits: network, precision, batch, card, driver, library. One that was built for anything else
+    /// What the engine depends on, as hex digits: network, precision, batch, GPU, driver, library. One that was built for anything else
     /// is never used.
     ///
     /// # Errors
-    /// The driver does not say what the card is.
+    /// The driver does not say what the GPU is.
     pub fn fingerprint(&self, library: &TensorRt, device: &Device) -> Result<String, CudaError> {
         let part = if self.precision == Precision::Int8 { self.part } else { "" };
         let b = self.backbone;
-        let told = format!(
-            "{WRITER}\n{}\n{}x{}\n{:?}\n{}\n{}\n{part}\n{}\n{}\n{}",
+        let text = format!(
+            "{GRAPH_REWRITE_VERSION}\n{}\n{}x{}\n{:?}\n{}\n{}\n{part}\n{}\n{}\n{}",
             blake3::hash(&b.onnx),
             b.input.width,
             b.input.height,
@@ -45,7 +48,7 @@ impl EnginePlan<'_> {
             device.driver(),
             library.name()
         );
-        Ok(blake3::hash(told.as_bytes()).to_hex()[..32].to_owned())
+        Ok(blake3::hash(text.as_bytes()).to_hex()[..32].to_owned())
     }
 
     /// The network as it is built: a fixed input of one image, or a batch of any size up to [`EnginePlan::images`].
@@ -82,7 +85,7 @@ impl EnginePlan<'_> {
         let shape = |n: usize| [n as i64, 3, height, width];
         let (one, all) = (shape(1), shape(self.images()));
         let batch = (self.images() > 1).then_some((input.as_str(), [&one[..], &all[..], &all[..]]));
-        let build = Build { onnx: &onnx, precision: self.precision, workspace, batch };
+        let build = BuildRequest { onnx: &onnx, precision: self.precision, workspace, batch };
         library.build(&build, timings, progress)
     }
 }

@@ -1,11 +1,13 @@
-//! Searches beside all distances in f64.
+//! Compares searches with all distances in f64.
 
-use super::Random;
-use crate::{CudaError, Device, DeviceBank, Near, SearchBy};
+use super::{KnnAlgorithm, KnnIndex, Neighbors};
+use crate::driver::Device;
+use crate::error::CudaError;
+use crate::ops::compare::Random;
 use andon_vision::model::head::nearest::Nearest;
 
 /// Random queries and rows, some of them alike: `(dim, queries, rows)`.
-fn neighbours(random: &mut Random) -> (usize, Vec<f32>, Vec<f32>) {
+fn queries_and_bank(random: &mut Random) -> (usize, Vec<f32>, Vec<f32>) {
     let dim = [1, 3, 16, 152, 200, 384][random.whole(0, 5)];
     let (count, rows) = (random.whole(1, 140), random.whole(1, 300));
     let (mut queries, mut bank) = (random.values(count * dim), random.values(rows * dim));
@@ -40,20 +42,20 @@ fn off(found: &Nearest, rank: usize, all: &[(f64, u32)]) -> f64 {
     relative(*expected).max(relative(*own))
 }
 
-fn search(device: &Device, random: &mut Random, k: usize, by: SearchBy) -> Result<f64, CudaError> {
-    let (dim, mut queries, mut bank) = neighbours(random);
+fn search(device: &Device, random: &mut Random, k: usize, algorithm: KnnAlgorithm) -> Result<f64, CudaError> {
+    let (dim, mut queries, mut bank) = queries_and_bank(random);
     let count = queries.len() / dim;
-    if by == SearchBy::Matrix && random.one_in(2) {
+    if algorithm == KnnAlgorithm::TensorCore && random.one_in(2) {
         // Far from the origin, where norms and products cancel and halves are coarse; and queries that no half holds.
         bank.iter_mut().chain(&mut queries).for_each(|v| *v += 3.0);
         if count > 1 {
             queries[dim..2 * dim].fill(1e6);
         }
     }
-    let on_card = DeviceBank::searched_by(device, &bank, dim, by)?;
-    let mut near = Near::new(device, count, k, &on_card)?;
-    on_card.search(device, &device.upload(&queries)?, count, k, &mut near)?;
-    let found = near.download(device)?;
+    let index = KnnIndex::with_algorithm(device, &bank, dim, algorithm)?;
+    let mut neighbors = Neighbors::new(device, count, k, &index)?;
+    index.search(device, &device.upload(&queries)?, count, k, &mut neighbors)?;
+    let found = neighbors.download(device)?;
     let all = sorted(dim, &queries, &bank);
     let mut worst = 0.0f64;
     for (list, all) in found.chunks_exact(k).zip(&all) {
@@ -70,16 +72,18 @@ fn search(device: &Device, random: &mut Random, k: usize, by: SearchBy) -> Resul
     Ok(if itself { worst } else { f64::INFINITY })
 }
 
-pub(super) fn nearest_one(device: &Device, random: &mut Random) -> Result<f64, CudaError> {
-    search(device, random, 1, SearchBy::Plain)
+/// k = 1, all distances.
+pub(crate) fn compare_exact(device: &Device, random: &mut Random) -> Result<f64, CudaError> {
+    search(device, random, 1, KnnAlgorithm::Exact)
 }
 
-/// Cards without tensor cores have nothing to compare.
-pub(super) fn nearest_matrix(device: &Device, random: &mut Random) -> Result<f64, CudaError> {
-    if device.matrix.is_none() { Ok(0.0) } else { search(device, random, 1, SearchBy::Matrix) }
+/// k = 1, by tensor cores; GPUs without have nothing to compare.
+pub(crate) fn compare_tensor_core(device: &Device, random: &mut Random) -> Result<f64, CudaError> {
+    if device.tensor_core_kernels.is_none() { Ok(0.0) } else { search(device, random, 1, KnnAlgorithm::TensorCore) }
 }
 
-pub(super) fn nearest_more(device: &Device, random: &mut Random) -> Result<f64, CudaError> {
+/// k from 2 to 9.
+pub(crate) fn compare_k(device: &Device, random: &mut Random) -> Result<f64, CudaError> {
     let k = random.whole(2, 9);
-    search(device, random, k, SearchBy::Plain)
+    search(device, random, k, KnnAlgorithm::Exact)
 }

@@ -1,18 +1,23 @@
+//! A TensorRT engine as the network of a pipeline. One thread; allocates only when it is made.
+
 use std::sync::Arc;
 
 use super::{Context, Engine, TensorRtError, TensorType};
-use crate::{Buffer, CudaError, Device, DeviceInput, DeviceMap, DeviceTrunk};
+use crate::backbone::GpuBackbone;
+use crate::driver::Device;
+use crate::error::CudaError;
+use crate::memory::{Buffer, DeviceInput, DeviceMap};
 
-/// A TensorRT engine between buffers of its own.
-pub struct TensorRtTrunk {
+/// A TensorRT engine with its input and output buffers.
+pub struct TensorRtBackbone {
     context: Context,
     input: Input,
     input_name: String,
-    /// Of one image: channels, height, width.
+    /// Channels, height and width of one image.
     shape: [i64; 3],
     maps: Vec<DeviceMap>,
     images: usize,
-    /// Images that the input's shape was set for last.
+    /// Images of the input shape that was set last.
     set: usize,
 }
 
@@ -21,7 +26,7 @@ enum Input {
     Half(Buffer<u16>),
 }
 
-impl TensorRtTrunk {
+impl TensorRtBackbone {
     /// Buffers for an engine that was built for up to `images` images, and whose outputs have these names.
     ///
     /// # Errors
@@ -76,11 +81,11 @@ impl TensorRtTrunk {
         if engine.tensors().len() != outputs.len() + 1 {
             return Err(refused("it has outputs that nobody asked for".to_owned()));
         }
-        Ok(TensorRtTrunk { context, input, input_name, shape, maps, images, set: images })
+        Ok(TensorRtBackbone { context, input, input_name, shape, maps, images, set: images })
     }
 }
 
-impl DeviceTrunk for TensorRtTrunk {
+impl GpuBackbone for TensorRtBackbone {
     fn name(&self) -> &'static str {
         "tensorrt"
     }
@@ -97,7 +102,7 @@ impl DeviceTrunk for TensorRtTrunk {
     }
 
     fn enqueue(&mut self, device: &Device, images: usize) -> Result<(), CudaError> {
-        let refused = |e: TensorRtError| CudaError::Driver { what: "running the network", why: e.to_string() };
+        let refused = |e: TensorRtError| CudaError::Backbone { why: e.to_string() };
         if images == 0 || images > self.images {
             return Err(CudaError::Shape(format!("{images} images, the engine takes 1 to {}", self.images)));
         }
