@@ -9,7 +9,7 @@ use andon_core::Fault;
 use andon_gpu::tensorrt::{
     Cache, CacheError, Engine, EnginePlan, Entry, LibrarySearch, TensorRt, TensorRtBackbone, TensorRtError,
 };
-use andon_gpu::{CudaError, Device, GpuPatchCore};
+use andon_gpu::{CudaError, Device, GpuPatchDetector};
 use andon_vision::fit::{ParityError, parity_check, parity_tolerance};
 use andon_vision::model::bundle::Bundle;
 use andon_vision::model::engine::{CardOptions, EngineChoice};
@@ -140,7 +140,7 @@ impl Card {
         let device = Device::open(0)?;
         let engine = Arc::new(Engine::load(self.library.clone(), &device, engine)?);
         let backbone = TensorRtBackbone::new(&device, engine, &plan.backbone.outputs, plan.images())?;
-        let mut detector = GpuPatchCore::new(device, Box::new(backbone), bundle.clone())?;
+        let mut detector = GpuPatchDetector::new(device, Box::new(backbone), bundle.clone())?;
         let parity = parity_check(bundle, &mut detector, parity_tolerance(bundle, plan.precision))?;
         Ok(OnCard { detector, parity })
     }
@@ -193,7 +193,7 @@ impl Card {
 /// A detector that was compared with the reference.
 pub struct OnCard {
     /// Not warmed up yet.
-    pub detector: GpuPatchCore,
+    pub detector: GpuPatchDetector,
     /// Largest relative difference of a parity score.
     pub parity: f32,
 }

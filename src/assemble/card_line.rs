@@ -8,7 +8,7 @@ use super::card::{Card, CardError, FromCard, ready};
 use super::detector::{Opened, required};
 use crate::config::FrameSize;
 use andon_core::Detector;
-use andon_gpu::{BatchedDetector, GpuPatchCore};
+use andon_gpu::{BatchedDetector, GpuPatchDetector};
 use andon_line::runtime::{Made, Replacement};
 use andon_vision::model::bundle::Bundle;
 use andon_vision::model::engine::{CardOptions, EngineChoice};
@@ -46,7 +46,7 @@ pub fn together(
 
 /// Shares of a detector for cameras with frames of these sizes.
 fn members(
-    detector: GpuPatchCore,
+    detector: GpuPatchDetector,
     bundle: &Arc<Bundle>,
     sizes: &[FrameSize],
     max_wait: Duration,

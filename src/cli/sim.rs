@@ -4,6 +4,7 @@ use clap::Args;
 
 use super::exit::{Exit, Failure};
 use super::{limits, output, units};
+use andon_line::act::AlarmSpec;
 use andon_sim::{SimLine, SimReport};
 
 /// `andon sim`.
@@ -69,9 +70,25 @@ pub(super) struct SimCommand {
     /// Share by which the speed varies.
     #[arg(long, default_value = "0", value_parser = units::share)]
     unsteady: f64,
+    /// Stop the line after so many parts in a row that did not pass; 0 for never.
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    consecutive: u32,
+    /// Stop the line when N of the last M parts did not pass.
+    #[arg(long, value_name = "N/M", value_parser = n_of_m)]
+    reject_share: Option<(u32, u32)>,
     /// The figures as JSON.
     #[arg(long)]
     json: bool,
+}
+
+/// `N/M`, such as 5/20.
+fn n_of_m(text: &str) -> Result<(u32, u32), String> {
+    let wrong = || "write it as N/M, such as 5/20, with N at most M and M at most 10000".to_owned();
+    let (n, m) = text.split_once('/').ok_or_else(wrong)?;
+    match (n.parse::<u32>(), m.parse::<u32>()) {
+        (Ok(n), Ok(m)) if (1..=m).contains(&n) && m <= 10_000 => Ok((n, m)),
+        _ => Err(wrong()),
+    }
 }
 
 impl SimCommand {
@@ -117,6 +134,11 @@ impl SimCommand {
             encoder_resets: self.encoder_resets,
             slip: self.slip,
             unsteady: self.unsteady,
+            alarms: AlarmSpec {
+                consecutive: self.consecutive,
+                share_n: self.reject_share.map_or(0, |(n, _)| n),
+                share_of: self.reject_share.map_or(0, |(_, m)| m),
+            },
         };
         let report = line.run();
         if self.json {

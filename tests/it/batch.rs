@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use andon_core::Detector;
 use andon_core::{Detection, Fault, FrameView, PixelFormat};
-use andon_gpu::{BatchedDetector, CudaError, Device, DeviceInput, DeviceMap, GpuBackbone, GpuPatchCore};
+use andon_gpu::{BatchedDetector, CudaError, Device, DeviceInput, DeviceMap, GpuBackbone, GpuPatchDetector};
 use andon_vision::model::bundle::Bundle;
 
 use crate::common;
@@ -52,7 +52,7 @@ impl GpuBackbone for Frail {
 
 struct Bench {
     batch: Arc<BatchedDetector>,
-    alone: GpuPatchCore,
+    alone: GpuPatchDetector,
     fails: Arc<AtomicBool>,
     panics: Arc<AtomicBool>,
 }
@@ -74,10 +74,10 @@ fn bench(device: Device, frames: usize, max_wait: Duration) -> (Bench, Pictures)
     let (fails, panics) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
     let host = Host::open(&device, &bundle.network(), frames);
     let frail = Box::new(Frail { host, fails: fails.clone(), panics: panics.clone() });
-    let shared = GpuPatchCore::new(device, frail, bundle.clone()).unwrap();
+    let shared = GpuPatchDetector::new(device, frail, bundle.clone()).unwrap();
     let own = Device::open(0).unwrap();
     let backbone = Box::new(Host::open(&own, &bundle.network(), 1));
-    let alone = GpuPatchCore::new(own, backbone, bundle).unwrap();
+    let alone = GpuPatchDetector::new(own, backbone, bundle).unwrap();
     let belt = andon_sim::Conveyor::new(andon_sim::SimSpec::default());
     let pictures = (0..6).map(|n| {
         let mut picture = Vec::new();

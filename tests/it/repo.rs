@@ -53,7 +53,7 @@ const ROOMS: [(&str, Rooms); 5] = [
             ("backbone", &["error", "driver", "memory"]),
             ("features", &["error", "driver", "memory", "ops", "backbone"]),
             ("pipeline", &["error", "driver", "memory", "ops", "backbone", "features"]),
-            ("detector", &["error", "driver", "backbone", "features", "pipeline"]),
+            ("detector", &["error", "driver", "ops", "backbone", "features", "pipeline"]),
             ("batch", &["detector"]),
             ("self_test", &["error", "driver", "ops"]),
             ("bench", &["error", "driver", "ops", "backbone", "features", "pipeline"]),

@@ -7,17 +7,17 @@ use andon_core::Detector;
 use andon_core::{Detection, Fault, FrameView, PixelFormat};
 use andon_gpu::{
     Buffer, CudaError, Device, DeviceInput, DeviceMap, FeatureSpec, FeatureStage, Gaussian, GaussianHead, GpuBackbone,
-    GpuPatchCore, GpuPipeline, PipelineSpec, frame_time, search_time,
+    GpuPatchDetector, GpuPipeline, PipelineSpec, frame_time, search_time,
 };
-use andon_vision::fit::parity_check;
-use andon_vision::methods::PatchDetector;
-use andon_vision::model::Backbone;
+use andon_vision::fit::{Augment, FitJob, FitOptions, Picture, Policy, parity_check};
+use andon_vision::methods::{self, PatchDetector};
 use andon_vision::model::bundle::Bundle;
 use andon_vision::model::embedder::PatchEmbedder;
 use andon_vision::model::engine::{self, Engine, EngineChoice, EngineOptions, FeatureMap, Network};
 use andon_vision::model::head::aggregate::{Aggregator, Layer};
 use andon_vision::model::head::nearest::{Nearest, Searcher};
 use andon_vision::model::head::score::{ImageScore, Scorer, Scoring};
+use andon_vision::model::{Backbone, Colour, Learned};
 use andon_vision::preprocess::{InputSpec, Preprocessor};
 
 use crate::common;
@@ -423,12 +423,81 @@ fn options() -> EngineOptions {
     EngineOptions { choice: EngineChoice::Rten, threads: 2, ..EngineOptions::default() }
 }
 
+/// PaDiM needs no code of its own on the GPU: what its model says has to be computed is computed there. Masked cells and values that are left
+/// out weigh nothing.
+#[test]
+fn a_model_of_distributions_has_the_same_scores_on_both_sides() {
+    let Some(device) = device() else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let belt = andon_sim::Conveyor::new(andon_sim::SimSpec { defect_rate: 0.0, ..andon_sim::SimSpec::default() });
+    let side = belt.spec().side;
+    let painted = |k: u64| {
+        let mut rgb = Vec::new();
+        belt.paint_good(k, &mut rgb);
+        rgb
+    };
+    let mut backbone = Backbone::embedded();
+    (backbone.input.width, backbone.input.height) = (64, 64);
+    let (mut embedder, _) = PatchEmbedder::open(&backbone, &options()).unwrap();
+    for (name, params, masked) in [
+        ("full", serde_json::json!({"covariance": "full"}), false),
+        ("part", serde_json::json!({"covariance": "full", "channels": 40}), true),
+        ("diagonal", serde_json::json!({"covariance": "diagonal", "channels": 99}), true),
+    ] {
+        let fit_options = FitOptions {
+            name: name.into(),
+            method: "padim".into(),
+            params,
+            seed: 1,
+            scoring: Scoring { smoothing: 1.0, image: ImageScore::Max, min_area: 0 },
+            policy: Policy::default(),
+            mask: masked.then(|| (0..64).map(|cell| cell % 5 != 0).collect()),
+            augment: Augment::default(),
+            folds: 3,
+            threads: 2,
+            created: None,
+            engine: "rten".into(),
+            learned: Learned { any_size: false, colour: Colour::Colour },
+        };
+        let mut pictures =
+            (0..12usize).map(|k| Ok((format!("{k}"), Picture { width: side, height: side, rgb: painted(k as u64) })));
+        let mut fitted = methods::fit(FitJob {
+            pictures: &mut pictures,
+            skip_bad: false,
+            embedder: &mut embedder,
+            backbone: &backbone,
+            options: &fit_options,
+            progress: &mut |_, _, _| {},
+        })
+        .unwrap();
+        let file = dir.path().join(name);
+        fitted.bundle.write(&file).unwrap();
+        let bundle = Arc::new(Bundle::open(&file).unwrap());
+        let host = Box::new(Host::open(&device, &bundle.network(), 2));
+        let mut ours = GpuPatchDetector::new(device.clone(), host, bundle.clone()).unwrap();
+        let (embedder, _) = PatchEmbedder::open(&bundle.network(), &options()).unwrap();
+        let mut reference = PatchDetector::new(embedder, bundle.clone(), 2).unwrap();
+        assert!(parity_check(&bundle, &mut ours, 1e-3).is_ok(), "{name}");
+        let rgb = painted(77);
+        let view = FrameView::new(PixelFormat::Rgb8, side as usize, side as usize, side as usize * 3, &rgb).unwrap();
+        let (mut found, mut expected) = (Detection::default(), Detection::default());
+        ours.detect(&view, &mut found).unwrap();
+        reference.detect(&view, &mut expected).unwrap();
+        let largest = expected.map.data.iter().copied().fold(0.0, f32::max);
+        for (got, want) in found.map.data.iter().zip(&expected.map.data) {
+            // The GPU sums in another order, and squares the factors first: 1e-3 of the largest distance, as the parity gate asks.
+            assert!((got - want).abs() <= 1e-3 * largest, "{name}: {got} {want}");
+        }
+        assert!(found.nearest_patch.is_empty() && ours.explain(&found, 0.9 * largest).as_slice()[0].nearest.is_none());
+    }
+}
+
 #[test]
 fn a_model_has_the_same_scores_on_both_sides() {
     let Some(device) = device() else { return };
     let bundle = Arc::new(Bundle::open(common::flange_model()).unwrap());
     let backbone = Box::new(Host::open(&device, &bundle.network(), 2));
-    let mut ours = GpuPatchCore::new(device, backbone, bundle.clone()).unwrap();
+    let mut ours = GpuPatchDetector::new(device, backbone, bundle.clone()).unwrap();
     let (embedder, _) = PatchEmbedder::open(&bundle.network(), &options()).unwrap();
     let mut reference = PatchDetector::new(embedder, bundle.clone(), 2).unwrap();
     assert_eq!((ours.engine_name(), ours.frames()), ("host", 2));

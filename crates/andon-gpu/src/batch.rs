@@ -5,10 +5,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::detector::GpuPatchCore;
+use crate::detector::GpuPatchDetector;
 use andon_core::Detector;
 use andon_core::{Detection, Fault, FrameView, Regions};
-use andon_vision::methods::patchcore::PatchCoreModel;
+use andon_vision::methods::PatchModel;
 use andon_vision::methods::patches::explain;
 use andon_vision::model::Accept;
 use andon_vision::model::bundle::Bundle;
@@ -19,12 +19,12 @@ pub struct BatchedDetector {
     changed: Condvar,
     max_wait: Duration,
     bundle: Arc<Bundle>,
-    model: Arc<PatchCoreModel>,
+    model: Arc<dyn PatchModel>,
     name: &'static str,
 }
 
 struct State {
-    detector: GpuPatchCore,
+    detector: GpuPatchDetector,
     slots: usize,
     batch: BatchState,
     batches: u64,
@@ -44,7 +44,7 @@ impl BatchedDetector {
     ///
     /// # Errors
     /// [`Fault::Engine`] when the GPU fails at a first full batch.
-    pub fn new(mut detector: GpuPatchCore, max_wait: Duration) -> Result<Arc<BatchedDetector>, Fault> {
+    pub fn new(mut detector: GpuPatchDetector, max_wait: Duration) -> Result<Arc<BatchedDetector>, Fault> {
         detector.warm_up_with(detector.frames())?;
         let (bundle, model, name) = (detector.bundle().clone(), detector.model().clone(), detector.engine_name());
         let state = State { detector, slots: 0, batch: BatchState::Open(0), batches: 0 };

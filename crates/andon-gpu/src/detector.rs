@@ -1,65 +1,86 @@
-//! PatchCore on the GPU, as the line sees it: a model file and a network become a [`Detector`]. One thread.
+//! Every method that scores patch features, on the GPU, as the line sees it: a model file and a network become a [`Detector`]. What is
+//! computed is what the method's [`PatchOp`] says. One thread.
 
 use std::sync::Arc;
 
 use crate::backbone::GpuBackbone;
 use crate::driver::Device;
 use crate::error::CudaError;
-use crate::features::channels;
-use crate::pipeline::{GpuPipeline, PipelineSpec};
+use crate::features::{FeatureSpec, FeatureStage, channels};
+use crate::ops::mahalanobis::Gaussian;
+use crate::pipeline::{GaussianHead, GpuPipeline, KnnHead, MapHead};
 use andon_core::Detector;
 use andon_core::{Detection, Fault, FrameView, PixelFormat, Regions};
-use andon_vision::methods::patchcore::PatchCoreModel;
-use andon_vision::methods::patches::explain;
+use andon_vision::methods::patches::{Spread, explain};
+use andon_vision::methods::{self, PatchModel, PatchOp};
 use andon_vision::model::Accept;
 use andon_vision::model::bundle::Bundle;
 use andon_vision::model::head::nearest::{Nearest, Searcher};
 use andon_vision::model::head::score::Scorer;
 
-/// The detector of a PatchCore model on the GPU; the counterpart of [`andon_vision::methods::PatchDetector`].
-pub struct GpuPatchCore {
-    pipeline: GpuPipeline,
+/// The detector of a model on the GPU; the counterpart of [`andon_vision::methods::PatchDetector`].
+pub struct GpuPatchDetector {
+    pipeline: GpuPipeline<Box<dyn MapHead>>,
     bundle: Arc<Bundle>,
-    model: Arc<PatchCoreModel>,
+    model: Arc<dyn PatchModel>,
     scorer: Scorer,
     /// For scores that are weighted by the bank around the nearest row.
-    searcher: Option<Searcher>,
+    bank: Option<Bank>,
     accept: Accept,
     neighbors: Vec<Nearest>,
     label: Vec<u32>,
 }
 
-impl GpuPatchCore {
-    /// The model's bank and scoring behind a network on the GPU.
+impl GpuPatchDetector {
+    /// The model's scoring behind a network on the GPU.
     ///
     /// # Errors
-    /// [`CudaError::Shape`] when the network's features are not those of the bank; no memory, or the device is lost.
-    pub fn new(device: Device, backbone: Box<dyn GpuBackbone>, bundle: Arc<Bundle>) -> Result<GpuPatchCore, CudaError> {
+    /// [`CudaError::Shape`] when the model's method scores no patch features, or the network's are not those that it was learned from; no
+    /// memory, or the device is lost.
+    pub fn new(
+        device: Device,
+        backbone: Box<dyn GpuBackbone>,
+        bundle: Arc<Bundle>,
+    ) -> Result<GpuPatchDetector, CudaError> {
         let m = &bundle.manifest;
-        let dim = channels(backbone.as_ref());
-        let model = PatchCoreModel::of(&bundle).map_err(CudaError::Shape)?;
-        let want = model.about.dim;
-        if dim != want as usize {
-            return Err(CudaError::Shape(format!("the network gives {dim} values a patch, the bank wants {want}")));
+        let model = methods::of(&bundle).and_then(|method| method.patch_model(&bundle)).map_err(CudaError::Shape)?;
+        let model = model.ok_or_else(|| CudaError::Shape("the model's method scores no patch features".to_owned()))?;
+        let (dim, want) = (channels(backbone.as_ref()), model.dim());
+        if dim != want {
+            return Err(CudaError::Shape(format!("the network gives {dim} values a patch, the model wants {want}")));
         }
-        let mask: Vec<bool> = bundle.mask.iter().map(|v| *v != 0).collect();
-        let scorer = Scorer::new(m.scoring, m.grid[0] as usize, m.grid[1] as usize, &mask);
-        let spec = PipelineSpec {
+        let (width, height) = bundle.grid();
+        let scorer = Scorer::new(m.scoring, width, height, &bundle.judged_cells());
+        // Distances to distributions are taken of every cell: no kernel spreads those of some cells over the grid.
+        let all: Vec<u32> = (0..(width * height) as u32).collect();
+        let spec = FeatureSpec {
             input: &m.input,
             tiles: m.tiles.map(|n| n.max(1) as usize),
             layers: &m.backbone.layers,
-            bank: &model.bank,
-            weights: &model.weight,
-            scorer: &scorer,
+            grid: [width, height],
+            cells: match model.op() {
+                PatchOp::Nearest { .. } => scorer.cells(),
+                PatchOp::Gaussian { .. } => &all,
+            },
         };
-        let pipeline = GpuPipeline::new(device, backbone, &spec)?;
-        let searcher = scorer.looks_around().then(|| Searcher::new(model.bank.clone(), dim, 1));
-        Ok(GpuPatchCore {
-            pipeline,
+        let features = FeatureStage::new(&device, backbone, &spec)?;
+        let mut searcher = None;
+        let head: Box<dyn MapHead> = match model.op() {
+            PatchOp::Nearest { rows, weights } => {
+                searcher = scorer.looks_around().then(|| Bank::new(rows, dim));
+                Box::new(KnnHead::new(&device, &features, rows, weights, &scorer)?)
+            }
+            PatchOp::Gaussian { channels, mean, spread } => {
+                let gaussians = spread_over_grid(channels, mean, spread, dim, &bundle.judged_cells());
+                Box::new(GaussianHead::new(&device, &features, gaussians.upload(&device, dim)?, &scorer)?)
+            }
+        };
+        Ok(GpuPatchDetector {
+            pipeline: GpuPipeline::with_head(device, features, head)?,
             scorer,
-            searcher,
+            bank: searcher,
             bundle,
-            model: Arc::new(model),
+            model: model.into(),
             accept: Accept::default(),
             neighbors: Vec::new(),
             label: Vec::new(),
@@ -77,7 +98,7 @@ impl GpuPatchCore {
     }
 
     /// The pipeline.
-    pub fn pipeline(&self) -> &GpuPipeline {
+    pub fn pipeline(&self) -> &GpuPipeline<Box<dyn MapHead>> {
         &self.pipeline
     }
 
@@ -107,8 +128,8 @@ impl GpuPatchCore {
         (0..3).try_for_each(|_| self.detect_all(&vec![frame; count], &mut out))
     }
 
-    /// Its memory bank.
-    pub(crate) fn model(&self) -> &Arc<PatchCoreModel> {
+    /// What it learned.
+    pub(crate) fn model(&self) -> &Arc<dyn PatchModel> {
         &self.model
     }
 
@@ -117,7 +138,7 @@ impl GpuPatchCore {
         &self.bundle
     }
 
-    /// Stages a frame as number `n` of the next [`GpuPatchCore::run_staged`].
+    /// Stages a frame as number `n` of the next [`GpuPatchDetector::run_staged`].
     pub(crate) fn stage_frame(&mut self, n: usize, frame: &FrameView<'_>) -> Result<(), Fault> {
         self.pipeline.stage_frame(n, frame).map_err(|e| fault(&e))
     }
@@ -127,7 +148,7 @@ impl GpuPatchCore {
         self.pipeline.run_staged(count).map_err(|e| fault(&e))
     }
 
-    /// The answer for frame `n` of the last [`GpuPatchCore::run_staged`].
+    /// The answer for frame `n` of the last [`GpuPatchDetector::run_staged`].
     pub(crate) fn take_answer(&mut self, n: usize, frame: &FrameView<'_>, out: &mut Detection) -> Result<(), Fault> {
         self.take(n, frame, out).map_err(|e| fault(&e))
     }
@@ -138,24 +159,79 @@ impl GpuPatchCore {
         (out.map.width, out.map.height) = (grid[0] as usize, grid[1] as usize);
         out.map.data.clear();
         out.map.data.extend_from_slice(self.pipeline.map(n)?);
-        self.neighbors.clear();
-        self.neighbors.extend(self.pipeline.nearest(n)?);
-        out.score = match (self.scorer.peak(&out.map.data), &mut self.searcher) {
-            (Some((peak, at)), Some(searcher)) if !peak.is_nan() => {
+        self.pipeline.head().nearest_into(n, &mut self.neighbors)?;
+        out.score = match (self.scorer.peak(&out.map.data), &mut self.bank) {
+            (Some((peak, at)), Some(bank)) if !peak.is_nan() => {
                 let query = self.pipeline.feature(n, at)?;
-                self.scorer.reweighted(peak, &self.neighbors[at], &query, &self.model.bank, searcher)
+                self.scorer.reweighted(peak, &self.neighbors[at], &query, &bank.rows, &mut bank.searcher)
             }
             (Some((peak, _)), _) => self.scorer.of_map(&out.map.data, peak),
             (None, _) => f32::NAN,
         };
         out.nearest_patch.clear();
-        out.nearest_patch.resize(out.map.data.len(), 0);
+        let known = if self.neighbors.is_empty() { 0 } else { out.map.data.len() };
+        out.nearest_patch.resize(known, 0);
         for (cell, near) in self.scorer.cells().iter().zip(&self.neighbors) {
             out.nearest_patch[*cell as usize] = near.index;
         }
         out.frame = (frame.width, frame.height);
         out.times = self.pipeline.times();
         Ok(())
+    }
+}
+
+/// A memory bank on the CPU.
+struct Bank {
+    rows: Arc<[f32]>,
+    searcher: Searcher,
+}
+
+impl Bank {
+    fn new(rows: &[f32], dim: usize) -> Bank {
+        let rows: Arc<[f32]> = rows.into();
+        Bank { searcher: Searcher::new(rows.clone(), dim, 1), rows }
+    }
+}
+
+/// Gaussians of every cell and of all values of a feature. Those of masked cells, and of values that the model does not use, weigh nothing:
+/// their means and inverse spreads are zeros.
+struct GridGaussians {
+    means: Vec<f32>,
+    spreads: Vec<f32>,
+    full: bool,
+}
+
+fn spread_over_grid(channels: &[u32], mean: &[f32], spread: Spread<'_>, dim: usize, judged: &[bool]) -> GridGaussians {
+    let triangle = |row: usize, column: usize| row * (row + 1) / 2 + column;
+    let k = channels.len();
+    let (full, each, values, kept) = match spread {
+        Spread::Diagonal(values) => (false, dim, values, k),
+        Spread::Whitening(values) => (true, triangle(dim, 0), values, triangle(k, 0)),
+    };
+    let mut all = GridGaussians { means: vec![0.0; judged.len() * dim], spreads: vec![0.0; judged.len() * each], full };
+    let cells = judged.iter().enumerate().filter(|(_, judged)| **judged).map(|(cell, _)| cell);
+    for (cell, (mean, values)) in cells.zip(mean.chunks_exact(k).zip(values.chunks_exact(kept))) {
+        for (row, channel) in channels.iter().enumerate() {
+            let at = *channel as usize;
+            all.means[cell * dim + at] = mean[row];
+            if full {
+                for (column, other) in channels[..=row].iter().enumerate() {
+                    all.spreads[cell * each + triangle(at, *other as usize)] = values[triangle(row, column)];
+                }
+            } else {
+                all.spreads[cell * each + at] = values[row];
+            }
+        }
+    }
+    all
+}
+
+impl GridGaussians {
+    fn upload(&self, device: &Device, dim: usize) -> Result<Gaussian, CudaError> {
+        match self.full {
+            true => Gaussian::whitening(device, &self.means, &self.spreads, dim),
+            false => Gaussian::diagonal(device, &self.means, &self.spreads, dim),
+        }
     }
 }
 
@@ -168,7 +244,7 @@ fn fault(e: &CudaError) -> Fault {
     }
 }
 
-impl Detector for GpuPatchCore {
+impl Detector for GpuPatchDetector {
     fn warm_up(&mut self) -> Result<(), Fault> {
         self.warm_up_with(1)
     }
@@ -183,5 +259,27 @@ impl Detector for GpuPatchCore {
 
     fn engine_name(&self) -> &'static str {
         self.pipeline.name()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two of four cells are judged; values 0 and 2 of three are used.
+    #[test]
+    fn gaussians_stand_where_their_cells_and_values_are() {
+        let judged = [false, true, false, true];
+        let mean = [1.0, 2.0, 3.0, 4.0];
+        let diagonal = spread_over_grid(&[0, 2], &mean, Spread::Diagonal(&[5.0, 6.0, 7.0, 8.0]), 3, &judged);
+        assert_eq!(diagonal.means, [0.0, 0.0, 0.0, 1.0, 0.0, 2.0, 0.0, 0.0, 0.0, 3.0, 0.0, 4.0]);
+        assert_eq!(diagonal.spreads, [0.0, 0.0, 0.0, 5.0, 0.0, 6.0, 0.0, 0.0, 0.0, 7.0, 0.0, 8.0]);
+        let triangles = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0];
+        let full = spread_over_grid(&[0, 2], &mean, Spread::Whitening(&triangles), 3, &judged);
+        assert_eq!(full.means, diagonal.means);
+        let zeros = [0.0; 6];
+        // Rows 0, 1 and 2 of the triangle: values 0 and 2 are its first and last rows.
+        let (first, second) = ([1.0, 0.0, 0.0, 2.0, 0.0, 3.0], [4.0, 0.0, 0.0, 5.0, 0.0, 6.0]);
+        assert_eq!(full.spreads, [zeros, first, zeros, second].concat());
     }
 }

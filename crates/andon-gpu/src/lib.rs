@@ -31,7 +31,7 @@ pub use backbone::GpuBackbone;
 pub use batch::{BatchSlot, BatchedDetector};
 pub use bench::{FrameTime, SearchTime, frame_time, search_time};
 pub use cudarc::driver::sys::CUresult;
-pub use detector::GpuPatchCore;
+pub use detector::GpuPatchDetector;
 pub use driver::Device;
 pub use error::CudaError;
 pub use features::{FeatureSpec, FeatureStage};

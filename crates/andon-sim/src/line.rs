@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::score::Ejections;
 use andon_core::Counts;
-use andon_line::act::{Causes, EjectorSpec, Shape};
+use andon_line::act::{AlarmSpec, Causes, EjectorSpec, Shape};
 
 /// A line and what goes wrong on it. Rates are shares of the parts, 0 to 1, unless said otherwise.
 #[derive(Clone, Debug, PartialEq)]
@@ -55,6 +55,8 @@ pub struct SimLine {
     pub slip: f64,
     /// Share by which the speed varies.
     pub unsteady: f64,
+    /// When many rejects are one fault, for which the line is asked to stop.
+    pub alarms: AlarmSpec,
 }
 
 impl Default for SimLine {
@@ -80,6 +82,7 @@ impl Default for SimLine {
             encoder_resets: 0.0,
             slip: 0.0,
             unsteady: 0.0,
+            alarms: AlarmSpec::default(),
         }
     }
 }

@@ -1,5 +1,6 @@
-//! The head of a method that scores features by one Gaussian a cell (PaDiM): distances, smoothing, download. No detector uses it yet.
+//! The head of a method that scores features by one Gaussian a cell (PaDiM): distances, smoothing, download.
 
+use andon_vision::model::head::nearest::Nearest;
 use andon_vision::model::head::score::Scorer;
 
 use super::MapHead;
@@ -67,5 +68,11 @@ impl MapHead for GaussianHead {
     fn map(&self, frame: usize) -> Result<&[f32], CudaError> {
         let cells = self.gaussian.cells();
         Ok(&self.maps.as_slice()?[frame * cells..(frame + 1) * cells])
+    }
+
+    /// A distribution has no single patch to show.
+    fn nearest_into(&self, _: usize, out: &mut Vec<Nearest>) -> Result<(), CudaError> {
+        out.clear();
+        Ok(())
     }
 }

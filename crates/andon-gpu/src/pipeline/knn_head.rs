@@ -96,6 +96,12 @@ impl MapHead for KnnHead {
         let size = self.scorer.grid().size();
         Ok(&self.maps.as_slice()?[frame * size..(frame + 1) * size])
     }
+
+    fn nearest_into(&self, frame: usize, out: &mut Vec<Nearest>) -> Result<(), CudaError> {
+        out.clear();
+        out.extend(self.nearest(frame)?);
+        Ok(())
+    }
 }
 
 impl GpuPipeline<KnnHead> {

@@ -18,6 +18,7 @@ mod gaussian_head;
 mod knn_head;
 
 use andon_core::{FrameView, StageTimes};
+use andon_vision::model::head::nearest::Nearest;
 use cudarc::driver::CudaEvent;
 
 pub use self::gaussian_head::GaussianHead;
@@ -49,6 +50,30 @@ pub trait MapHead: Send {
     /// # Errors
     /// [`CudaError::InFlight`] after a run that failed.
     fn map(&self, frame: usize) -> Result<&[f32], CudaError>;
+
+    /// Writes the nearest good patch of each kept cell of a frame of the last run; nothing, where the method knows none.
+    ///
+    /// # Errors
+    /// [`CudaError::InFlight`] after a run that failed.
+    fn nearest_into(&self, frame: usize, out: &mut Vec<Nearest>) -> Result<(), CudaError>;
+}
+
+impl MapHead for Box<dyn MapHead> {
+    fn enqueue(&mut self, device: &Device, features: &Buffer<f32>, frames: usize) -> Result<(), CudaError> {
+        (**self).enqueue(device, features, frames)
+    }
+
+    fn poison_outputs(&mut self) -> Result<(), CudaError> {
+        (**self).poison_outputs()
+    }
+
+    fn map(&self, frame: usize) -> Result<&[f32], CudaError> {
+        (**self).map(frame)
+    }
+
+    fn nearest_into(&self, frame: usize, out: &mut Vec<Nearest>) -> Result<(), CudaError> {
+        (**self).nearest_into(frame, out)
+    }
 }
 
 /// Frames to anomaly maps on the GPU. Does nothing between calls.

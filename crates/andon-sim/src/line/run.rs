@@ -7,9 +7,9 @@ use super::super::noise::Dice;
 use super::super::score::{Ejections, slices};
 use super::{SimLine, SimReport};
 use andon_core::BeltTrack;
-use andon_core::{Belt, Fault, FrameNo, Mono, NoticeKind, Outcome, Seq, Threshold};
-use andon_line::act::{Act, AlarmSpec, Alarms, Schedule};
-use andon_line::decide::{FrameSeen, Ledger, Matching, Now, Observed, Rule, Told, Trigger};
+use andon_core::{Belt, CameraId, Fault, FrameNo, Mono, NoticeKind, Outcome, Seq, Threshold, Trouble};
+use andon_line::controller::{LaneAction, LaneController, LaneInput, LaneSetup};
+use andon_line::decide::{FrameSeen, Matching, Observed, Trigger};
 
 /// The clock's first moment.
 const START: Mono = Mono(1_000_000_000);
@@ -44,9 +44,9 @@ pub(super) struct Run<'a> {
     zero: i64,
     track: BeltTrack,
     read_at: Mono,
-    ledger: Ledger,
-    schedule: Schedule,
-    alarms: Alarms,
+    lane: LaneController,
+    /// What the lane decided and nobody has carried out yet; kept for its storage.
+    actions: Vec<LaneAction>,
     /// Speed as a share of the nominal one, until when.
     gait: (f64, Mono),
     stopped_until: Mono,
@@ -65,15 +65,20 @@ pub(super) struct Run<'a> {
 
 impl<'a> Run<'a> {
     pub fn new(spec: &'a SimLine) -> Run<'a> {
-        let schedule = Schedule::new([spec.ejector()]);
         let ticks = |mm: f64| (mm * spec.ticks_per_mm()).round() as i64;
-        let rule = Rule {
-            cameras: 1,
+        let setup = LaneSetup {
+            cameras: vec![CameraId(0)],
+            continuous: Vec::new(),
             matching: Matching::Range { from: ticks(CAMERA - 5.0), to: ticks(CAMERA + 10.0) },
             budget: BUDGET,
-            commit: schedule.commit(),
             min_pitch: ticks(spec.pitch / 2.0),
-            encoder: spec.encoder.is_some(),
+            margin: Duration::from_millis(2),
+            has_encoder: spec.encoder.is_some(),
+            ejectors: vec![spec.ejector()],
+            line_stop: false,
+            heartbeat: false,
+            alarms: spec.alarms,
+            tolerated: Vec::new(),
         };
         let max_rate = spec.speed * 1.5 * spec.ticks_per_mm();
         Run {
@@ -85,9 +90,8 @@ impl<'a> Run<'a> {
             zero: 0,
             track: BeltTrack::new(1 << 16, max_rate, ticks(spec.speed * 0.01).max(1)),
             read_at: Mono(0),
-            ledger: Ledger::new(rule),
-            schedule,
-            alarms: Alarms::new(AlarmSpec::default()),
+            lane: LaneController::new(setup),
+            actions: Vec::new(),
             gait: (1.0, Mono(0)),
             stopped_until: Mono(0),
             laid: VecDeque::new(),
@@ -119,9 +123,8 @@ impl<'a> Run<'a> {
         let seconds = self.now.since(START).as_secs_f64();
         // The line stands; what still waits for a trigger is given up.
         self.now = self.now + 2 * BUDGET;
-        let (now, mut told) = (self.now(), Vec::new());
-        self.ledger.expire(&now, &mut |t| told.push(t));
-        self.told(told);
+        self.feed(LaneInput::Step);
+        self.carry_out();
         self.report(seconds)
     }
 
@@ -129,22 +132,22 @@ impl<'a> Run<'a> {
         if self.spec.encoder.is_some() { self.track.at(self.now) } else { Belt::of_time(self.now) }
     }
 
-    fn now(&self) -> Now {
-        Now { at: self.now, belt: self.belt_now(), lead: self.schedule.lead() + Duration::from_millis(2) }
+    fn feed(&mut self, input: LaneInput) {
+        let belt = self.belt_now();
+        let Run { lane, actions, now, .. } = self;
+        lane.handle(input, *now, belt, &mut |action| actions.push(action));
     }
 
     fn step(&mut self) {
         self.now = self.now + STEP;
         let moved = self.move_belt();
         self.encoder();
-        let mut told = Vec::new();
-        self.eye(&mut told);
-        self.camera(&mut told);
-        self.inspector(&mut told);
-        let now = self.now();
-        self.ledger.expire(&now, &mut |t| told.push(t));
-        self.told(told);
-        self.eject(now, moved);
+        self.eye();
+        self.camera();
+        self.inspector();
+        self.feed(LaneInput::Step);
+        self.carry_out();
+        self.eject(moved);
     }
 
     /// Moves the belt; how far.
@@ -169,8 +172,8 @@ impl<'a> Run<'a> {
         let moved = spec.speed * share * STEP.as_secs_f64();
         self.belt += moved;
         self.wheel += moved * (1.0 - spec.slip * f64::from(self.dice.unit()));
-        if !stopped && self.alarms.stopped() {
-            self.alarms.release();
+        if !stopped && self.lane.stopped() {
+            self.feed(LaneInput::Release);
         }
         moved
     }
@@ -189,12 +192,12 @@ impl<'a> Run<'a> {
         }
         let raw = (count - self.zero).rem_euclid(1 << 16) as u64;
         if self.track.push(raw, self.now) == andon_core::Pushed::Reset {
-            self.note(NoticeKind::EncoderReset);
+            self.feed(LaneInput::Encoder(Trouble::Reset));
         }
     }
 
     /// Triggers for the parts whose leading edge has reached the photo eye.
-    fn eye(&mut self, told: &mut Vec<Told>) {
+    fn eye(&mut self) {
         for n in 0..self.laid.len() {
             let there = self.laid[n].at + self.belt;
             if there < 0.0 {
@@ -208,13 +211,12 @@ impl<'a> Run<'a> {
                 continue;
             }
             let twice = self.dice.unit() < self.spec.double_triggers;
-            let now = self.now();
             for _ in 0..1 + u8::from(twice) {
-                let trigger = Trigger { at: self.now, ticks: now.belt.ticks, id: None };
-                let before = told.len();
-                self.ledger.trigger(trigger, &now, &mut |t| told.push(t));
-                let offered = told[before..].iter().find_map(|t| match t {
-                    Told::Offered(part) => Some(part.seq),
+                let trigger = Trigger { at: self.now, ticks: self.belt_now().ticks, id: None };
+                let before = self.actions.len();
+                self.feed(LaneInput::Trigger(trigger));
+                let offered = self.actions[before..].iter().find_map(|action| match action {
+                    LaneAction::Offered(part) => Some(part.seq),
                     _ => None,
                 });
                 if offered.is_some() {
@@ -225,7 +227,7 @@ impl<'a> Run<'a> {
     }
 
     /// A picture of each part that is in front of the camera, and its result later.
-    fn camera(&mut self, told: &mut Vec<Told>) {
+    fn camera(&mut self) {
         let step = self.spec.speed * 2.0 * STEP.as_secs_f64();
         for n in 0..self.laid.len() {
             let there = self.laid[n].at + self.belt - CAMERA;
@@ -241,9 +243,9 @@ impl<'a> Run<'a> {
             if self.dice.unit() < self.spec.lost_frames {
                 continue;
             }
-            let now = self.now();
-            let seen = FrameSeen { frame, t_capture: self.now, ticks: now.belt.ticks, source_index: None };
-            self.ledger.frame(0, seen, &now, &mut |t| told.push(t));
+            let ticks = self.belt_now().ticks;
+            let seen = FrameSeen { frame, t_capture: self.now, ticks, source_index: None };
+            self.feed(LaneInput::Frame { place: 0, seen });
             let score = if self.laid[n].defective { 2.0 } else { 0.5 };
             let lost = self.dice.unit();
             let result = match lost / self.spec.lost_results.max(f32::MIN_POSITIVE) {
@@ -265,58 +267,46 @@ impl<'a> Run<'a> {
         Duration::from_secs_f64((p50 + tail * (eighth(even) - eighth(0.5))).max(0.0))
     }
 
-    fn inspector(&mut self, told: &mut Vec<Told>) {
-        let now = self.now();
+    fn inspector(&mut self) {
         let Some(threshold) = Threshold::new(1.0) else { return };
         let at = self.now;
-        for (_, frame, result) in self.results.extract_if(.., |r| r.0 <= at) {
+        let ready: Vec<_> = self.results.extract_if(.., |r| r.0 <= at).collect();
+        for (_, frame, result) in ready {
             let (times, regions) = Default::default();
             let seen = Observed { frame, result, threshold, queue_ns: 0, times, regions };
-            self.ledger.observed(0, seen, &now, &mut |t| told.push(t));
+            self.feed(LaneInput::Observed { place: 0, seen });
         }
     }
 
-    fn told(&mut self, told: Vec<Told>) {
-        for t in told {
-            match t {
-                Told::Offered(part) => self.schedule.arm(&part),
-                Told::Ended(_) => {}
-                Told::Settled(end) => {
-                    self.schedule.settle(end.part.seq, &end.outcome);
-                    let stays = matches!(end.outcome, Outcome::Pass(_));
+    /// Orders to the valve, the fate of parts, and the PLC's answer to a request to stop.
+    fn carry_out(&mut self) {
+        let mut actions = std::mem::take(&mut self.actions);
+        for action in actions.drain(..) {
+            match action {
+                LaneAction::Settled { end, .. } => {
                     if matches!(end.outcome, Outcome::Pass(_) | Outcome::Reject) {
                         self.margins.push(end.left_ns);
                     }
+                    let stays = matches!(end.outcome, Outcome::Pass(_));
                     if let Some(laid) = self.laid.iter_mut().find(|l| l.announced == Some(end.part.seq)) {
                         laid.may_stay = Some(stays);
                     }
                 }
-                Told::Orphan { .. } => self.note(NoticeKind::FrameWithoutPart),
-                Told::Notice(n) => {
-                    self.note(n.kind);
-                    if self.alarms.heard(&n) {
-                        self.stop_line();
-                    }
-                }
+                LaneAction::Set { on, .. } => self.valve.push_back((self.now + self.spec.delay, on)),
+                // The belt runs again because the simulated PLC says so, not because anybody looked.
+                LaneAction::Notice(notice) if notice.kind == NoticeKind::LineReleased => {}
+                LaneAction::Notice(notice) => self.note(notice.kind),
+                LaneAction::Counted(kind) => self.note(kind),
+                LaneAction::LineStop(true) => self.stopped_until = self.now + PLC_PAUSE,
+                LaneAction::LineStop(false) | LaneAction::Offered(_) | LaneAction::Ended(_) | LaneAction::Fired(_) => {}
             }
         }
+        self.actions = actions;
     }
 
-    /// Switches the valve, lets its air hit the parts, and takes those that are past it off the belt.
-    fn eject(&mut self, now: Now, moved: f64) {
-        let (valve, delay, at) = (&mut self.valve, self.spec.delay, self.now);
-        let mut odd = Vec::new();
-        self.schedule.step(at, &now.belt, &mut |act| match act {
-            Act::Set { on, .. } => valve.push_back((at + delay, on)),
-            Act::Fired(_) => {}
-            Act::Notice(n) => odd.push(n),
-        });
-        for n in odd {
-            self.note(n.kind);
-            if self.alarms.heard(&n) {
-                self.stop_line();
-            }
-        }
+    /// Lets the valve's air hit the parts, and takes those that are past it off the belt.
+    fn eject(&mut self, moved: f64) {
+        let at = self.now;
         while let Some((_, on)) = self.valve.front().filter(|(t, _)| *t <= at) {
             self.jet = *on;
             self.valve.pop_front();
@@ -339,12 +329,6 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// The PLC stops the belt, and lets it run again a little later.
-    fn stop_line(&mut self) {
-        self.note(NoticeKind::LineStop);
-        self.stopped_until = self.now + PLC_PAUSE;
-    }
-
     fn note(&mut self, kind: NoticeKind) {
         if let Some(n) = NoticeKind::ALL.iter().position(|k| *k == kind) {
             self.notices[n] += 1;
@@ -356,7 +340,7 @@ impl<'a> Run<'a> {
         let ms = |n: Option<&u64>| n.map_or(0.0, |n| *n as f64 / 1e6);
         let notices = NoticeKind::ALL.iter().zip(self.notices).filter(|(_, n)| *n > 0);
         SimReport {
-            counts: self.ledger.counts(0),
+            counts: self.lane.counts(0),
             ejections: self.ejections,
             defects_through: self.defects_through,
             notices: notices.map(|(k, n)| (k.as_str(), n)).collect(),

@@ -76,3 +76,22 @@ fn without_an_encoder_a_steady_belt_is_served_and_an_unsteady_one_is_not() {
     let stops = run(&SimLine { stops: 6.0, ..steady });
     assert!(!stops.ejections.all_right(), "a belt that stops needs an encoder, and the simulation shows it: {stops:?}");
 }
+
+/// A third of the parts is bad: three in a row come soon, and the PLC stops the belt for each alarm.
+#[test]
+fn alarms_over_many_parts_stop_the_simulated_line() {
+    let bad = SimLine { parts: 400, defects: 0.34, ..SimLine::default() };
+    let count = |report: &SimReport, kind: &str| report.notices.iter().find(|(k, _)| *k == kind).map_or(0, |(_, n)| *n);
+    let quiet = bad.run();
+    assert_eq!(count(&quiet, "line_stop"), 0, "{:?}", quiet.notices);
+    for (alarms, kind) in [
+        (AlarmSpec { consecutive: 3, share_n: 0, share_of: 0 }, "consecutive_rejects"),
+        (AlarmSpec { consecutive: 0, share_n: 8, share_of: 20 }, "reject_share"),
+    ] {
+        let report = SimLine { alarms, ..bad.clone() }.run();
+        let (raised, stops) = (count(&report, kind), count(&report, "line_stop"));
+        assert!(raised > 3 && stops > 3 && stops <= raised, "{:?}", report.notices);
+        assert!(report.counts.adds_up() && report.seconds > quiet.seconds + stops as f64 * 0.9, "{report:?}");
+        assert_eq!(report.counts.offered, quiet.counts.offered);
+    }
+}

@@ -1,5 +1,5 @@
-//! Mahalanobis distances of patch features to one Gaussian a cell (`kernels/gauss.cu`), as PaDiM scores. So far only the self-test calls it;
-//! it is there for the head of a Gaussian method (see `pipeline::MapHead`).
+//! Mahalanobis distances of patch features to one Gaussian a cell (`kernels/gauss.cu`), as PaDiM scores. Used by
+//! `pipeline::GaussianHead`.
 //!
 //! For the features x of a patch in cell c, with the mean m of that cell, the distance is sqrt((x - m)^T P (x - m)): P is the inverse
 //! covariance (precision) of the cell, or diagonal with the inverse variances. The sum is formed in f32; a negative one, which rounding can
