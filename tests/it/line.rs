@@ -7,13 +7,18 @@ use std::time::Duration;
 
 use andon_core::Detector;
 use andon_core::SourceError;
-use andon_core::{CameraState, Next, Source};
+use andon_core::{CameraId, CameraState, Next, Recorder, Source, WallClock};
 use andon_core::{
     Counts, Detection, Fault, Frame, FrameNo, FrameView, ModelTag, Mono, Outcome, PixelFormat, Pixels, Pooled, Reason,
     Regions, Threshold, Verdict,
 };
 use andon_core::{Offer, Record, Sink};
-use andon_line::runtime::{Active, CameraSpec, Line, LineError, LineReport, LineSpec, Made, Replacement};
+use andon_io::sinks::wire::{self, Names};
+use andon_line::act::{AlarmSpec, Causes, EjectorSpec, Shape};
+use andon_line::controller::{RecordMaker, Replay, Tape, TapeEntry};
+use andon_line::runtime::{
+    Active, CameraSpec, EjectorLine, LaneSpec, Line, LineError, LineReport, LineSpec, Made, Replacement,
+};
 use andon_line::telemetry::Metrics;
 
 /// What a scripted camera does next.
@@ -584,5 +589,122 @@ mod streams {
         let before = Mono::now();
         assert_eq!(child.wait().unwrap().code(), Some(0));
         assert!(Mono::now().since(before) < Duration::from_secs(20), "it ends although nobody reads");
+    }
+}
+
+/// Every record of the lane as the wire has it, as it comes.
+#[derive(Clone, Default)]
+struct Wired(Arc<Mutex<Vec<Vec<u8>>>>);
+
+/// One clock and one boot for the line and its replay: the rest of a record is what was decided.
+fn names() -> &'static (Names, WallClock) {
+    static NAMES: std::sync::OnceLock<(Names, WallClock)> = std::sync::OnceLock::new();
+    NAMES.get_or_init(|| {
+        let names = Names { cameras: vec!["cam".into()], lanes: vec!["belt".into()], ..Names::default() };
+        (names, WallClock::read())
+    })
+}
+
+fn wired(record: &Record) -> Option<Vec<u8>> {
+    let (names, wall) = names();
+    let bytes = match record {
+        Record::Verdict(v) => serde_json::to_vec(&wire::verdict(names, wall, v)),
+        Record::Part(lane, end) => serde_json::to_vec(&wire::part(names, wall, *lane, end)),
+        Record::Fired(lane, fired) => serde_json::to_vec(&wire::eject(names, wall, *lane, fired)),
+        Record::Notice(lane, notice) => serde_json::to_vec(&wire::event(names, wall, *lane, notice)),
+        Record::Stats(_) | Record::Map(_) => return None,
+    };
+    Some(bytes.unwrap())
+}
+
+impl Sink for Wired {
+    fn name(&self) -> &'static str {
+        "wired"
+    }
+
+    fn offer(&mut self, record: &Record) -> Offer {
+        self.0.lock().unwrap().extend(wired(record));
+        Offer::Taken
+    }
+}
+
+fn lane_with_an_ejector() -> LaneSpec {
+    let mut lane = LaneSpec::free(CameraId(0), Duration::from_millis(60));
+    lane.ejectors.push(EjectorLine {
+        name: "blow".into(),
+        spec: EjectorSpec {
+            distance: 100_000,
+            length: 5000,
+            before: 0,
+            after: 0,
+            shape: Shape::Window,
+            delay_on: Duration::from_millis(2),
+            delay_off: Duration::from_millis(2),
+            min_on: Duration::from_millis(1),
+            min_gap: Duration::from_millis(1),
+            max_on: Duration::from_secs(1),
+            max_duty: 1.0,
+            causes: Causes::ALL,
+            confirm_within: None,
+        },
+        output: Box::new(Recorder::new("blow")),
+        confirm: None,
+    });
+    lane.line_stop = Some(Box::new(Recorder::new("stop")));
+    lane.alarms = AlarmSpec { consecutive: 3, share_n: 0, share_of: 0 };
+    lane
+}
+
+/// What decide was fed is recorded, written, read and fed to a fresh lane that has no thread, clock or wire: it gives the same records, byte
+/// for byte, whatever went wrong on the way.
+#[test]
+fn a_recorded_line_gives_the_same_records_again_byte_for_byte() {
+    let mut script = spaced(&[10, 150, 20, 255, 253]);
+    script.extend([Step::Broken, Step::Wait(50), Step::Gap(1), Step::Wait(50)]);
+    script.extend(spaced(&[30, 254, 40, 252, 50]));
+    script.push(Step::Wait(200));
+    let kept = Wired::default();
+    let status = Line::status_of([("cam".to_owned(), active())]);
+    let spec = CameraSpec {
+        name: "cam".into(),
+        source: Box::new(Scripted(script.into_iter())),
+        make_detector: Box::new(|| Ok(made(Obedient))),
+        replacement: None,
+        active: active(),
+        deadline: Duration::from_millis(60),
+        presence: None,
+    };
+    let lane = lane_with_an_ejector();
+    let setup = lane.setup();
+    let spec = LineSpec {
+        lanes: vec![lane],
+        cameras: vec![spec],
+        sinks: vec![Box::new(kept.clone())],
+        metrics: Metrics::new(&["cam".to_owned()]),
+        status,
+    };
+    let (tape, entries) = Tape::new(100_000);
+    let line = Line::start_recorded(spec, tape.clone()).unwrap();
+    line.wait(&AtomicBool::new(false)).unwrap();
+    let report = line.finish().unwrap();
+    assert_eq!(tape.lost(), 0);
+    let mut file = Vec::new();
+    entries.try_iter().for_each(|entry| entry.write(&mut file).unwrap());
+
+    let mut replay = Replay::new(0, setup);
+    let maker = RecordMaker { lane: 0, cameras: vec![CameraId(0)], has_encoder: false };
+    let judged_by = Arc::new(active());
+    let mut again = Vec::new();
+    replay.run(&TapeEntry::read_all(&mut file.as_slice()).unwrap(), &mut |action| {
+        again.extend(maker.record(&action, &|_| judged_by.clone()).as_ref().and_then(wired));
+    });
+    let text =
+        |records: &[Vec<u8>]| records.iter().map(|r| String::from_utf8_lossy(r).into_owned()).collect::<Vec<_>>();
+    let before = kept.0.lock().unwrap().clone();
+    assert_eq!(text(&again), text(&before));
+    assert_eq!(replay.controller().counts(0), report.cameras[0].1);
+    let all = text(&before).join("\n");
+    for word in ["PASS", "REJECT", "UNINSPECTED", "ERROR", "consecutive_rejects", "line_stop", "andon.eject"] {
+        assert!(all.contains(word), "{word} is part of it: {all}");
     }
 }
