@@ -5,14 +5,16 @@ use std::time::Instant;
 
 use thiserror::Error;
 
-use andon_core::Fault;
+use super::detector::{CardOffer, OpenError, OpenedDetector};
+use crate::config::FrameSize;
+use andon_core::{Detector, Fault};
 use andon_gpu::tensorrt::{
     Cache, CacheError, Engine, EnginePlan, Entry, LibrarySearch, TensorRt, TensorRtBackbone, TensorRtError,
 };
 use andon_gpu::{CudaError, Device, GpuPatchDetector};
 use andon_vision::fit::{ParityError, parity_check, parity_tolerance};
 use andon_vision::model::bundle::Bundle;
-use andon_vision::model::engine::{CardOptions, EngineChoice};
+use andon_vision::model::engine::{CardOptions, EngineChoice, EngineOptions};
 use andon_vision::model::graph::{Precision, Ranges};
 
 /// Scratch memory of the builder.
@@ -259,5 +261,29 @@ pub fn ready(
                 Err(why) => FromCard::Degraded { why: why.to_string(), build: false },
             }),
         },
+    }
+}
+
+/// The detector for one camera, warmed up; where the engine is chosen by itself, a card whose first frame fails is passed over.
+pub(super) fn offer(bundle: &Arc<Bundle>, options: &EngineOptions, size: FrameSize) -> Result<CardOffer, OpenError> {
+    let on_card = match ready(bundle, options.choice, &options.card, 1)? {
+        FromCard::Ready(on_card) => on_card,
+        FromCard::Cpu => return Ok(CardOffer::Cpu),
+        FromCard::Degraded { why, build } => return Ok(CardOffer::Degraded { why, build }),
+    };
+    let OnCard { mut detector, parity } = *on_card;
+    detector.require(size.accepted(&bundle.manifest));
+    match detector.warm_up() {
+        Ok(()) => Ok(CardOffer::Detector(OpenedDetector {
+            detector: Box::new(detector),
+            degraded: None,
+            build: false,
+            parity,
+        })),
+        // No memory for frames of this size, perhaps.
+        Err(fault) if options.choice == EngineChoice::Auto => {
+            Ok(CardOffer::Degraded { why: format!("its first frame failed: {fault}"), build: false })
+        }
+        Err(fault) => Err(fault.into()),
     }
 }

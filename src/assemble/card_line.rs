@@ -1,28 +1,59 @@
 //! The card of a running line: cameras that judge their frames together, and engines that are built beside it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
+use super::cameras::WaitingCamera;
 use super::card::{Card, CardError, FromCard, ready};
-use super::detector::{Opened, required};
-use crate::config::FrameSize;
+use super::detector::{OpenError, OpenedDetector};
+use crate::config::{Config, FrameSize};
 use andon_core::Detector;
 use andon_gpu::{BatchedDetector, GpuPatchDetector};
-use andon_line::runtime::{Made, Replacement};
+use andon_line::runtime::Made;
 use andon_vision::model::bundle::Bundle;
 use andon_vision::model::engine::{CardOptions, EngineChoice};
 use andon_vision::model::graph::Ranges;
+
+/// Cameras with the same model, by their places, if the configuration wants their frames judged together; each by itself if not.
+fn groups(options: &CardOptions, bundles: impl Iterator<Item = (usize, Arc<Bundle>)>) -> Vec<Vec<usize>> {
+    let mut groups: Vec<(String, Vec<usize>)> = Vec::new();
+    for (n, bundle) in bundles {
+        match groups.iter_mut().find(|(model, _)| !options.max_wait.is_zero() && *model == bundle.blake3) {
+            Some((_, places)) => places.push(n),
+            None => groups.push((bundle.blake3.clone(), vec![n])),
+        }
+    }
+    groups.into_iter().map(|(_, places)| places).collect()
+}
+
+/// What cameras judge their frames with, by their places, where they do so together.
+///
+/// # Errors
+/// [`OpenError::Card`].
+pub(super) fn shared(c: &Config, bundles: &[Arc<Bundle>]) -> Result<BTreeMap<usize, OpenedDetector>, OpenError> {
+    let mut shared = BTreeMap::new();
+    if !matches!(c.engine.choice, EngineChoice::Auto | EngineChoice::TensorRt) {
+        return Ok(shared);
+    }
+    for places in groups(&c.engine.card, bundles.iter().cloned().enumerate()).into_iter().filter(|g| g.len() > 1) {
+        let sizes: Vec<_> = places.iter().map(|n| c.cameras[*n].frame_size).collect();
+        let opened = together(&bundles[places[0]], &sizes, &c.engine.card)?;
+        shared.extend(places.into_iter().zip(opened.into_iter().flatten()));
+    }
+    Ok(shared)
+}
 
 /// Detectors for cameras that judge their frames together, one for each of these sizes; `None` where each has to judge by itself.
 ///
 /// # Errors
 /// [`CardError`].
-pub fn together(
+fn together(
     bundle: &Arc<Bundle>,
     sizes: &[FrameSize],
     options: &CardOptions,
-) -> Result<Option<Vec<Opened>>, CardError> {
+) -> Result<Option<Vec<OpenedDetector>>, CardError> {
     match ready(bundle, EngineChoice::Auto, options, sizes.len())? {
         FromCard::Ready(on_card) => {
             let parity = on_card.parity;
@@ -33,7 +64,7 @@ pub fn together(
                     return Ok(None);
                 }
             };
-            let ready = |detector| Opened { detector, degraded: None, build: false, parity };
+            let ready = |detector| OpenedDetector { detector, degraded: None, build: false, parity };
             Ok(Some(members.into_iter().map(ready).collect()))
         }
         FromCard::Cpu => Ok(None),
@@ -52,28 +83,28 @@ fn members(
     max_wait: Duration,
 ) -> Result<Vec<Box<dyn Detector>>, CardError> {
     let batch = BatchedDetector::new(detector, max_wait)?;
-    let member = |size: &FrameSize| batch.slot(required(*size, bundle));
+    let member = |size: &FrameSize| batch.slot(size.accepted(&bundle.manifest));
     let members = sizes.iter().map(|size| Some(Box::new(member(size)?) as Box<dyn Detector>));
     members.collect::<Option<_>>().ok_or(CardError::TooFewFrames)
 }
 
-/// Cameras that wait for one engine.
-pub struct Wanted {
-    /// Their model.
-    pub bundle: Arc<Bundle>,
-    /// Each camera's name, the size of its frames, and where its detector goes.
-    pub cameras: Vec<(String, FrameSize, Arc<Replacement>)>,
-}
-
-/// Builds the engines that cameras wait for, one after the other, beside the running line, and offers them the detectors.
+/// Builds the engines that cameras wait for, one after the other, beside the running line, and offers them the detectors. `None` if no
+/// camera waits.
 ///
 /// # Errors
 /// No room for a thread.
-pub fn build_beside(
-    wanted: Vec<Wanted>,
-    options: CardOptions,
-    stop: Arc<AtomicBool>,
-) -> std::io::Result<std::thread::JoinHandle<()>> {
+pub(super) fn build_missing(
+    cameras: Vec<WaitingCamera>,
+    options: &CardOptions,
+    stop: &Arc<AtomicBool>,
+) -> std::io::Result<Option<std::thread::JoinHandle<()>>> {
+    if cameras.is_empty() {
+        return Ok(None);
+    }
+    let groups = groups(options, cameras.iter().map(|camera| camera.bundle.clone()).enumerate());
+    let of_group = |places: Vec<usize>| places.into_iter().map(|n| cameras[n].clone()).collect();
+    let wanted: Vec<Vec<WaitingCamera>> = groups.into_iter().map(of_group).collect();
+    let (options, stop) = (options.clone(), stop.clone());
     let build = move || {
         // Whatever the line does comes first.
         andon_core::lowest_priority();
@@ -85,11 +116,11 @@ pub fn build_beside(
                 if stop.load(Relaxed) { Err(e) } else { offer(&wanted, &options, &stop) }
             });
             match offered {
-                Ok(()) => old.extend(wanted.cameras.into_iter().map(|(_, _, replacement)| replacement)),
+                Ok(()) => old.extend(wanted.into_iter().map(|camera| camera.replacement)),
                 Err(_) if stop.load(Relaxed) => return,
                 Err(e) => {
-                    for (camera, ..) in &wanted.cameras {
-                        tracing::warn!(camera, "still on the CPU: {e}");
+                    for camera in &wanted {
+                        tracing::warn!(camera = camera.name, "still on the CPU: {e}");
                     }
                 }
             }
@@ -99,11 +130,13 @@ pub fn build_beside(
             std::thread::sleep(Duration::from_millis(100));
         }
     };
-    std::thread::Builder::new().name("engine-build".to_owned()).spawn(build)
+    std::thread::Builder::new().name("engine-build".to_owned()).spawn(build).map(Some)
 }
 
-fn offer(wanted: &Wanted, options: &CardOptions, stop: &AtomicBool) -> Result<(), CardError> {
-    let (bundle, frames) = (&wanted.bundle, wanted.cameras.len());
+/// One engine, for cameras with the same model.
+fn offer(wanted: &[WaitingCamera], options: &CardOptions, stop: &AtomicBool) -> Result<(), CardError> {
+    let [first, ..] = wanted else { return Ok(()) };
+    let (bundle, frames) = (&first.bundle, wanted.len());
     let card = Card::open(options)?;
     // The engine of a camera before may serve this one.
     let on_card = match card.ready(bundle, options.precision, frames)? {
@@ -115,19 +148,19 @@ fn offer(wanted: &Wanted, options: &CardOptions, stop: &AtomicBool) -> Result<()
         }
     };
     let mut detector = on_card.detector;
-    let detectors: Vec<Box<dyn Detector>> = match wanted.cameras.as_slice() {
-        [(_, size, _)] => {
-            detector.require(required(*size, bundle));
+    let detectors: Vec<Box<dyn Detector>> = match wanted {
+        [only] => {
+            detector.require(only.frame_size.accepted(&bundle.manifest));
             detector.warm_up()?;
             vec![Box::new(detector)]
         }
         cameras => {
-            let sizes: Vec<FrameSize> = cameras.iter().map(|(_, size, _)| *size).collect();
+            let sizes: Vec<FrameSize> = cameras.iter().map(|camera| camera.frame_size).collect();
             members(detector, bundle, &sizes, options.max_wait)?
         }
     };
-    for ((_, _, replacement), detector) in wanted.cameras.iter().zip(detectors) {
-        replacement.offer(Made { detector, degraded: false });
+    for (camera, detector) in wanted.iter().zip(detectors) {
+        camera.replacement.offer(Made { detector, degraded: false });
     }
     Ok(())
 }

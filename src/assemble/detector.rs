@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
+use super::card::{self, CardError};
 use crate::config::FrameSize;
 use andon_core::Detector;
 use andon_core::{Fault, ModelTag};
@@ -13,7 +14,7 @@ use andon_vision::methods;
 use andon_vision::model::bundle::Bundle;
 use andon_vision::model::engine::{EngineChoice, EngineError, EngineOptions};
 use andon_vision::model::graph::Precision;
-use andon_vision::model::{Accept, Backbone, Restricted};
+use andon_vision::model::{Backbone, Restricted};
 
 /// Why there is no detector.
 #[derive(Debug, Error)]
@@ -28,13 +29,12 @@ pub enum OpenError {
     #[error(transparent)]
     FirstFrame(#[from] Fault),
     /// The card.
-    #[cfg(feature = "tensorrt")]
     #[error(transparent)]
-    Card(#[from] super::card::CardError),
+    Card(#[from] CardError),
 }
 
 /// A detector that reproduces its bundle's parity set.
-pub struct Opened {
+pub struct OpenedDetector {
     /// It was warmed up.
     pub detector: Box<dyn Detector>,
     /// Why it is not on the fastest engine, if so.
@@ -45,46 +45,45 @@ pub struct Opened {
     pub parity: f32,
 }
 
-/// The frames that are judged: those of the kind that was learned.
-pub(super) fn required(size: FrameSize, bundle: &Bundle) -> Accept {
-    Accept::learned(&bundle.manifest, size == FrameSize::Any)
+/// The feature of the program that an engine needs and this build lacks.
+pub fn lacks_feature(choice: EngineChoice) -> Option<&'static str> {
+    let (is_built, feature) = match choice {
+        EngineChoice::Auto => return None,
+        EngineChoice::TensorRt => (cfg!(feature = "tensorrt"), "tensorrt"),
+        EngineChoice::Ort => (cfg!(feature = "ort"), "ort"),
+        EngineChoice::Rten => (cfg!(feature = "rten"), "rten"),
+    };
+    (!is_built).then_some(feature)
+}
+
+/// What the card has for a camera.
+#[cfg_attr(not(feature = "tensorrt"), allow(dead_code, reason = "a build without cards has the CPU alone"))]
+pub(super) enum CardOffer {
+    /// A detector on the card.
+    Detector(OpenedDetector),
+    /// Nothing: the CPU is what there is, or what was asked for.
+    Cpu,
+    /// Nothing, although there is a card.
+    Degraded {
+        /// The reason, in words.
+        why: String,
+        /// An engine can be built.
+        build: bool,
+    },
 }
 
 /// Opens the bundle's network with an engine, compares its scores with the reference, warms it up.
 ///
 /// # Errors
 /// [`OpenError`]; an engine that was not asked for by name is replaced by the next slower one, which `degraded` says.
-pub fn open(bundle: &Arc<Bundle>, options: &EngineOptions, size: FrameSize) -> Result<Opened, OpenError> {
-    #[cfg(feature = "tensorrt")]
-    let card = {
-        use super::card::{self, FromCard};
-        match card::ready(bundle, options.choice, &options.card, 1)? {
-            FromCard::Ready(on_card) => {
-                let card::OnCard { mut detector, parity } = *on_card;
-                detector.require(required(size, bundle));
-                match detector.warm_up() {
-                    Ok(()) => return Ok(Opened { detector: Box::new(detector), degraded: None, build: false, parity }),
-                    // No memory for frames of this size, perhaps.
-                    Err(fault) if options.choice == EngineChoice::Auto => {
-                        Some((format!("its first frame failed: {fault}"), false))
-                    }
-                    Err(fault) => return Err(fault.into()),
-                }
-            }
-            FromCard::Cpu => None,
-            FromCard::Degraded { why, build } => Some((why, build)),
-        }
-    };
-    #[cfg(not(feature = "tensorrt"))]
-    let card = match options.choice {
-        EngineChoice::TensorRt => return Err(EngineError::NotBuilt { name: "tensorrt" }.into()),
-        _ => None::<(String, bool)>,
+pub fn open(bundle: &Arc<Bundle>, options: &EngineOptions, size: FrameSize) -> Result<OpenedDetector, OpenError> {
+    let (why, build) = match card::offer(bundle, options, size)? {
+        CardOffer::Detector(opened) => return Ok(opened),
+        CardOffer::Cpu => return open_on_cpu(bundle, &bundle.network(), options, size),
+        CardOffer::Degraded { why, build } => (why, build),
     };
     let on_cpu = open_on_cpu(bundle, &bundle.network(), options, size)?;
-    Ok(match card {
-        Some((why, build)) => Opened { degraded: Some(format!("the CPU instead of the card: {why}")), build, ..on_cpu },
-        None => on_cpu,
-    })
+    Ok(OpenedDetector { degraded: Some(format!("the CPU instead of the card: {why}")), build, ..on_cpu })
 }
 
 /// The same on the CPU, with this network for the bundle's; one that was changed on purpose is not compared.
@@ -96,7 +95,7 @@ pub fn open_on_cpu(
     network: &Backbone,
     options: &EngineOptions,
     size: FrameSize,
-) -> Result<Opened, OpenError> {
+) -> Result<OpenedDetector, OpenError> {
     let unknown = |why| EngineError::Load { engine: "cpu", why };
     let method = methods::of(bundle).map_err(unknown)?;
     let (mut detector, degraded) = method.open(bundle, network, options)?;
@@ -106,32 +105,36 @@ pub fn open_on_cpu(
     let allowed = if changed { f32::INFINITY } else { parity_tolerance(bundle, Precision::Fp32) };
     let parity = parity_check(bundle, detector.as_mut(), allowed)?;
     tracing::debug!("parity scores within {parity:e}");
-    let mut detector = Restricted::new(detector, required(size, bundle));
+    let mut detector = Restricted::new(detector, size.accepted(&bundle.manifest));
     detector.warm_up()?;
-    Ok(Opened { detector: Box::new(detector), degraded, build: false, parity })
+    Ok(OpenedDetector { detector: Box::new(detector), degraded, build: false, parity })
 }
 
 /// Hands the first detector out once and makes new ones after that: on the card if that works, else on the CPU.
-pub fn maker(first: Opened, bundle: Arc<Bundle>, options: EngineOptions, size: FrameSize) -> MakeDetector {
+pub fn maker(first: OpenedDetector, bundle: Arc<Bundle>, options: EngineOptions, size: FrameSize) -> MakeDetector {
     let mut first = Some(first);
     Box::new(move || {
         let opened = match first.take() {
             Some(opened) => opened,
-            None => again(&bundle, &options, size).map_err(|e| e.to_string())?,
+            None => rebuild_after_fault(&bundle, &options, size).map_err(|e| e.to_string())?,
         };
         Ok(Made { detector: opened.detector, degraded: opened.degraded.is_some() })
     })
 }
 
-/// After a fault. A card that was lost stays lost for a process, so what asked for the card alone gets the CPU too: parts are worth more.
-fn again(bundle: &Arc<Bundle>, options: &EngineOptions, size: FrameSize) -> Result<Opened, OpenError> {
+/// The detector after a fault. A card that was lost stays lost for a process, so what asked for the card alone gets the CPU too: parts are worth more.
+fn rebuild_after_fault(
+    bundle: &Arc<Bundle>,
+    options: &EngineOptions,
+    size: FrameSize,
+) -> Result<OpenedDetector, OpenError> {
     let made = open(bundle, options, size);
     match (made, options.choice) {
         (Err(why), EngineChoice::TensorRt) => {
             tracing::error!("the card is lost, the CPU takes over: {why}");
             let on_cpu = EngineOptions { choice: EngineChoice::Auto, ..options.clone() };
             let made = open_on_cpu(bundle, &bundle.network(), &on_cpu, size)?;
-            Ok(Opened { degraded: Some("the CPU instead of the card, which is lost".to_owned()), ..made })
+            Ok(OpenedDetector { degraded: Some("the CPU instead of the card, which is lost".to_owned()), ..made })
         }
         (made, _) => made,
     }

@@ -1,10 +1,33 @@
-//! From what is written down to what runs: a model file becomes a detector, used alike by the program's commands, by tests and by programs
-//! that use this library.
+//! From what is written down to what runs: a model file becomes a detector ([`open`]), a configuration becomes a running line
+//! ([`line`](fn@line), or [`LineBuilder`] step by step). Used alike by the program's commands, by tests and by programs that use this
+//! library; nothing here prints, and every error says what its caller has to decide ([`BuildError`]).
+//!
+//! ```text
+//! Config ─► precheck ─► cameras (model ─► detector, pipeline ─► source) ─┐
+//!                       fieldio (inputs, outputs, encoder ─► lanes)      ├─► LineBuilder ─► RunningLine
+//!                       sinks, metrics endpoint, guard process           ┘
+//! ```
 
-#[cfg(feature = "tensorrt")]
+#[cfg_attr(not(feature = "tensorrt"), path = "card_absent.rs")]
 pub mod card;
-#[cfg(feature = "tensorrt")]
-pub mod card_line;
+#[cfg_attr(not(feature = "tensorrt"), path = "card_line_absent.rs")]
+mod card_line;
+mod cameras;
+pub mod describe;
 mod detector;
+mod error;
+pub mod fieldio;
+pub mod fit_defaults;
+pub mod guard;
+mod health;
+mod line;
+pub mod precheck;
+pub mod simulated;
+mod sinks;
 
-pub use detector::{OpenError, Opened, maker, model_tag, open, open_on_cpu};
+pub use cameras::CameraParts;
+pub use card::CardError;
+pub use detector::{OpenError, OpenedDetector, lacks_feature, maker, model_tag, open, open_on_cpu};
+pub use error::BuildError;
+pub use fieldio::LaneParts;
+pub use line::{LineBuilder, RunningLine, line};

@@ -1,3 +1,5 @@
+//! `andon adapt`: teaches a finished model more good pictures, or makes it forget some.
+
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -47,7 +49,7 @@ impl Adapt {
         }
         let options = self.engine.options();
         let (mut embedder, degraded) = PatchEmbedder::open(&bundle.network(), &options)?;
-        setup::say_degraded(degraded.as_deref());
+        setup::note_degraded(degraded.as_deref());
         let old = (rows(&bundle), bundle.manifest.threshold);
         let removed = match self.remove.as_slice() {
             [] => Vec::new(),

@@ -1,3 +1,5 @@
+//! `andon bench`: latency percentiles and throughput of a model on this machine.
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -66,7 +68,7 @@ pub(super) fn measure(model: &Path, engine: &EngineArgs, seconds: u64) -> anyhow
     let bundle = setup::bundle(model)?;
     let options = engine.options();
     let ready = assemble::open(&bundle, &options, FrameSize::Any)?;
-    setup::say_degraded(ready.degraded.as_deref());
+    setup::note_degraded(ready.degraded.as_deref());
     let mut detector = ready.detector;
     let m = &bundle.manifest;
     let facts = methods::of(&bundle).and_then(|method| method.facts(&bundle)).map_err(anyhow::Error::msg)?;

@@ -1,9 +1,12 @@
+//! `andon config`: checks, shows or describes the configuration.
+
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
 use super::exit::{Exit, Failure};
-use super::{output, precheck};
+use super::output;
+use crate::assemble::{describe, precheck};
 use crate::config;
 
 /// `andon config`.
@@ -41,24 +44,24 @@ impl ConfigCommand {
         match self.action {
             Action::Check { file, elsewhere } => {
                 let file = file.or_usual();
-                let checked = precheck::load(file.as_deref(), &[], elsewhere).map_err(|failure| match &file {
-                    Some(_) => failure,
-                    None => failure.about("no configuration file (-c FILE, or andon.toml in this folder), so only the defaults and the environment"),
+                let checked = precheck::load(file.as_deref(), &[], elsewhere).map_err(|e| match &file {
+                    Some(_) => Failure::config(e),
+                    None => Failure::config(e).about("no configuration file (-c FILE, or andon.toml in this folder), so only the defaults and the environment"),
                 })?;
                 let c = &checked.loaded.config;
                 let name = file.map_or("defaults and environment".to_owned(), |p| p.display().to_string());
-                let mut counts = precheck::count(c.cameras.len(), "camera");
+                let mut counts = describe::count(c.cameras.len(), "camera");
                 if !c.parts.ejectors.is_empty() {
-                    counts = format!("{counts}, {}", precheck::count(c.parts.ejectors.len(), "ejector"));
+                    counts = format!("{counts}, {}", describe::count(c.parts.ejectors.len(), "ejector"));
                 }
                 let looked = if elsewhere { " (this machine was not asked)" } else { "" };
                 output::line(&format!("{name}: fine, {counts}{looked}"))?;
-                for line in precheck::summary(c, &checked.models) {
+                for line in describe::summary(c, &checked.models) {
                     output::line(&format!("  {line}"))?;
                 }
             }
             Action::Show(file) => {
-                let loaded = config::load(file.or_usual().as_deref(), precheck::environment(), &[]);
+                let loaded = config::load(file.or_usual().as_deref(), config::environment(), &[]);
                 // Back into its own shape, for the order of the manual.
                 let shown: config::Raw =
                     serde_json::from_value(config::masked(&loaded.map_err(Failure::config)?.raw)?)?;

@@ -1,34 +1,25 @@
+//! `andon demo`: a simulated line, learned and running in under a minute.
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::Duration;
 
 use clap::Args;
 use crossbeam_channel::bounded;
-use ulid::Ulid;
 
 use super::exit::{Exit, Failure};
-use super::recipe;
 use super::setup::{self, EngineArgs};
-use super::show::Show;
-use super::sinks::{self, ToView};
+use super::show::{Show, ToView};
 use super::view::{Live, Screen, Summary};
-use super::{camera, limits, output, run, units};
-use crate::assemble;
-use crate::config::{self, FrameSize};
-use andon_core::Recorder;
-use andon_core::Sink;
-use andon_core::{CameraId, Mono, Threshold};
-use andon_io::sinks::wire::Names;
-use andon_line::runtime::{Active, CameraSpec, EjectorLine, LaneSpec, Line, LineControl, LineSpec, Status};
-use andon_line::telemetry::{LatencyHistogram, Metrics};
-use andon_service::Server;
-use andon_sim::{Conveyor, LiveBelt, LiveEye, SimSpec};
-use andon_vision::fit::{Augment, FitJob, FitOptions, Phase, Picture, Policy};
-use andon_vision::methods::{fit, patchcore};
+use super::{limits, output, units};
+use crate::assemble::LineBuilder;
+use crate::assemble::simulated::{Judge, Learner, Station, station};
+use crate::config;
+use andon_core::Mono;
+use andon_line::telemetry::LatencyHistogram;
+use andon_sim::{Conveyor, SimSpec};
+use andon_vision::fit::Phase;
 use andon_vision::model::bundle::Bundle;
-use andon_vision::model::embedder::PatchEmbedder;
-use andon_vision::model::{Colour, Embed, Learned};
 
 /// `andon demo`.
 #[derive(Debug, Args)]
@@ -55,92 +46,36 @@ pub(super) struct Demo {
     engine: EngineArgs,
 }
 
-/// The part must have its verdict before it reaches the simulated ejector, 300 ms behind the camera.
-const DEADLINE: Duration = Duration::from_millis(250);
-/// From the line's start to the first part.
-const LEAD: Duration = Duration::from_millis(300);
-
-/// The belt with its photo eye and its valve.
-fn lane(belt: LiveBelt, limit: Option<u64>, valve: &Recorder) -> LaneSpec {
-    let mut lane = LaneSpec::free(CameraId(0), DEADLINE);
-    lane.matching = belt.matching();
-    lane.min_pitch = belt.min_pitch();
-    lane.margin = Duration::from_millis(5);
-    lane.belt = Arc::new(belt);
-    lane.has_encoder = true;
-    lane.triggers.push(Box::new(LiveEye { belt, limit, next: 0 }));
-    let (name, output) = ("blow".to_owned(), Box::new(valve.clone()));
-    lane.ejectors.push(EjectorLine { name, spec: belt.ejector(), output, confirm: None });
-    lane
-}
-
 impl Demo {
     pub fn run(self, log: Option<&str>) -> Result<Exit, Failure> {
         let start = Mono::now();
         // A log would tear the picture apart; what matters is shown in it.
         let _log = setup::logging(log, "error", false)?;
-        let settings = config::load(None, super::precheck::environment(), &[]).map_err(Failure::config)?;
+        let settings = config::load(None, config::environment(), &[]).map_err(Failure::config)?;
         let conveyor =
             Conveyor::new(SimSpec { seed: self.seed, defect_rate: self.defects as f32, ..SimSpec::default() });
         let bundle = Arc::new(self.learn(&conveyor)?);
-        let ready = assemble::open(&bundle, &self.engine.options(), FrameSize::AsTrained)?;
+        let judge = Judge::open(bundle.clone(), self.engine.options())?;
         // Until here a signal ends the program at once: learning has nothing to tidy up.
         let stop = setup::stop_flag()?;
-        setup::say_degraded(ready.degraded.as_deref());
-
-        let engine = ready.detector.engine_name();
-        let threshold = Threshold::new(bundle.manifest.threshold)
-            .ok_or_else(|| anyhow::anyhow!("the learned threshold cannot be used"))?;
-        let active =
-            Active { threshold, model: assemble::model_tag(&bundle, engine), degraded: ready.degraded.is_some() };
-        let names = Names {
-            site: settings.config.site.clone(),
-            line: settings.config.line.clone(),
-            station: settings.config.station.clone(),
-            box_name: settings.config.box_name.clone(),
-            cameras: vec!["sim".to_owned()],
-            lanes: vec!["belt".to_owned()],
-            ejectors: vec![vec!["blow".to_owned()]],
-            outputs: vec![vec!["valve".to_owned()]],
-            inputs: vec![vec!["eye".to_owned()]],
-            simulated: true,
-            boot: Ulid::generate(),
-            ..Names::default()
-        };
-        let status = Status::new([("sim".to_owned(), active.clone())], names.lanes.iter().cloned());
-        let metrics = Metrics::new(&names.cameras);
-        let (health, watched) = (run::health(status.clone(), metrics.delivery.clone()), status.clone());
-        metrics.watch(move || watched.line_state());
-        let server = settings.config.metrics.and_then(|a| Server::start(a, metrics.clone(), health).ok());
-        let control = Arc::new(LineControl {
-            status: status.clone(),
-            threshold_unsafe: Vec::new(),
-            takes_triggers: false,
-            config_json: config::masked(&settings.raw)?.to_string(),
-        });
-        let zenoh = sinks::zenoh(&settings.config.zenoh, &names, control, vec![bundle.clone()])?;
+        setup::note_degraded(judge.degraded());
+        let engine = judge.engine_name();
 
         let mut screen = if self.json { None } else { Screen::enter()? };
+        let wants_maps = screen.is_some();
         let (to_view, events) = bounded(4096);
-        let mut all: Vec<Box<dyn Sink>> = zenoh.into_iter().collect();
-        all.push(Box::new(ToView { names: names.clone(), to: to_view, maps: screen.is_some() }));
         let limit = (self.seconds > 0).then(|| (self.seconds as f64 * self.rate).round() as u64);
-        let make_detector = assemble::maker(ready, bundle.clone(), self.engine.options(), FrameSize::AsTrained);
-        // Part 0 comes when everything is up.
-        let belt = LiveBelt { start: Mono::now() + LEAD, rate: self.rate };
-        let source = camera::simulated(conveyor.clone(), belt, limit)?;
-        let valve = Recorder::new("valve");
-        let lane = lane(belt, limit, &valve);
-        let spec = CameraSpec {
-            name: "sim".to_owned(),
-            source,
-            make_detector,
-            replacement: None,
-            active,
-            deadline: DEADLINE,
-            presence: None,
-        };
-        let line = Line::start(LineSpec { cameras: vec![spec], lanes: vec![lane], sinks: all, metrics, status })?;
+        let Station { camera, lane, belt, valve } = station(&conveyor, judge, self.rate, limit)?;
+        let line = LineBuilder::new(&settings, stop.clone())
+            .map_err(Failure::build)?
+            .camera(camera)
+            .lane(lane)
+            .simulated()
+            .metrics_may_fail()
+            .only_sinks(&["zenoh"])
+            .sink(|station| Ok(Box::new(ToView { station: station.clone(), to: to_view, maps: wants_maps })))
+            .start()
+            .map_err(Failure::build)?;
 
         let title = format!("simulated flanges · {engine}");
         let mut show = Show {
@@ -156,7 +91,7 @@ impl Demo {
             edges: LatencyHistogram::new(),
         };
         let ended = std::thread::scope(|scope| {
-            let waiting = scope.spawn(|| line.wait(&stop));
+            let waiting = scope.spawn(|| line.wait());
             let drawn = show.until(|| waiting.is_finished(), &events, &stop, &mut screen);
             if waiting.is_finished() && drawn.is_ok() {
                 // The last parts are still on their way to the ejector.
@@ -171,7 +106,7 @@ impl Demo {
         let seconds = Mono::now().since(show.started).as_secs_f64();
         let report = line.finish();
         show.drain(&events);
-        drop((screen, server));
+        drop(screen);
         ended??;
         let (_, counts, latency) =
             report?.cameras.into_iter().next().ok_or_else(|| anyhow::anyhow!("the line lost its camera"))?;
@@ -209,51 +144,17 @@ impl Demo {
     }
 
     fn learn(&self, conveyor: &Conveyor) -> Result<Bundle, Failure> {
-        let backbone = recipe::default_backbone();
-        let options = self.engine.options();
-        let (mut embedder, _) = PatchEmbedder::open(&backbone, &options)?;
-        let side = conveyor.spec().side;
-        // Features, and the coreset's distances, of every patch; the bank and its copies are small beside them.
-        let (cells, dim) = (embedder.grid().0 * embedder.grid().1, embedder.dim());
-        limits::memory(self.learn * (cells * (4 * dim + 24)) as u64, &format!("--learn {}", self.learn))
+        let learner = Learner::open(&self.engine.options())?;
+        limits::memory(learner.bytes(self.learn), &format!("--learn {}", self.learn))
             .map_err(|why| Failure::new(Exit::Usage, anyhow::anyhow!(why)))?;
-        let mut pictures = (0..self.learn as usize).map(|k| {
-            let mut rgb = Vec::new();
-            conveyor.paint_good(k as u64, &mut rgb);
-            Ok((format!("good_{k:04}"), Picture { width: side, height: side, rgb }))
-        });
-        let fit_options = FitOptions {
-            name: "flange".to_owned(),
-            method: patchcore::ID.to_owned(),
-            params: patchcore::Params::default().to_value(),
-            seed: self.seed,
-            scoring: recipe::DEFAULT_SCORING,
-            policy: Policy::default(),
-            mask: None,
-            augment: Augment::default(),
-            folds: 5,
-            threads: options.threads,
-            created: None,
-            engine: embedder.engine_name().to_owned(),
-            learned: Learned { any_size: false, colour: Colour::Colour },
-        };
         let bar = super::progress::Progress::new();
         let mut progress = |phase: Phase, done: usize, total: usize| {
             bar.set_message(format!("learning: {}", phase.as_str()));
             bar.set_length(total as u64);
             bar.set_position(done as u64);
         };
-        let mut fitted = fit(FitJob {
-            pictures: &mut pictures,
-            skip_bad: false,
-            embedder: &mut embedder,
-            backbone: &backbone,
-            options: &fit_options,
-            progress: &mut progress,
-        })?;
+        let learned = learner.learn(conveyor, self.learn, self.seed, &mut progress)?;
         bar.finish_and_clear();
-        // Gives it its digest.
-        fitted.bundle.to_bytes()?;
-        Ok(fitted.bundle)
+        Ok(learned)
     }
 }

@@ -10,9 +10,13 @@ use serde::Serialize;
 
 use super::exit::{Exit, Failure};
 use super::output;
-use super::precheck::Checked;
-use super::{precheck, setup};
+use super::{card_check, setup};
+use crate::assemble::precheck::{self, Checked};
 use crate::config;
+use andon_io::capture::{gstreamer_version, missing_elements};
+use andon_io::fieldio::gpio::gpio_chips;
+use andon_io::sinks::SINKS;
+use andon_io::sinks::zenoh::{ZenohConfig, probe};
 use andon_vision::model::Backbone;
 use andon_vision::model::embedder::PatchEmbedder;
 use andon_vision::model::engine::{CardOptions, EngineChoice, EngineOptions, find_ort_library};
@@ -55,15 +59,9 @@ enum State {
 impl Doctor {
     pub fn run(self, log: Option<&str>) -> Result<Exit, Failure> {
         let _log = setup::logging(log, "error", false)?;
-        #[cfg(not(feature = "cuda"))]
-        if self.gpu || self.quick {
-            return Err(Failure::absent("doctor --gpu", "cuda"));
-        }
-        #[cfg(feature = "cuda")]
         if self.gpu {
-            let loaded =
-                config::load(self.config.as_deref(), super::precheck::environment(), &[]).map_err(Failure::config)?;
-            return super::card_check::run(&loaded.config.engine.card, self.quick, self.json);
+            let loaded = config::load(self.config.as_deref(), config::environment(), &[]).map_err(Failure::config)?;
+            return card_check::run(&loaded.config.engine.card, self.quick, self.json);
         }
         let (Checked { loaded, models }, refused) = self.load()?;
         let c = &loaded.config;
@@ -101,7 +99,7 @@ impl Doctor {
         findings.extend(clocks());
         findings.push(real_time());
         findings.extend(gpio());
-        findings.push(zenoh(&c.zenoh));
+        findings.push(zenoh(&c.sinks.zenoh));
         findings.extend(needs::look(c, &models));
         if self.json {
             output::json(&findings)?;
@@ -127,13 +125,16 @@ impl Doctor {
     /// The configuration with its models. A refused one is looked at as far as it can be read, and the refusal is told at the end.
     fn load(&self) -> Result<(Checked, Option<Failure>), Failure> {
         let simple = |file| {
-            let loaded = config::load(file, precheck::environment(), &[]).map_err(Failure::config)?;
+            let loaded = config::load(file, config::environment(), &[]).map_err(Failure::config)?;
             Ok(Checked { loaded, models: Vec::new() })
         };
         let Some(file) = &self.config else { return Ok((simple(None)?, None)) };
         match precheck::load(Some(file), &[], false) {
             Ok(checked) => Ok((checked, None)),
-            Err(refused) => Ok((simple(Some(file)).or_else(|_: Failure| simple(None))?, Some(refused))),
+            Err(refused) => {
+                let checked = simple(Some(file)).or_else(|_: Failure| simple(None))?;
+                Ok((checked, Some(Failure::config(refused))))
+            }
         }
     }
 }
@@ -189,7 +190,7 @@ fn tensorrt(_: &CardOptions) -> Vec<Finding> {
 
 /// How hot processor and card are, and whether they are held back; nothing where the machine does not say.
 fn clocks() -> Option<Finding> {
-    let states = andon_io::Heat::open().read();
+    let states = andon_io::ThermalMonitor::open().read();
     let slowed = states.iter().any(|s| s.slowed.is_some());
     let about: Vec<String> = states.iter().map(ToString::to_string).collect();
     let state = if slowed { State::Missing } else { State::Ok };
@@ -209,52 +210,39 @@ fn real_time() -> Finding {
     }
 }
 
-#[cfg(feature = "gpio")]
 fn gpio() -> Option<Finding> {
-    let chips = andon_io::fieldio::gpio_chips();
-    Some(match chips.is_empty() {
-        false => finding("gpio", State::Ok, chips.join(", ")),
-        true => {
-            finding("gpio", State::Missing, "no chip that this user may open; Modbus modules do without".to_owned())
-        }
-    })
-}
-
-#[cfg(not(feature = "gpio"))]
-fn gpio() -> Option<Finding> {
-    None
-}
-
-#[cfg(feature = "gst")]
-fn gstreamer() -> Vec<Finding> {
-    use andon_io::capture::missing_elements;
-    match missing_elements() {
-        Err(e) => vec![finding("gstreamer", State::Broken, e.to_string())],
-        Ok(missing) => {
-            let mut findings = vec![finding("gstreamer", State::Ok, gstreamer::version_string().to_string())];
-            let mut packages: Vec<&str> = missing.iter().map(|(_, package)| *package).collect();
-            packages.sort_unstable();
-            packages.dedup();
-            for package in packages {
-                let names: Vec<&str> = missing.iter().filter(|(_, p)| *p == package).map(|(name, _)| *name).collect();
-                if package.starts_with("nvidia") && !machine::is_jetson() {
-                    continue;
-                }
-                let how = format!("{}: apt-get install {package}", names.join(", "));
-                findings.push(finding("elements", State::Missing, how));
-            }
-            findings
-        }
+    let chips = gpio_chips()?;
+    if chips.is_empty() {
+        let about = "no chip that this user may open; Modbus modules do without";
+        return Some(finding("gpio", State::Missing, about.to_owned()));
     }
+    Some(finding("gpio", State::Ok, chips.join(", ")))
 }
 
-#[cfg(not(feature = "gst"))]
 fn gstreamer() -> Vec<Finding> {
-    vec![finding("gstreamer", State::Broken, andon_io::capture::CaptureError::NotBuilt.to_string())]
+    let missing = match missing_elements() {
+        Err(e) => return vec![finding("gstreamer", State::Broken, e.to_string())],
+        Ok(missing) => missing,
+    };
+    let mut findings = vec![finding("gstreamer", State::Ok, gstreamer_version())];
+    let mut packages: Vec<&str> = missing.iter().map(|(_, package)| *package).collect();
+    packages.sort_unstable();
+    packages.dedup();
+    for package in packages {
+        let names: Vec<&str> = missing.iter().filter(|(_, p)| *p == package).map(|(name, _)| *name).collect();
+        if package.starts_with("nvidia") && !machine::is_jetson() {
+            continue;
+        }
+        let how = format!("{}: apt-get install {package}", names.join(", "));
+        findings.push(finding("elements", State::Missing, how));
+    }
+    findings
 }
 
-#[cfg(feature = "zenoh")]
-fn zenoh(options: &andon_io::sinks::ZenohOptions) -> Finding {
+fn zenoh(options: &ZenohConfig) -> Finding {
+    if !SINKS.iter().any(|sink| sink.table == "zenoh" && sink.is_built) {
+        return finding("zenoh", State::Missing, "not in this build: needs --features zenoh".to_owned());
+    }
     if !options.enabled {
         return finding("zenoh", State::Ok, "switched off (zenoh.enabled)".to_owned());
     }
@@ -278,13 +266,8 @@ fn zenoh(options: &andon_io::sinks::ZenohOptions) -> Finding {
             format!("cannot reach {}; is the router running? (andon starts without it)", unreachable.join(", "));
         return finding("zenoh", State::Missing, about);
     }
-    match andon_io::sinks::probe(options) {
+    match probe(options) {
         Ok(()) => finding("zenoh", State::Ok, format!("{}, listens on {:?}", options.mode.as_str(), options.listen)),
         Err(why) => finding("zenoh", State::Missing, format!("{why}; andon may be running, or change zenoh.listen")),
     }
-}
-
-#[cfg(not(feature = "zenoh"))]
-fn zenoh(_: &andon_io::sinks::ZenohOptions) -> Finding {
-    finding("zenoh", State::Missing, "not in this build: needs --features zenoh".to_owned())
 }

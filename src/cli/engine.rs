@@ -1,3 +1,5 @@
+//! `andon engine`: engines for this machine's NVIDIA card.
+
 use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::Ordering::Relaxed;
@@ -11,6 +13,9 @@ use super::setup::{self, EngineArgs};
 use crate::assemble::card::Card;
 use andon_gpu::tensorrt::{Cache, EnginePlan, Entry};
 use andon_vision::model::graph::{Precision, Ranges};
+
+/// The line in `andon --help`.
+pub(super) const ABOUT: &str = "Engines for this machine's NVIDIA card";
 
 /// `andon engine`.
 #[derive(Debug, Args)]

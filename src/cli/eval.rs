@@ -1,3 +1,5 @@
+//! `andon eval`: measures a model on pictures whose truth is known.
+
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -113,7 +115,7 @@ impl Eval {
                 assemble::open_on_cpu(&bundle, &changed, &options, FrameSize::Any)?
             }
         };
-        setup::say_degraded(ready.degraded.as_deref());
+        setup::note_degraded(ready.degraded.as_deref());
         let mut detector = ready.detector;
         detector.warm_up()?;
         let bar = super::progress::Progress::new();

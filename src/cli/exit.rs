@@ -1,5 +1,10 @@
+//! Exit codes, and errors on their way to the terminal.
+
 use std::fmt;
 use std::process::ExitCode;
+
+use crate::assemble::BuildError;
+use andon_io::NotBuilt;
 
 /// The documented exit codes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,8 +41,14 @@ impl Failure {
 
     /// A command or an option that was not compiled in.
     #[cfg_attr(feature = "tensorrt", allow(dead_code, reason = "builds with everything lack nothing"))]
-    pub fn absent(what: &str, feature: &str) -> Failure {
-        Failure::new(Exit::Usage, anyhow::anyhow!(super::units::not_built(what, feature)))
+    pub fn absent(what: &str, feature: &'static str) -> Failure {
+        Failure::new(Exit::Usage, NotBuilt::new(what, feature))
+    }
+
+    /// A line that was not built.
+    pub fn build(error: BuildError) -> Failure {
+        let exit = if error.is_refusal() { Exit::Config } else { Exit::Failed };
+        Failure::new(exit, error)
     }
 
     /// A refused configuration.

@@ -1,3 +1,5 @@
+//! `andon fit`: learns a model from a folder of good pictures.
+
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -7,7 +9,7 @@ use clap::builder::{PossibleValue, PossibleValuesParser};
 use serde_json::Value;
 
 use super::exit::{Exit, Failure};
-use super::recipe::{self, RecipeArgs};
+use super::fit_args::{self, FitArgs};
 use super::setup::{self, EngineArgs};
 use super::{limits, output};
 use andon_core::{FrameView, PixelFormat};
@@ -41,16 +43,16 @@ pub(super) struct FitCommand {
     #[arg(long, default_value_t = 4000, value_name = "N", value_parser = limits::whole(0..=1_000_000usize))]
     bank: usize,
     /// The largest memory bank that a picture is compared with in this time on this machine, as 8ms, in place of --bank (patchcore).
-    #[arg(long, value_name = "TIME", value_parser = recipe::duration, conflicts_with = "bank")]
+    #[arg(long, value_name = "TIME", value_parser = fit_args::duration, conflicts_with = "bank")]
     time_budget: Option<Duration>,
     /// Share of good parts that may be rejected: the threshold goes where that can be promised.
-    #[arg(long, value_name = "SHARE", default_value = "1%", value_parser = recipe::share)]
+    #[arg(long, value_name = "SHARE", default_value = "1%", value_parser = fit_args::share)]
     max_false_reject: f64,
     /// How sure the promise must be.
-    #[arg(long, value_name = "SHARE", default_value = "95%", value_parser = recipe::share)]
+    #[arg(long, value_name = "SHARE", default_value = "95%", value_parser = fit_args::share)]
     confidence: f64,
     /// For pictures among which some defects may be: keep this share of patches, the most unusual for their place, out of the bank (patchcore).
-    #[arg(long, value_name = "SHARE", value_parser = recipe::share)]
+    #[arg(long, value_name = "SHARE", value_parser = fit_args::share)]
     denoise: Option<f64>,
     /// Groups in which pictures are held out to measure their scores; more take longer and promise a little more.
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(2..))]
@@ -68,7 +70,7 @@ pub(super) struct FitCommand {
     #[arg(long)]
     any_size: bool,
     /// Range of 16-bit values: the camera's bits (12), or black and white (200..3000); without it, the fewest bits that hold the pictures.
-    #[arg(long, value_name = "RANGE", value_parser = recipe::range)]
+    #[arg(long, value_name = "RANGE", value_parser = fit_args::range)]
     range: Option<[u16; 2]>,
     /// Leave out pictures that cannot be read instead of refusing all.
     #[arg(long)]
@@ -80,7 +82,7 @@ pub(super) struct FitCommand {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    recipe: RecipeArgs,
+    how: FitArgs,
     #[command(flatten)]
     engine: EngineArgs,
 }
@@ -92,21 +94,21 @@ impl FitCommand {
         let surveyed = self.survey(&self.files()?)?;
         let files = &surveyed.pictures;
         let options = self.engine.options();
-        let mut backbone = self.recipe.backbone()?;
+        let mut backbone = self.how.backbone()?;
         backbone.input.range = surveyed.range;
         let (mut embedder, degraded) = PatchEmbedder::open(&backbone, &options)?;
-        setup::say_degraded(degraded.as_deref());
-        let mask = self.recipe.mask(files, self.any_size, embedder.grid())?;
+        setup::note_degraded(degraded.as_deref());
+        let mask = self.how.mask(files, self.any_size, embedder.grid())?;
         let stem = self.output.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
         let fit_options = FitOptions {
             name: self.name.clone().unwrap_or(stem),
             method: self.method.clone(),
             params: self.method_params()?,
             seed: self.seed,
-            scoring: self.recipe.scoring(),
+            scoring: self.how.scoring(),
             policy: Policy { max_false_reject: self.max_false_reject, confidence: self.confidence },
             mask,
-            augment: self.recipe.augment(),
+            augment: self.how.augment(),
             folds: usize::from(self.folds),
             threads: options.threads,
             created: self.created.clone(),
@@ -179,7 +181,7 @@ impl FitCommand {
             let flags = patchcore::Params {
                 bank: self.bank,
                 time_budget_ms: self.time_budget.map(|budget| budget.as_secs_f64() * 1e3),
-                local_scale: self.recipe.local_scale,
+                local_scale: self.how.local_scale,
                 denoise: self.denoise,
             };
             if let Value::Object(flags) = flags.to_value() {

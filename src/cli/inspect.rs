@@ -1,3 +1,5 @@
+//! `andon inspect`: judges pictures, one line each.
+
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
@@ -110,7 +112,7 @@ impl Inspect {
         let heatmaps = self.heatmaps.as_ref().map(|dir| Heatmaps::open(dir, &files)).transpose()?;
         let size = if self.any_size { FrameSize::Any } else { FrameSize::AsTrained };
         let ready = assemble::open(&bundle, &self.engine.options(), size)?;
-        setup::say_degraded(ready.degraded.as_deref());
+        setup::note_degraded(ready.degraded.as_deref());
         let mut detector = ready.detector;
         let people = !self.json && std::io::stdout().is_terminal();
         let mut out = Detection::default();

@@ -2,35 +2,30 @@
 
 mod adapt;
 mod bench;
-mod camera;
-#[cfg(feature = "cuda")]
+#[cfg_attr(not(feature = "cuda"), path = "card_check_absent.rs")]
 mod card_check;
 mod config;
 mod demo;
 mod doctor;
-#[cfg(feature = "tensorrt")]
+#[cfg_attr(not(feature = "tensorrt"), path = "engine_absent.rs")]
 mod engine;
 mod eval;
 mod exit;
 mod fit;
+mod fit_args;
 mod guard;
 mod heatmaps;
 mod inspect;
 mod limits;
 mod output;
 mod plan;
-mod plant;
 mod plc_check;
-mod precheck;
 mod progress;
-mod recipe;
 mod run;
 mod setup;
 mod show;
 mod sim;
-mod sinks;
 mod units;
-mod wires;
 pub mod view;
 
 use std::process::ExitCode;
@@ -77,26 +72,14 @@ enum Command {
     Sim(sim::SimCommand),
     /// For the PLC programmer: the Modbus map, and a walk through every wire.
     PlcCheck(plc_check::PlcCheck),
-    /// Engines for this machine's NVIDIA card.
-    #[cfg(feature = "tensorrt")]
+    #[command(about = engine::ABOUT)]
     Engine(engine::EngineCommand),
-    /// Engines for this machine's NVIDIA card (not in this build: needs --features tensorrt).
-    #[cfg(not(feature = "tensorrt"))]
-    Engine(Absent),
     /// Check, show or describe the configuration.
     Config(config::ConfigCommand),
     /// What is here, what is missing, and how to get it.
     Doctor(doctor::Doctor),
     #[command(hide = true)]
     Guard(guard::GuardCommand),
-}
-
-/// A command that was not compiled in; it takes any arguments to say so.
-#[cfg(not(feature = "tensorrt"))]
-#[derive(Debug, clap::Args)]
-struct Absent {
-    #[arg(hide = true, trailing_var_arg = true, allow_hyphen_values = true)]
-    _rest: Vec<std::ffi::OsString>,
 }
 
 /// A log filter that names something, from `--log` or `ANDON_LOG`.
@@ -127,10 +110,7 @@ pub fn main() -> ExitCode {
         Command::Plan(c) => c.run(log),
         Command::Sim(c) => c.run(),
         Command::PlcCheck(c) => c.run(log),
-        #[cfg(feature = "tensorrt")]
         Command::Engine(c) => c.run(log),
-        #[cfg(not(feature = "tensorrt"))]
-        Command::Engine(_) => Err(exit::Failure::absent("andon engine", "tensorrt")),
         Command::Config(c) => c.run(),
         Command::Doctor(c) => c.run(log),
         Command::Guard(c) => c.run(),

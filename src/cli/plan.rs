@@ -1,3 +1,5 @@
+//! `andon plan`: whether belt, ejector and model fit together.
+
 use std::path::PathBuf;
 use std::time::Duration;
 

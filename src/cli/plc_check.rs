@@ -1,3 +1,5 @@
+//! `andon plc-check`: the Modbus map, and a walk through every input and output.
+
 use std::io::{BufRead, IsTerminal, Write};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -6,11 +8,13 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 
 use super::exit::{Exit, Failure};
-use super::{limits, output, setup, wires};
-use crate::config::{self, Config, Place, Wire};
+use super::{limits, output, setup};
+use crate::assemble::fieldio;
+use crate::config::{self, Config};
 use andon_core::Mono;
 use andon_core::{Input, Output};
-use andon_io::sinks::plant::kit;
+use andon_io::fieldio::{Devices, IoPoint, open_input};
+use andon_io::sinks::modbus_server::plc_export;
 
 /// `andon plc-check`.
 #[derive(Debug, Args)]
@@ -57,15 +61,14 @@ enum Action {
 impl PlcCheck {
     pub fn run(self, log: Option<&str>) -> Result<Exit, Failure> {
         let _log = setup::logging(log, "warn", false)?;
-        let load =
-            |path: &PathBuf| config::load(Some(path), super::precheck::environment(), &[]).map_err(Failure::config);
+        let load = |path: &PathBuf| config::load(Some(path), config::environment(), &[]).map_err(Failure::config);
         match self.action {
             Action::Map { config, csv, structured_text } => {
                 let cameras: Vec<String> = load(&config)?.config.cameras.iter().map(|c| c.name.clone()).collect();
                 let text = match (csv, structured_text) {
-                    (true, _) => kit::csv(&cameras),
-                    (_, true) => kit::structured_text(),
-                    _ => kit::markdown(&cameras),
+                    (true, _) => plc_export::csv(&cameras),
+                    (_, true) => plc_export::structured_text(),
+                    _ => plc_export::markdown(&cameras),
                 };
                 output::line(text.trim_end())?;
                 Ok(Exit::Ok)
@@ -97,39 +100,40 @@ impl Walk {
         let outputs = parts.ejectors.iter().map(|e| (format!("ejector {}", e.name), &e.output));
         let others = [("line stop", &parts.line_stop), ("heartbeat", &parts.heartbeat)];
         let others = others.into_iter().filter_map(|(n, w)| Some((n.to_owned(), w.as_ref()?)));
-        let outputs: Vec<(String, &Wire)> = outputs.chain(others).collect();
+        let outputs: Vec<(String, &IoPoint)> = outputs.chain(others).collect();
         let confirms =
             parts.ejectors.iter().filter_map(|e| Some((format!("sensor behind {}", e.name), e.confirm.as_ref()?)));
-        let inputs: Vec<(String, &Wire)> =
+        let inputs: Vec<(String, &IoPoint)> =
             parts.sensor.iter().map(|w| ("trigger".to_owned(), w)).chain(confirms).collect();
         if outputs.is_empty() && inputs.is_empty() && parts.encoder.is_none() {
             output::line("no outputs, inputs or encoder in this configuration; see [outputs] in config/andon.toml")?;
         }
-        for (role, wire) in outputs {
-            output::line(&format!("{role}: output {}", place(wire)))?;
+        for (role, point) in outputs {
+            output::line(&format!("{role}: output {}", place(point)))?;
             if self.goes_on(&format!("switch it on for {} ms?", self.pulse.as_millis()))? {
-                let done = self.output(wire);
+                let done = self.output(point);
                 self.tell(done)?;
             }
         }
-        for (role, wire) in inputs {
-            output::line(&format!("{role}: input {}", place(wire)))?;
+        for (role, point) in inputs {
+            output::line(&format!("{role}: input {}", place(point)))?;
             if !self.dry_run && !self.stopped() {
                 output::line(&format!("  waiting {} s for a rising edge ...", self.wait.as_secs()))?;
-                let done = self.input(wire);
+                let done = self.input(point);
                 self.tell(done)?;
             }
         }
         if let Some(encoder) = &parts.encoder {
-            output::line(&format!("encoder: {}", place(&encoder.wire)))?;
+            output::line(&format!("encoder: {}", place(&encoder.point)))?;
             if !self.dry_run && !self.stopped() {
                 output::line(&format!("  watching it for {} s; move the belt ...", self.wait.as_secs()))?;
                 let done = self.encoder(c);
                 self.tell(done)?;
             }
         }
-        if let Some((address, writes, _)) = c.plant.modbus {
-            let access = if writes { "may be written" } else { "read-only" };
+        let server = &c.sinks.modbus_server;
+        if server.enabled {
+            let (address, access) = (&server.listen, server.access());
             output::line(&format!("Modbus server: {address}, {access}; `andon plc-check map` prints its registers"))?;
         }
         Ok(if self.failed == 0 { Exit::Ok } else { Exit::Failed })
@@ -164,9 +168,9 @@ impl Walk {
         }
     }
 
-    fn output(&self, wire: &Wire) -> Result<String, String> {
-        let mut devices = wires::Devices::default();
-        let mut output: Box<dyn Output> = devices.output(wire).map_err(|e| e.to_string())?;
+    fn output(&self, point: &IoPoint) -> Result<String, String> {
+        let mut devices = Devices::default();
+        let mut output: Box<dyn Output> = devices.output(point).map_err(|e| e.to_string())?;
         devices.wait();
         if let Some(why) = output.fault() {
             return Err(why);
@@ -183,8 +187,8 @@ impl Walk {
         fault.map_or(Ok(format!("on for {} ms, then off", Mono::now().since(start).as_millis() - 50)), Err)
     }
 
-    fn input(&self, wire: &Wire) -> Result<String, String> {
-        let mut input: Box<dyn Input> = wires::input(wire).map_err(|e| e.to_string())?;
+    fn input(&self, point: &IoPoint) -> Result<String, String> {
+        let mut input: Box<dyn Input> = open_input(point).map_err(|e| e.to_string())?;
         let start = Mono::now();
         while Mono::now().since(start) < self.wait && !self.stopped() {
             let edge = input.next(Mono::now() + Duration::from_millis(50)).map_err(|e| e.to_string())?;
@@ -196,7 +200,7 @@ impl Walk {
     }
 
     fn encoder(&self, c: &Config) -> Result<String, String> {
-        let belt = wires::belt(&c.parts).map_err(|e| e.to_string())?;
+        let belt = fieldio::belt(&c.parts).map_err(|e| e.to_string())?;
         let source = belt.source();
         let Some((mut encoder, track)) = belt.reader() else { return Err("no encoder".to_owned()) };
         let start = Mono::now();
@@ -215,12 +219,8 @@ impl Walk {
     }
 }
 
-fn place(wire: &Wire) -> String {
-    let level = if wire.active_low { ", active low" } else { "" };
-    let at = match &wire.place {
-        Place::Gpio { chip, line, .. } => format!("GPIO {} line {line}", chip.display()),
-        Place::Modbus { address, unit, point, .. } => format!("Modbus {address} unit {unit} point {point}"),
-        Place::DryRun => "nowhere (dry-run)".to_owned(),
-    };
-    format!("{}: {at}{level}", wire.name)
+/// The name of a point, and where it is.
+fn place(point: &IoPoint) -> String {
+    let level = if point.active_low { ", active low" } else { "" };
+    format!("{}: {}{level}", point.name, point.address.get().describe())
 }

@@ -9,14 +9,14 @@ use clap::Args;
 use clap::builder::{EnumValueParser, TypedValueParser};
 
 use super::exit::Failure;
-use super::{limits, output, units};
+use super::{limits, output};
+use crate::assemble::lacks_feature;
 use crate::logging::{LogGuard, LogOptions, init_logging};
-use andon_core::Render;
+use andon_io::NotBuilt;
 use andon_vision::fit::{list_images, read_in_range};
 use andon_vision::model::bundle::Bundle;
 use andon_vision::model::engine::{CardOptions, EngineChoice, EngineOptions, processors};
 use andon_vision::model::graph::{Calibrator, Precision, Ranges};
-use andon_vision::model::heatmap;
 
 /// Which engine, from the command line.
 #[derive(Clone, Debug, Args)]
@@ -37,14 +37,9 @@ pub(super) struct EngineArgs {
 
 /// The engines by name; one that was not compiled in is a usage error.
 fn built_in() -> impl TypedValueParser<Value = EngineChoice> {
-    EnumValueParser::<EngineChoice>::new().try_map(|choice| {
-        let lacking = match choice {
-            EngineChoice::TensorRt if !cfg!(feature = "tensorrt") => "tensorrt",
-            EngineChoice::Ort if !cfg!(feature = "ort") => "ort",
-            EngineChoice::Rten if !cfg!(feature = "rten") => "rten",
-            _ => return Ok(choice),
-        };
-        Err(units::not_built(lacking, lacking))
+    EnumValueParser::<EngineChoice>::new().try_map(|choice| match lacks_feature(choice) {
+        Some(feature) => Err(NotBuilt::new(feature, feature).to_string()),
+        None => Ok(choice),
     })
 }
 
@@ -115,26 +110,13 @@ pub(super) fn ranges(bundle: &Bundle, folder: Option<&Path>, options: &EngineOpt
     Ok(calibrator.ranges())
 }
 
-/// Draws maps of these bundles, by camera id, at the size of the network's input.
-pub(super) fn renderer(bundles: Vec<Arc<Bundle>>) -> Render {
-    Box::new(move |camera, map, threshold, levels| {
-        let Some(bundle) = bundles.get(camera.index()) else { return (0, 0, 0.0) };
-        let m = &bundle.manifest;
-        let [w, h] = bundle.network().picture_size();
-        let mut values = Vec::new();
-        heatmap::render_into(map, w as usize, h as usize, &mut values);
-        heatmap::to_u8(&values, m.baseline, threshold, levels);
-        (w, h, m.baseline)
-    })
-}
-
 /// Opens a bundle for a command.
 pub(super) fn bundle(path: &Path) -> anyhow::Result<Arc<Bundle>> {
     Ok(Arc::new(Bundle::open(path)?))
 }
 
 /// Says once why the engine is not the fastest.
-pub(super) fn say_degraded(degraded: Option<&str>) {
+pub(super) fn note_degraded(degraded: Option<&str>) {
     if let Some(why) = degraded {
         output::note(&format!("note: using {why}"));
     }

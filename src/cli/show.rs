@@ -1,16 +1,60 @@
+//! The demo's live view: the sink that hands records to the drawing thread, and what that thread makes of them.
+
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
-use crossbeam_channel::Receiver;
+use crossbeam_channel::{Receiver, Sender};
 
 use super::output;
-use super::sinks::ViewEvent;
 use super::view::{Live, Screen};
-use andon_core::{Mono, Outcome, Seq};
+use andon_core::{Fired, Mono, Outcome, PartEnd, ScoreMap, Seq, Stats, Verdict};
+use andon_core::{Offer, Record, Sink};
+use andon_io::sinks::wire::{self, StationInfo};
 use andon_line::telemetry::LatencyHistogram;
 use andon_sim::Conveyor;
 use andon_vision::model::bundle::Bundle;
+
+/// What the view is told.
+#[allow(clippy::large_enum_variant, reason = "a few a second, through one queue")]
+pub(super) enum ViewEvent {
+    Verdict(Verdict),
+    Stats(Stats),
+    Map(Seq, ScoreMap, f32),
+    Part(PartEnd),
+    Fired(Fired),
+    /// Something odd, in words.
+    Notice(String),
+}
+
+/// Passes records on to the thread that draws; what it cannot take is left out there.
+pub(super) struct ToView {
+    pub station: StationInfo,
+    pub to: Sender<ViewEvent>,
+    pub maps: bool,
+}
+
+impl Sink for ToView {
+    fn name(&self) -> &'static str {
+        "view"
+    }
+
+    fn offer(&mut self, record: &Record) -> Offer {
+        let event = match record {
+            Record::Verdict(v) => ViewEvent::Verdict(v.clone()),
+            Record::Stats(s) => ViewEvent::Stats(*s),
+            Record::Map(m) => ViewEvent::Map(m.seq, ScoreMap::clone(&m.map), m.threshold),
+            Record::Part(_, end) => ViewEvent::Part(*end),
+            Record::Fired(_, fired) => ViewEvent::Fired(*fired),
+            Record::Notice(lane, notice) => ViewEvent::Notice(wire::text(&self.station, *lane, notice)),
+        };
+        if self.to.try_send(event).is_ok() { Offer::Taken } else { Offer::Shed }
+    }
+
+    fn wants_maps(&self) -> bool {
+        self.maps
+    }
+}
 
 /// Feeds the view from the records and the truth of the belt.
 pub(super) struct Show<'a> {
@@ -20,7 +64,7 @@ pub(super) struct Show<'a> {
     pub started: Mono,
     pub first: Option<Mono>,
     /// Maps whose verdict may still come, and the last rejected part whose map may.
-    pub maps: VecDeque<(Seq, andon_core::ScoreMap, f32)>,
+    pub maps: VecDeque<(Seq, ScoreMap, f32)>,
     pub rejected: Option<(Seq, u64)>,
     pub overhead: LatencyHistogram,
     /// For each part in its order whether it may stay on the belt; `None` until its outcome is known.

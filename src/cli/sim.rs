@@ -1,3 +1,5 @@
+//! `andon sim`: a line in a simulated clock.
+
 use std::time::Duration;
 
 use clap::Args;

@@ -1,11 +1,6 @@
-//! Lengths, speeds and times as people write them, and words that several commands need.
+//! Lengths, speeds, times and shares as people write them.
 
 use std::time::Duration;
-
-/// What is asked for and was not compiled in.
-pub(super) fn not_built(what: &str, feature: &str) -> String {
-    format!("{what}: not in this build: needs --features {feature}")
-}
 
 /// Millimetres, from `60mm`, `45cm` or `1.2m`.
 pub(super) fn length(text: &str) -> Result<f64, String> {

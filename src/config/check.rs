@@ -1,3 +1,5 @@
+//! What the program may rely on, and the check that makes it of what was written.
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -5,12 +7,11 @@ use std::time::Duration;
 
 use super::filter::check_filter;
 use super::parts::{self, Parts};
-use super::plant::{self, Plant};
 use super::raw::{FrameSize, OnEos, Raw, RawCamera};
 use super::raw_line::TriggerKind;
 use super::twice;
 use andon_core::{CameraId, Threshold};
-use andon_io::sinks::{TlsOptions, ZenohOptions};
+use andon_io::sinks::{CheckContext, SinkTables};
 use andon_line::runtime::Presence;
 use andon_vision::model::engine::{CardOptions, EngineOptions, processors, threads_fit};
 
@@ -31,12 +32,10 @@ pub struct Config {
     pub engine: EngineOptions,
     /// Parts, belt and ejectors.
     pub parts: Parts,
-    /// Ways out to the plant.
-    pub plant: Plant,
+    /// The sinks' tables.
+    pub sinks: SinkTables,
     /// GStreamer elements allowed besides the built-in list.
     pub allow_elements: Vec<String>,
-    /// Zenoh.
-    pub zenoh: ZenohOptions,
     /// Metrics endpoint, if wanted.
     pub metrics: Option<SocketAddr>,
     /// Log filter.
@@ -110,7 +109,9 @@ impl Config {
             wrong.push(format!("log.level: {why}"));
         }
         let parts = parts::check(raw, base, &mut wrong);
-        let plant = plant::check(raw, base, &mut wrong);
+        let names = [raw.site.as_str(), raw.line.as_str(), raw.station.as_str()];
+        let context = CheckContext { base, names, keeps_history: raw.store.enabled };
+        let sinks = raw.sinks().check(&context, &mut wrong);
         twice::check(raw, base, &mut wrong);
         let max_wait = Duration::try_from_secs_f64(raw.engine.max_wait_ms / 1000.0).unwrap_or_default();
         let threads = match raw.engine.threads {
@@ -135,14 +136,8 @@ impl Config {
                 },
             },
             parts,
-            plant,
+            sinks,
             allow_elements: raw.capture.allow_elements.clone(),
-            zenoh: {
-                let file = |p: &Option<PathBuf>| p.as_ref().map(|p| base.join(p));
-                let (z, tls) = (&raw.zenoh, &raw.zenoh.tls);
-                let tls = TlsOptions { ca: file(&tls.ca), certificate: file(&tls.certificate), key: file(&tls.key) };
-                ZenohOptions { tls, config_file: file(&z.config_file), ..z.clone() }
-            },
             metrics,
             log_level: raw.log.level.clone(),
             log_json: raw.log.json,
@@ -217,7 +212,6 @@ fn check_camera(name: &str, raw: &RawCamera, trigger: TriggerKind, base: &Path, 
     }
 }
 
-/// Names become parts of Zenoh keys and labels of metrics.
 /// The computer's name, as far as a key may hold it.
 fn host_name() -> String {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
@@ -226,6 +220,7 @@ fn host_name() -> String {
     if name.is_empty() { "unknown".to_owned() } else { name }
 }
 
+/// Names become parts of Zenoh keys and labels of metrics.
 fn check_name(key: &str, name: &str, wrong: &mut Vec<String>) {
     let fits = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_' || c == '.';
     if name.is_empty() || name.len() > 64 || !name.chars().all(fits) {

@@ -127,7 +127,7 @@ mod tests {
             ("", "empty"),
             (",", "empty"),
             ("info,andon::captrue=debug", "did you mean `andon::capture`?"),
-            ("info,andon::capture::lvie=debug", "did you mean `andon::capture::live`?"),
+            ("info,andon::capture::pipelnie=debug", "did you mean `andon::capture::pipeline`?"),
             ("info,andno=debug", "no module `andno`"),
             ("info,andon::capture=debgu", "did you mean `debug`?"),
             ("info,andon::capture=", "`` in `andon::capture=` is not a level"),

@@ -1,3 +1,5 @@
+//! Layers defaults, file, environment and flags, and checks the whole.
+
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -137,6 +139,12 @@ pub fn load_and(
     }
     wrong.iter_mut().for_each(|line| *line = without_secrets(line));
     Err(ConfigError::Invalid(wrong))
+}
+
+/// The environment as far as it is text; names and values that are not UTF-8 are shown with what can be read of them.
+pub fn environment() -> impl Iterator<Item = (String, String)> {
+    let text = |t: std::ffi::OsString| t.to_string_lossy().into_owned();
+    std::env::vars_os().map(move |(name, value)| (text(name), text(value)))
 }
 
 const PREFIX: &str = "ANDON__";

@@ -4,16 +4,13 @@
 //! `config/andon.toml` in the repository is the manual: every key with its default and its reason.
 
 mod check;
-mod endpoint;
 mod file;
 mod filter;
 mod keys;
 mod load;
 mod parts;
-mod plant;
 mod raw;
 mod raw_line;
-mod raw_plant;
 mod secrets;
 mod twice;
 mod window;
@@ -21,13 +18,8 @@ mod window;
 pub use check::{Camera, Config};
 pub use filter::{check_filter, targets_of};
 pub use keys::nearest_of;
-pub use load::{ConfigError, Loaded, load, load_and, schema};
-pub use parts::{Ejector, Encoder, Parts, Place, Wire};
-pub use plant::Plant;
+pub use load::{ConfigError, Loaded, environment, load, load_and, schema};
+pub use parts::{Ejector, Parts};
 pub use raw::{FrameSize, OnEos, Raw, RawCamera, RawCapture, RawEngine, RawLog, RawMetrics, RawPresence};
-pub use raw_line::{
-    Cause, Driver, EncoderKind, Level, RawAlarms, RawBelt, RawEjector, RawParts, RawWire, SafeAction, Switch,
-    TriggerKind, Wires,
-};
-pub use raw_plant::{RawModbusServer, RawMqtt, RawOpcUa, RawStore, RawWebhook, RecordKind};
+pub use raw_line::{Cause, EncoderKind, RawAlarms, RawBelt, RawEjector, RawParts, SafeAction, TriggerKind};
 pub use secrets::{masked, without_secrets};

@@ -1,17 +1,18 @@
-//! Checks parts, belt, wires and ejectors, and turns millimetres into ticks.
+//! Checks parts, belt, inputs, outputs and ejectors, and turns millimetres into ticks.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
-use super::endpoint::host_and_port_fault;
 use super::raw::Raw;
-use super::raw_line::{Cause, Driver, EncoderKind, Level, RawEjector, RawWire, SafeAction, Switch, TriggerKind};
+use super::raw_line::{Cause, EncoderKind, RawEjector, SafeAction, TriggerKind};
 use super::twice;
 use super::window::matching;
 use andon_core::{NoticeKind, Outcome};
+use andon_io::check::Check;
+use andon_io::fieldio::gpio::GpioAddress;
+use andon_io::fieldio::modbus::ModbusAddress;
+use andon_io::fieldio::{Direction, EncoderPoint, IoAddress, IoPoint, IoTables};
 use andon_line::act::{AlarmSpec, Causes, EjectorSpec, Shape};
 use andon_line::decide::Matching;
 
@@ -21,7 +22,7 @@ pub struct Parts {
     /// What announces a part.
     pub trigger: TriggerKind,
     /// The input that announces parts.
-    pub sensor: Option<Wire>,
+    pub sensor: Option<IoPoint>,
     /// Trigger to outcome at most.
     pub deadline: Duration,
     /// Before the first ejector acts.
@@ -33,15 +34,15 @@ pub struct Parts {
     /// Ticks for a millimetre; `None` if nothing needs it.
     pub ticks_per_mm: Option<f64>,
     /// The encoder.
-    pub encoder: Option<Encoder>,
+    pub encoder: Option<EncoderPoint>,
     /// Ejectors by name.
     pub ejectors: Vec<Ejector>,
     /// Alarms.
     pub alarms: AlarmSpec,
     /// On while the line is asked to stop.
-    pub line_stop: Option<Wire>,
+    pub line_stop: Option<IoPoint>,
     /// Toggles while parts are decided.
-    pub heartbeat: Option<Wire>,
+    pub heartbeat: Option<IoPoint>,
     /// Events that do not stop the line.
     pub tolerated: Vec<NoticeKind>,
 }
@@ -56,97 +57,9 @@ pub struct Ejector {
     /// When it acts.
     pub spec: EjectorSpec,
     /// Its output.
-    pub output: Wire,
+    pub output: IoPoint,
     /// The sensor behind it.
-    pub confirm: Option<Wire>,
-}
-
-/// A checked wire.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Wire {
-    /// Name.
-    pub name: String,
-    /// On is the low level.
-    pub active_low: bool,
-    /// State when nobody drives it.
-    pub safe: bool,
-    /// Where it is.
-    pub place: Place,
-}
-
-/// Where a wire is.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub enum Place {
-    /// A line of a GPIO chip.
-    Gpio {
-        /// Device file.
-        chip: PathBuf,
-        /// Offset.
-        line: u32,
-        /// Edges so soon after the last are bounces.
-        debounce: Duration,
-    },
-    /// A point on a Modbus device.
-    Modbus {
-        /// Host and port.
-        address: String,
-        /// Unit.
-        unit: u8,
-        /// Coil, input or register.
-        point: u16,
-        /// Between two readings.
-        poll: Duration,
-        /// No answer for so long is a fault.
-        timeout: Duration,
-    },
-    /// Nowhere.
-    DryRun,
-}
-
-/// A checked encoder.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Encoder {
-    /// Channel A, or the register.
-    pub wire: Wire,
-    /// GPIO: channel B.
-    pub line_b: Option<u32>,
-    /// The counter goes from `modulus - 1` to 0.
-    pub modulus: u64,
-    /// Ticks a second at most.
-    pub max_rate: f64,
-}
-
-/// Numbers that have to be finite and in a range, each with its key.
-pub(super) struct Check<'a> {
-    pub wrong: &'a mut Vec<String>,
-}
-
-impl Check<'_> {
-    fn range(&mut self, key: &str, value: f64, low: f64, high: f64) -> f64 {
-        if !(low..=high).contains(&value) {
-            self.wrong.push(format!("{key}: {value} is not in {low}..={high}"));
-        }
-        value
-    }
-
-    fn ms(&mut self, key: &str, value: f64) -> Duration {
-        Duration::from_secs_f64(self.range(key, value, 0.0, 60_000.0).clamp(0.0, 60_000.0) / 1000.0)
-    }
-
-    fn need<T: Default>(&mut self, key: &str, value: Option<T>, why: &str) -> T {
-        if value.is_none() {
-            self.wrong.push(format!("{key}: missing; {why}"));
-        }
-        value.unwrap_or_default()
-    }
-
-    fn address(&mut self, key: &str, value: Option<String>) -> String {
-        let address = self.need(key, value, "HOST:PORT of the device");
-        if let Some(why) = host_and_port_fault(&address).filter(|_| !address.is_empty()) {
-            self.wrong.push(format!("{key}: `{address}`: {why}"));
-        }
-        address
-    }
+    pub confirm: Option<IoPoint>,
 }
 
 /// Checks the tables `parts`, `belt`, `inputs`, `outputs`, `ejectors` and `alarms`.
@@ -178,7 +91,7 @@ pub(super) fn check(raw: &Raw, base: &Path, wrong: &mut Vec<String>) -> Parts {
         }
     }
     let output = |name: &Option<String>, key: &str, c: &mut Check<'_>| {
-        name.as_ref().and_then(|n| wire(raw.outputs.get(n), n, key, "outputs", base, c))
+        name.as_ref().and_then(|n| io_point(&raw.outputs, n, key, Direction::Output, base, c))
     };
     let line_stop = output(&raw.alarms.line_stop, "alarms.line_stop", &mut c);
     let heartbeat = output(&raw.alarms.heartbeat, "alarms.heartbeat", &mut c);
@@ -193,8 +106,11 @@ pub(super) fn check(raw: &Raw, base: &Path, wrong: &mut Vec<String>) -> Parts {
     // Those that nothing uses have to be right too: they will be.
     for line in twice::unused(raw) {
         let Some((table, name)) = line.split(':').next().and_then(|key| key.split_once('.')) else { continue };
-        let of = if table == "inputs" { &raw.inputs } else { &raw.outputs };
-        wire(of.get(name), name, &line, table, base, &mut c);
+        let (tables, direction) = match table {
+            "inputs" => (&raw.inputs, Direction::Input),
+            _ => (&raw.outputs, Direction::Output),
+        };
+        io_point(tables, name, &line, direction, base, &mut c);
     }
     let share = raw.alarms.share.unwrap_or([0, 0]);
     if raw.alarms.share.is_some_and(|[n, of]| n == 0 || n > of || of > 10_000) {
@@ -210,7 +126,7 @@ pub(super) fn check(raw: &Raw, base: &Path, wrong: &mut Vec<String>) -> Parts {
     });
     let tolerated = tolerated.collect();
     let sensor = match (&parts.sensor, parts.trigger) {
-        (Some(n), TriggerKind::Sensor) => wire(raw.inputs.get(n), n, "parts.sensor", "inputs", base, &mut c),
+        (Some(n), TriggerKind::Sensor) => io_point(&raw.inputs, n, "parts.sensor", Direction::Input, base, &mut c),
         _ => None,
     };
     Parts {
@@ -269,30 +185,30 @@ fn distances(raw: &Raw) -> String {
     keys.join(" and ")
 }
 
-fn encoder(raw: &Raw, scale: f64, base: &Path, c: &mut Check<'_>) -> Option<Encoder> {
+fn encoder(raw: &Raw, scale: f64, base: &Path, c: &mut Check<'_>) -> Option<EncoderPoint> {
     let belt = &raw.belt;
     let max_rate = belt.speed_m_s.unwrap_or(1.0) * 1000.0 * scale;
-    let place = match belt.encoder {
+    let address = match belt.encoder {
         EncoderKind::None => return None,
-        EncoderKind::Gpio => Place::Gpio {
+        EncoderKind::Gpio => IoAddress::Gpio(GpioAddress {
             chip: base.join(c.need("belt.chip", belt.chip.clone(), "such as /dev/gpiochip0")),
             line: c.need("belt.line", belt.line, "the line of channel A"),
             debounce: Duration::ZERO,
-        },
-        EncoderKind::Modbus => Place::Modbus {
+        }),
+        EncoderKind::Modbus => IoAddress::Modbus(ModbusAddress {
             address: c.address("belt.address", belt.address.clone()),
             unit: belt.unit.unwrap_or(1),
             point: c.need("belt.register", belt.register, "the holding register of the count, from 0"),
             poll: Duration::from_millis(c.range("belt.poll_ms", belt.poll_ms.unwrap_or(10) as f64, 1.0, 1000.0) as u64),
             timeout: Duration::from_millis(100),
-        },
+        }),
     };
     let bits = if belt.encoder == EncoderKind::Gpio { 32 } else { belt.bits.unwrap_or(16) };
     if !matches!(bits, 16 | 32) {
         c.wrong.push(format!("belt.bits: {bits} is neither 16 nor 32"));
     }
-    let wire = Wire { name: "belt".to_owned(), active_low: false, safe: false, place };
-    Some(Encoder { wire, line_b: belt.line_b, modulus: 1 << bits, max_rate })
+    let point = IoPoint { name: "belt".to_owned(), active_low: false, safe: false, address };
+    Some(EncoderPoint { point, line_b: belt.line_b, modulus: 1 << bits, max_rate })
 }
 
 fn ejector(
@@ -334,8 +250,9 @@ fn ejector(
             _ => {}
         }
     }
-    let output = wire(raw.outputs.get(&e.output), &e.output, &key("output"), "outputs", base, c);
-    let confirm = e.confirm.as_ref().and_then(|n| wire(raw.inputs.get(n), n, &key("confirm"), "inputs", base, c));
+    let output = io_point(&raw.outputs, &e.output, &key("output"), Direction::Output, base, c);
+    let confirm = e.confirm.as_ref();
+    let confirm = confirm.and_then(|n| io_point(&raw.inputs, n, &key("confirm"), Direction::Input, base, c));
     let spec = EjectorSpec {
         distance,
         length,
@@ -351,34 +268,24 @@ fn ejector(
         causes,
         confirm_within: e.confirm.as_ref().map(|_| c.ms(&key("confirm_within_ms"), e.confirm_within_ms)),
     };
-    let nowhere = || Wire { name: e.output.clone(), active_low: false, safe: false, place: Place::DryRun };
+    let nowhere = || IoPoint::nowhere(&e.output);
     Ejector { name: name.to_owned(), camera: e.camera.clone(), spec, output: output.unwrap_or_else(nowhere), confirm }
 }
 
-fn wire(raw: Option<&RawWire>, name: &str, key: &str, table: &str, base: &Path, c: &mut Check<'_>) -> Option<Wire> {
-    let Some(w) = raw else {
-        c.wrong.push(format!("{key}: there is no table [{table}.{name}]"));
-        return None;
-    };
-    let at = |field: &str| format!("{table}.{name}.{field}");
-    let place = match w.driver {
-        Driver::Gpio => Place::Gpio {
-            chip: base.join(c.need(&at("chip"), w.chip.clone(), "such as /dev/gpiochip0")),
-            line: c.need(&at("line"), w.line, "the line on the chip"),
-            debounce: c.ms(&at("debounce_ms"), w.debounce_ms),
-        },
-        Driver::Modbus => Place::Modbus {
-            address: c.address(&at("address"), w.address.clone()),
-            unit: w.unit,
-            point: c.need(&at("point"), w.point, "the coil or input, from 0"),
-            poll: Duration::from_millis(c.range(&at("poll_ms"), w.poll_ms as f64, 1.0, 1000.0) as u64),
-            timeout: Duration::from_millis(c.range(&at("timeout_ms"), w.timeout_ms as f64, 5.0, 10_000.0) as u64),
-        },
-        Driver::DryRun if table == "inputs" => {
-            c.wrong.push(format!("{}: an input needs a wire: gpio or modbus", at("driver")));
-            Place::DryRun
+/// The input or output that a key names.
+fn io_point(
+    tables: &IoTables,
+    name: &str,
+    key: &str,
+    direction: Direction,
+    base: &Path,
+    c: &mut Check<'_>,
+) -> Option<IoPoint> {
+    match tables.get(name) {
+        Some(table) => Some(table.check(name, direction, base, c)),
+        None => {
+            c.wrong.push(format!("{key}: there is no table [{}.{name}]", direction.table()));
+            None
         }
-        Driver::DryRun => Place::DryRun,
-    };
-    Some(Wire { name: name.to_owned(), active_low: w.active == Level::Low, safe: w.safe == Switch::On, place })
+    }
 }

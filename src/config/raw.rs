@@ -1,12 +1,22 @@
+//! The configuration as it is written: what stands in no crate below.
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::raw_line::{RawAlarms, RawBelt, RawEjector, RawParts, Wires};
-use super::raw_plant::{RawModbusServer, RawMqtt, RawOpcUa, RawStore, RawWebhook};
-use andon_io::sinks::ZenohOptions;
+use super::raw_line::{RawAlarms, RawBelt, RawEjector, RawParts};
+use andon_io::fieldio::IoTables;
+use andon_io::sinks::SinkTables;
+use andon_io::sinks::modbus_server::ModbusServerConfig;
+use andon_io::sinks::mqtt::MqttConfig;
+use andon_io::sinks::opcua::OpcUaConfig;
+use andon_io::sinks::store::StoreConfig;
+use andon_io::sinks::webhook::WebhookConfig;
+use andon_io::sinks::zenoh::ZenohConfig;
+use andon_vision::model::Accept;
+use andon_vision::model::bundle::Manifest;
 use andon_vision::model::engine::EngineChoice;
 use andon_vision::model::graph::Precision;
 
@@ -34,25 +44,25 @@ pub struct Raw {
     /// The belt and its encoder.
     pub belt: RawBelt,
     /// Sensors: `[inputs.NAME]`.
-    pub inputs: Wires,
+    pub inputs: IoTables,
     /// Valves, lamps, relays: `[outputs.NAME]`.
-    pub outputs: Wires,
+    pub outputs: IoTables,
     /// What takes parts off the belt: `[ejectors.NAME]`.
     pub ejectors: BTreeMap<String, RawEjector>,
     /// When many rejects are one fault, and the outputs that say so.
     pub alarms: RawAlarms,
     /// History and outbox.
-    pub store: RawStore,
+    pub store: StoreConfig,
     /// The Modbus TCP server for the PLC.
-    pub modbus_server: RawModbusServer,
+    pub modbus_server: ModbusServerConfig,
     /// The OPC UA server.
-    pub opcua: RawOpcUa,
+    pub opcua: OpcUaConfig,
     /// Records to an MQTT broker.
-    pub mqtt: RawMqtt,
+    pub mqtt: MqttConfig,
     /// Records to a web server.
-    pub webhook: RawWebhook,
+    pub webhook: WebhookConfig,
     /// Verdicts, heatmaps and control over Zenoh.
-    pub zenoh: ZenohOptions,
+    pub zenoh: ZenohConfig,
     /// The endpoint for Prometheus.
     pub metrics: RawMetrics,
     /// Messages for people.
@@ -71,18 +81,32 @@ impl Default for Raw {
             capture: RawCapture::default(),
             parts: RawParts::default(),
             belt: RawBelt::default(),
-            inputs: Wires::new(),
-            outputs: Wires::new(),
+            inputs: IoTables::new(),
+            outputs: IoTables::new(),
             ejectors: BTreeMap::new(),
             alarms: RawAlarms::default(),
-            store: RawStore::default(),
-            modbus_server: RawModbusServer::default(),
-            opcua: RawOpcUa::default(),
-            mqtt: RawMqtt::default(),
-            webhook: RawWebhook::default(),
-            zenoh: ZenohOptions::default(),
+            store: StoreConfig::default(),
+            modbus_server: ModbusServerConfig::default(),
+            opcua: OpcUaConfig::default(),
+            mqtt: MqttConfig::default(),
+            webhook: WebhookConfig::default(),
+            zenoh: ZenohConfig::default(),
             metrics: RawMetrics::default(),
             log: RawLog::default(),
+        }
+    }
+}
+
+impl Raw {
+    /// The tables of the sinks.
+    pub(super) fn sinks(&self) -> SinkTables {
+        SinkTables {
+            zenoh: self.zenoh.clone(),
+            modbus_server: self.modbus_server.clone(),
+            opcua: self.opcua.clone(),
+            store: self.store.clone(),
+            mqtt: self.mqtt.clone(),
+            webhook: self.webhook.clone(),
         }
     }
 }
@@ -172,6 +196,13 @@ pub enum FrameSize {
     AsTrained,
     /// Every size: frames are squashed to the model's input.
     Any,
+}
+
+impl FrameSize {
+    /// The frames that a model may judge: those of the kind that was learned.
+    pub fn accepted(self, learned: &Manifest) -> Accept {
+        Accept::learned(learned, self == FrameSize::Any)
+    }
 }
 
 /// What the end of the stream means.

@@ -1,4 +1,5 @@
-use std::collections::BTreeMap;
+//! The tables of parts, belt, ejectors and alarms, as they are written.
+
 use std::path::PathBuf;
 
 use schemars::JsonSchema;
@@ -126,94 +127,6 @@ pub enum EncoderKind {
     Modbus,
 }
 
-/// A wire: an input or an output.
-#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct RawWire {
-    /// What drives it.
-    pub driver: Driver,
-    /// Which level is on.
-    #[serde(default)]
-    pub active: Level,
-    /// Outputs: the state when nobody drives it any more.
-    #[serde(default)]
-    pub safe: Switch,
-    /// GPIO: device file of the chip.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub chip: Option<PathBuf>,
-    /// GPIO: line.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub line: Option<u32>,
-    /// GPIO inputs: edges so soon after the last are bounces, in milliseconds.
-    #[serde(default = "default_debounce_ms")]
-    pub debounce_ms: f64,
-    /// Modbus: host and port.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub address: Option<String>,
-    /// Modbus: unit identifier.
-    #[serde(default = "default_unit")]
-    pub unit: u8,
-    /// Modbus: number of the coil (outputs) or discrete input, from 0.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub point: Option<u16>,
-    /// Modbus inputs: milliseconds between two readings.
-    #[serde(default = "default_poll_ms")]
-    pub poll_ms: u64,
-    /// Modbus: no answer for so many milliseconds is a fault.
-    #[serde(default = "default_timeout_ms")]
-    pub timeout_ms: u64,
-}
-
-fn default_debounce_ms() -> f64 {
-    2.0
-}
-
-fn default_unit() -> u8 {
-    1
-}
-
-fn default_poll_ms() -> u64 {
-    5
-}
-
-fn default_timeout_ms() -> u64 {
-    100
-}
-
-/// What drives a wire.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Driver {
-    /// A line of the kernel's GPIO chips.
-    Gpio,
-    /// A point of an I/O module on Modbus TCP.
-    Modbus,
-    /// Nothing: the schedule runs, and no wire moves (outputs only).
-    DryRun,
-}
-
-/// Which level is on.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Level {
-    /// The high one.
-    #[default]
-    High,
-    /// The low one.
-    Low,
-}
-
-/// On or off.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Switch {
-    /// Off.
-    #[default]
-    Off,
-    /// On.
-    On,
-}
-
 /// An ejector.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -311,6 +224,3 @@ pub struct RawAlarms {
     /// Events that do not ask the line to stop although they would.
     pub tolerate: Vec<String>,
 }
-
-/// Inputs and outputs by name.
-pub type Wires = BTreeMap<String, RawWire>;

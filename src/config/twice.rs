@@ -5,7 +5,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use super::raw::Raw;
-use super::raw_line::{Driver, EncoderKind, RawWire, TriggerKind};
+use super::raw_line::{EncoderKind, TriggerKind};
+use andon_io::fieldio::{Driver, IoTable};
+use andon_io::sinks::SINKS;
 
 /// Names every port that two servers of this box want, and every wire that has two uses.
 pub(super) fn check(raw: &Raw, base: &Path, wrong: &mut Vec<String>) {
@@ -35,19 +37,12 @@ fn cameras(raw: &Raw, wrong: &mut Vec<String>) {
 }
 
 fn ports(raw: &Raw, wrong: &mut Vec<String>) {
-    let server = |key: &str, on: bool, listen: &str| Some((key.to_owned(), on.then(|| listen.parse().ok())??));
-    let servers = [
-        server("metrics.listen", raw.metrics.enabled, &raw.metrics.listen),
-        server("modbus_server.listen", raw.modbus_server.enabled, &raw.modbus_server.listen),
-        server("opcua.listen", raw.opcua.enabled, &raw.opcua.listen),
-    ];
-    let zenoh = raw.zenoh.listen.iter().filter(|_| raw.zenoh.enabled).filter_map(|endpoint| {
-        let (_, rest) = endpoint.split_once('/').filter(|(protocol, _)| matches!(*protocol, "tcp" | "tls"))?;
-        let address = rest.split(['?', '#']).next().unwrap_or_default().replace('*', "0.0.0.0");
-        Some(("zenoh.listen".to_owned(), address.replace("localhost", "127.0.0.1").parse::<SocketAddr>().ok()?))
-    });
-    let mut seen: Vec<(String, SocketAddr)> = Vec::new();
-    for (key, address) in servers.into_iter().flatten().chain(zenoh) {
+    let metrics = raw.metrics.listen.parse().ok().filter(|_| raw.metrics.enabled);
+    let sinks = raw.sinks();
+    let servers = SINKS.iter().map(|kind| (kind.config)(&sinks)).filter(|sink| sink.is_enabled());
+    let servers = servers.flat_map(|sink| sink.listens());
+    let mut seen: Vec<(&str, SocketAddr)> = Vec::new();
+    for (key, address) in metrics.map(|address| ("metrics.listen", address)).into_iter().chain(servers) {
         if let Some((other, at)) = seen.iter().find(|(_, at)| collide(at, &address)) {
             wrong.push(format!("{key}: {address} is taken by {other} = {at}; give each a port of its own"));
         }
@@ -84,7 +79,7 @@ fn wires(raw: &Raw, base: &Path, wrong: &mut Vec<String>) {
         let path = base.join(chip);
         path.canonicalize().unwrap_or(path)
     };
-    let place = |w: &RawWire, output: bool| match w.driver {
+    let place = |w: &IoTable, output: bool| match w.driver {
         Driver::Gpio => Some(Point::Line(chip(w.chip.as_deref()?), w.line?)),
         Driver::Modbus if output => Some(Point::Coil(host(w.address.as_deref()?), w.unit, w.point?)),
         Driver::Modbus => Some(Point::Discrete(host(w.address.as_deref()?), w.unit, w.point?)),

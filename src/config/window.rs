@@ -1,8 +1,8 @@
 //! How a frame finds its part, and whether it can come in time.
 
-use super::parts::Check;
 use super::raw::Raw;
 use super::raw_line::TriggerKind;
+use andon_io::check::Check;
 use andon_line::decide::Matching;
 
 /// The rule, in ticks; `scale` are ticks a millimetre.

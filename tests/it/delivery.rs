@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 
 use andon_core::{Delivery, Detail, Mono, Notice, NoticeKind, Seq, SinkState};
 use andon_core::{Offer, Record, Sink};
-use andon_io::sinks::plant::{MqttForwarder, MqttSettings, WebhookForwarder, WebhookSettings};
+use andon_io::sinks::mqtt::{MqttForwarder, MqttSettings};
 use andon_io::sinks::store::{Outbox, StoreOptions, StoreSink};
-use andon_io::sinks::wire::Names;
+use andon_io::sinks::webhook::{WebhookForwarder, WebhookSettings};
+use andon_io::sinks::wire::StationInfo;
 use serde_json::{Value, json};
 
 use crate::common::{Peer, free_port, signal, until};
@@ -18,13 +19,13 @@ use crate::plant::{Plant, count, listen, mosquitto_with};
 struct Station {
     dir: tempfile::TempDir,
     store: StoreSink,
-    names: Names,
+    names: StationInfo,
 }
 
 impl Station {
     fn new() -> Station {
         let dir = tempfile::tempdir().unwrap();
-        let names = Names {
+        let names = StationInfo {
             site: "s".into(),
             line: "l".into(),
             station: "st".into(),
@@ -34,7 +35,7 @@ impl Station {
             ejectors: vec![Vec::new(), Vec::new()],
             simulated: true,
             boot: ulid::Ulid::generate(),
-            ..Names::default()
+            ..StationInfo::default()
         };
         let options = StoreOptions { path: dir.path().join("h.db"), max_rows: 100_000, max_bytes: 1 << 30 };
         Station { store: StoreSink::start(options, names.clone()).unwrap(), dir, names }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use andon_core::Mono;
 use andon_core::{BeltSource, Encoder, FieldError, Input, Track, Trouble};
-use andon_io::fieldio::{CoilDevice, ModbusEncoder, ModbusInput, ModbusPoint};
+use andon_io::fieldio::modbus::{CoilDevice, ModbusEncoder, ModbusInput, ModbusPoint};
 use serde_json::{Value, json};
 
 use crate::common::{self, Peer, signal, until};
@@ -130,7 +130,7 @@ fn inputs_tell_rising_edges_and_encoders_their_count() {
 #[cfg(feature = "gpio")]
 #[test]
 fn gpio_lines_of_a_missing_chip_are_refused_by_name() {
-    use andon_io::fieldio::{GpioEncoder, GpioInput, GpioLine, GpioOutput};
+    use andon_io::fieldio::gpio::{GpioEncoder, GpioInput, GpioLine, GpioOutput};
     let spec = || GpioLine {
         name: "valve".into(),
         chip: "/dev/gpiochip-none".into(),
@@ -153,7 +153,7 @@ fn gpio_lines_of_a_missing_chip_are_refused_by_name() {
 #[test]
 fn gpio_lines_of_the_kernels_simulator() {
     use andon_core::Output as _;
-    use andon_io::fieldio::{GpioInput, GpioLine, GpioOutput};
+    use andon_io::fieldio::gpio::{GpioInput, GpioLine, GpioOutput};
     let base = std::path::Path::new("/sys/kernel/config/gpio-sim");
     if !base.is_dir() {
         eprintln!("skipped: this kernel has no gpio-sim (/sys/kernel/config/gpio-sim)");

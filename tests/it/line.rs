@@ -13,7 +13,7 @@ use andon_core::{
     Regions, Threshold, Verdict,
 };
 use andon_core::{Offer, Record, Sink};
-use andon_io::sinks::wire::{self, Names};
+use andon_io::sinks::wire::{self, StationInfo};
 use andon_line::act::{AlarmSpec, Causes, EjectorSpec, Shape};
 use andon_line::controller::{RecordMaker, Replay, Tape, TapeEntry};
 use andon_line::runtime::{
@@ -597,10 +597,10 @@ mod streams {
 struct Wired(Arc<Mutex<Vec<Vec<u8>>>>);
 
 /// One clock and one boot for the line and its replay: the rest of a record is what was decided.
-fn names() -> &'static (Names, WallClock) {
-    static NAMES: std::sync::OnceLock<(Names, WallClock)> = std::sync::OnceLock::new();
+fn names() -> &'static (StationInfo, WallClock) {
+    static NAMES: std::sync::OnceLock<(StationInfo, WallClock)> = std::sync::OnceLock::new();
     NAMES.get_or_init(|| {
-        let names = Names { cameras: vec!["cam".into()], lanes: vec!["belt".into()], ..Names::default() };
+        let names = StationInfo { cameras: vec!["cam".into()], lanes: vec!["belt".into()], ..StationInfo::default() };
         (names, WallClock::read())
     })
 }
@@ -707,4 +707,56 @@ fn a_recorded_line_gives_the_same_records_again_byte_for_byte() {
     for word in ["PASS", "REJECT", "UNINSPECTED", "ERROR", "consecutive_rejects", "line_stop", "andon.eject"] {
         assert!(all.contains(word), "{word} is part of it: {all}");
     }
+}
+
+/// The builder as a program of one's own uses it: its cameras and lanes, no hardware, a sink that counts.
+#[cfg(all(feature = "gst", feature = "rten"))]
+#[test]
+fn a_line_is_built_from_parts_as_from_a_configuration() {
+    use andon::assemble::LineBuilder;
+    use andon::assemble::simulated::{Judge, Learner, station};
+    use andon_sim::{Conveyor, SimSpec};
+    use andon_vision::model::engine::EngineOptions;
+
+    struct Count(Arc<AtomicU64>);
+    impl Sink for Count {
+        fn name(&self) -> &'static str {
+            "count"
+        }
+
+        fn offer(&mut self, record: &Record) -> Offer {
+            let verdict = matches!(record, Record::Verdict(_));
+            self.0.fetch_add(u64::from(verdict), Relaxed);
+            if verdict { Offer::Taken } else { Offer::Ignored }
+        }
+    }
+
+    let flags = [("zenoh.enabled", "false".to_owned()), ("metrics.enabled", "false".to_owned())];
+    let settings = andon::config::load(None, [], &flags).unwrap();
+    let conveyor = Conveyor::new(SimSpec { side: 160, ..SimSpec::default() });
+    let engine = EngineOptions::default();
+    let model = Learner::open(&engine).unwrap().learn(&conveyor, 8, 1, &mut |_, _, _| {}).unwrap();
+    let judge = Judge::open(Arc::new(model), engine).unwrap();
+    let station = station(&conveyor, judge, 10.0, Some(8)).unwrap();
+    let verdicts = Arc::new(AtomicU64::new(0));
+    let counted = verdicts.clone();
+    let line = LineBuilder::new(&settings, Arc::default())
+        .unwrap()
+        .camera(station.camera)
+        .lane(station.lane)
+        .simulated()
+        .sink(|_| Ok(Box::new(Count(counted))))
+        .start()
+        .unwrap();
+    let names = line.station().clone();
+    assert!(names.simulated && names.cameras == ["sim"] && names.lanes == ["belt"], "{names:?}");
+    assert_eq!(
+        (&names.ejectors[0], &names.outputs[0], &names.inputs[0]),
+        (&vec!["blow".to_owned()], &vec!["valve".to_owned()], &vec!["eye".to_owned()])
+    );
+    line.wait().unwrap();
+    let report = line.finish().unwrap();
+    let (_, counts, _) = &report.cameras[0];
+    assert!(counts.adds_up() && counts.offered == 8, "{counts:?}");
+    assert_eq!(verdicts.load(Relaxed), 8);
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use andon_core::CameraId;
 use andon_core::Control;
-use andon_io::sinks::plant::{ModbusServer, ModbusServerOptions};
+use andon_io::sinks::modbus_server::{ModbusServer, ModbusServerOptions};
 
 use crate::common::{Peer, free_port};
 

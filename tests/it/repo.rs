@@ -40,7 +40,18 @@ const ROOMS: [(&str, Rooms); 5] = [
             ("runtime", &["decide", "act", "controller", "telemetry"]),
         ],
     ),
-    ("crates/andon-io", &[("capture", &[]), ("fieldio", &[]), ("sinks", &[]), ("thermal", &[])]),
+    (
+        "crates/andon-io",
+        &[
+            ("endpoint", &[]),
+            ("check", &["endpoint"]),
+            ("not_built", &[]),
+            ("capture", &[]),
+            ("fieldio", &["check"]),
+            ("sinks", &["endpoint", "not_built"]),
+            ("thermal", &[]),
+        ],
+    ),
     (".", &[("config", &[]), ("logging", &[]), ("assemble", &["config"]), ("cli", &["config", "logging", "assemble"])]),
     (
         "crates/andon-gpu",
@@ -166,11 +177,11 @@ fn every_channel_is_made_in_the_wiring_or_belongs_to_one_owner() {
         "crates/andon-line/src/runtime/line.rs",
         "crates/andon-core/src/pool.rs",
         "crates/andon-vision/src/model/head/nearest.rs",
-        "crates/andon-io/src/capture/live.rs",
-        "crates/andon-io/src/fieldio/modbus.rs",
-        "src/cli/sinks.rs",
-        "crates/andon-io/src/sinks/zenoh/session.rs",
-        "crates/andon-io/src/sinks/store.rs",
+        "crates/andon-io/src/capture/pipeline/instance.rs",
+        "crates/andon-io/src/fieldio/modbus/driver.rs",
+        "crates/andon-io/src/sinks/json_lines/mod.rs",
+        "crates/andon-io/src/sinks/zenoh/sink/session.rs",
+        "crates/andon-io/src/sinks/store/sink/mod.rs",
     ];
     for (file, text) in sources() {
         let makes = text.contains("bounded(") || text.contains("bounded::<");

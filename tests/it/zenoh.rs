@@ -10,8 +10,8 @@ use andon_core::{
     Threshold, Verdict, judge,
 };
 use andon_core::{Control, MapRecord, Offer, Record, Sink};
-use andon_io::sinks::wire::{Names, verdict_schema};
-use andon_io::sinks::{ZenohMode, ZenohOptions, ZenohSink};
+use andon_io::sinks::wire::{StationInfo, verdict_schema};
+use andon_io::sinks::zenoh::{ZenohConfig, ZenohMode, ZenohSink};
 use serde_json::Value;
 use zenoh::Wait;
 use zenoh_ext::{AdvancedSubscriberBuilderExt, HistoryConfig, RecoveryConfig};
@@ -56,8 +56,8 @@ struct Bench {
     boot: String,
 }
 
-fn names() -> Names {
-    Names {
+fn names() -> StationInfo {
+    StationInfo {
         site: "s".into(),
         line: "l".into(),
         station: "st".into(),
@@ -67,20 +67,20 @@ fn names() -> Names {
         ejectors: vec![vec!["blow".into()]],
         simulated: true,
         boot: ulid::Ulid::generate(),
-        ..Names::default()
+        ..StationInfo::default()
     }
 }
 
-fn options(listen: Option<u16>, connect: Option<u16>) -> ZenohOptions {
+fn options(listen: Option<u16>, connect: Option<u16>) -> ZenohConfig {
     let endpoint = |port: u16| format!("tcp/127.0.0.1:{port}");
-    ZenohOptions {
+    ZenohConfig {
         listen: listen.map(endpoint).into_iter().collect(),
         connect: connect.map(endpoint).into_iter().collect(),
-        ..ZenohOptions::default()
+        ..ZenohConfig::default()
     }
 }
 
-fn start(options: ZenohOptions) -> Bench {
+fn start(options: ZenohConfig) -> Bench {
     let rendered = Arc::new(AtomicU64::new(0));
     let knob = Arc::new(Knob(Mutex::new(10.0), Mutex::default()));
     let count = rendered.clone();
@@ -239,7 +239,7 @@ fn control_is_refused_by_default_and_checked_when_allowed() {
     ];
     let ask = |allow_control: bool| -> Option<(Vec<(bool, String)>, f32)> {
         let port = common::free_port();
-        let mut bench = start(ZenohOptions { allow_control, ..options(Some(port), None) });
+        let mut bench = start(ZenohConfig { allow_control, ..options(Some(port), None) });
         bench.sink.offer(&verdict(0));
         let mut args = vec!["0"];
         for q in &queries {
@@ -287,7 +287,7 @@ fn router(port: u16) -> zenoh::Session {
 fn a_router_that_is_absent_killed_and_back_loses_no_verdict() {
     let port = common::free_port();
     // No router yet: the sink starts, offers are quick, verdicts wait.
-    let mut bench = start(ZenohOptions { mode: ZenohMode::Client, ..options(None, Some(port)) });
+    let mut bench = start(ZenohConfig { mode: ZenohMode::Client, ..options(None, Some(port)) });
     let mut slowest = Duration::ZERO;
     let mut seq = 0;
     let mut send = |bench: &mut Bench, count: u64| {
@@ -407,7 +407,7 @@ fn a_line_is_released_on_its_own_key_and_in_words_only() {
     ];
     let ask = |allow_control: bool, intent: &str| -> Option<(Vec<Value>, bool, f32)> {
         let port = common::free_port();
-        let mut bench = start(ZenohOptions { allow_control, ..options(Some(port), None) });
+        let mut bench = start(ZenohConfig { allow_control, ..options(Some(port), None) });
         bench.sink.offer(&verdict(0));
         // The knob forgets its triggers when it is released.
         bench.knob.1.lock().unwrap().push(None);
@@ -454,4 +454,17 @@ fn two_boxes_with_the_same_names_notice_each_other() {
     assert!(second.delivery.troubles()[0].contains(&first.boot), "{:?}", second.delivery.troubles());
     second.sink.close();
     assert!(until(20, || seen(&mut first).is_empty()), "and that the other one went");
+}
+
+#[test]
+fn a_box_finds_a_peer_that_comes_after_it() {
+    let port = common::free_port();
+    let mut early = start(options(None, Some(port)));
+    std::thread::sleep(Duration::from_secs(2));
+    let _late = start(options(Some(port), None));
+    let sees = |bench: &mut Bench| {
+        bench.sink.offer(&stats());
+        !bench.delivery.twins().is_empty()
+    };
+    assert!(until(30, || sees(&mut early)));
 }

@@ -1,5 +1,13 @@
 //! What andon reads and drives: cameras ([`capture`]), inputs, outputs and encoders of the machine ([`fieldio`]), and the sinks
 //! that records go out by ([`sinks`]). Each implements a contract of `andon_core`; none knows the line.
+//!
+//! A sink, a driver and a source are a folder each, with what the user may write about it (`config.rs`), its check and its start; one
+//! line in `sinks::SINKS` or `fieldio::DRIVERS` makes it known to the configuration, to `config check`, `doctor` and `run`. What a build
+//! lacks is refused there too, with the feature that it needs.
+
+pub mod endpoint;
+pub mod check;
+mod not_built;
 
 pub mod capture;
 pub mod fieldio;
@@ -7,4 +15,5 @@ pub mod sinks;
 
 mod thermal;
 
-pub use thermal::Heat;
+pub use not_built::NotBuilt;
+pub use thermal::ThermalMonitor;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use andon_core::ClockState;
 
 /// Reads temperatures and clocks.
-pub struct Heat {
+pub struct ThermalMonitor {
     sys: PathBuf,
     /// Events that are only counted, as of last time: processor, card.
     counted: [Option<u64>; 2],
@@ -14,10 +14,10 @@ pub struct Heat {
     nvml: Option<nvml_wrapper::Nvml>,
 }
 
-impl Heat {
+impl ThermalMonitor {
     /// What this machine has.
-    pub fn open() -> Heat {
-        Heat {
+    pub fn open() -> ThermalMonitor {
+        ThermalMonitor {
             sys: PathBuf::from("/sys"),
             counted: [None; 2],
             #[cfg(feature = "nvml")]
@@ -149,10 +149,10 @@ mod tests {
     use super::*;
 
     /// A machine made of files.
-    fn machine(files: &[(&str, &str)]) -> (tempfile::TempDir, Heat) {
+    fn machine(files: &[(&str, &str)]) -> (tempfile::TempDir, ThermalMonitor) {
         let folder = tempfile::tempdir().unwrap();
         put(folder.path(), files);
-        let mut heat = Heat::open();
+        let mut heat = ThermalMonitor::open();
         heat.sys = folder.path().to_owned();
         #[cfg(feature = "nvml")]
         {

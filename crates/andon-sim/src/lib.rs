@@ -7,7 +7,6 @@ mod line;
 mod live;
 mod noise;
 mod paint;
-#[cfg(feature = "gst")]
 mod painter;
 mod score;
 mod shape;
@@ -15,7 +14,6 @@ mod shape;
 pub use defect::DefectKind;
 pub use line::{SimLine, SimReport};
 pub use live::{LiveBelt, LiveEye};
-#[cfg(feature = "gst")]
 pub use painter::ConveyorPainter;
 pub use score::Ejections;
 

@@ -1,3 +1,5 @@
+//! The simulated camera: the conveyor as a painter of pictures.
+
 use std::time::Duration;
 
 use super::Conveyor;

@@ -23,9 +23,10 @@ pub(super) fn look(c: &Config) -> Vec<Finding> {
 /// The disks of history and models, or of this folder.
 fn disks(c: &Config) -> Vec<Finding> {
     let mut wanted: Vec<(PathBuf, u64)> = Vec::new();
-    if let Some((path, _, bytes)) = &c.plant.store {
-        let kept = std::fs::metadata(path).map_or(0, |about| about.len());
-        wanted.push((folder(path), bytes.saturating_sub(kept)));
+    let store = &c.sinks.store;
+    if store.enabled {
+        let kept = std::fs::metadata(&store.path).map_or(0, |about| about.len());
+        wanted.push((folder(&store.path), store.max_bytes().saturating_sub(kept)));
     }
     wanted.extend(c.cameras.iter().map(|camera| (folder(&camera.model), 0)));
     if wanted.is_empty() {
@@ -81,7 +82,6 @@ fn clock() -> Finding {
 }
 
 /// Whether this is an NVIDIA Jetson.
-#[cfg(feature = "gst")]
 pub(super) fn is_jetson() -> bool {
     let compatible = std::fs::read("/proc/device-tree/compatible").unwrap_or_default();
     cfg!(target_arch = "aarch64")

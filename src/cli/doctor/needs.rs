@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Finding, State, finding};
-use crate::cli::precheck;
-use crate::config::{Config, Place, Wire, without_secrets};
+use crate::assemble::{describe, precheck};
+use crate::config::{Config, without_secrets};
+use andon_io::sinks::SinkConfig;
 use andon_vision::model::bundle::Bundle;
 
 /// How long a device on the network may take to answer.
@@ -15,30 +16,30 @@ const PATIENCE: Duration = Duration::from_secs(2);
 pub(super) fn look(c: &Config, models: &[Arc<Bundle>]) -> Vec<Finding> {
     let mut found = Vec::new();
     for (camera, bundle) in c.cameras.iter().zip(models) {
-        found.push(finding("model", State::Ok, precheck::model_line(camera, bundle)));
+        found.push(finding("model", State::Ok, describe::model_line(camera, bundle)));
     }
     for camera in &c.cameras {
         let usual = camera.pipeline == "v4l2" && !camera.vars.contains_key("DEVICE");
         let values = camera.vars.values().map(String::as_str).chain(usual.then_some("/dev/video0"));
         found.extend(values.filter_map(|value| source(&camera.name, value)));
     }
-    found.extend(port("metrics", "metrics.listen", c.metrics));
-    found.extend(port("modbus", "modbus_server.listen", c.plant.modbus.map(|(address, ..)| address)));
-    found.extend(port("opc ua", "opcua.listen", c.plant.opcua));
+    found.extend(c.metrics.map(|address| port("metrics", "metrics.listen", address)));
+    let (modbus, opcua) = (&c.sinks.modbus_server, &c.sinks.opcua);
+    found.extend(modbus.listens().into_iter().filter(|_| modbus.enabled).map(|(key, at)| port("modbus", key, at)));
+    found.extend(opcua.listens().into_iter().filter(|_| opcua.enabled).map(|(key, at)| port("opc ua", key, at)));
     let mut asked: Vec<&str> = Vec::new();
-    for Wire { place, .. } in precheck::wires(c) {
-        if let Place::Modbus { address, .. } = place
-            && !asked.contains(&address.as_str())
-        {
-            asked.push(address);
-            found.push(match answers(address) {
-                true => finding("device", State::Ok, format!("Modbus device {address} takes connections")),
-                false => finding("device", State::Missing, format!("Modbus device {address} cannot be reached")),
-            });
-        }
+    for address in precheck::io_points(c).map(|point| point.address.get()) {
+        let Some(host) = address.host().filter(|host| !asked.contains(host)) else { continue };
+        asked.push(host);
+        let device = address.device();
+        found.push(match answers(host) {
+            true => finding("device", State::Ok, format!("{device} takes connections")),
+            false => finding("device", State::Missing, format!("{device} cannot be reached")),
+        });
     }
-    if let Some(m) = &c.plant.mqtt {
-        let address = format!("{}:{}", m.host, m.port);
+    let mqtt = &c.sinks.mqtt;
+    if mqtt.enabled {
+        let address = format!("{}:{}", mqtt.host, mqtt.port);
         found.push(match answers(&address) {
             true => finding("mqtt", State::Ok, format!("{address} takes connections")),
             false => finding("mqtt", State::Missing, format!("{address} cannot be reached; records wait for it")),
@@ -72,12 +73,11 @@ fn answers(address: &str) -> bool {
     first.is_some_and(|a| TcpStream::connect_timeout(&a, PATIENCE).is_ok())
 }
 
-fn port(what: &'static str, key: &str, address: Option<SocketAddr>) -> Option<Finding> {
-    let address = address?;
-    Some(match TcpListener::bind(address) {
+fn port(what: &'static str, key: &str, address: SocketAddr) -> Finding {
+    match TcpListener::bind(address) {
         Ok(_) => finding(what, State::Ok, format!("{address} is free")),
         Err(e) => {
             finding(what, State::Missing, format!("{address}: {e}; andon may be running, or choose another {key}"))
         }
-    })
+    }
 }

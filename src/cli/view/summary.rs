@@ -1,3 +1,5 @@
+//! The table that the demo ends with, and the same as JSON.
+
 use serde::Serialize;
 
 use super::tally::Tally;

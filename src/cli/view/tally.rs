@@ -1,3 +1,5 @@
+//! Outcomes beside the truth of the simulated belt.
+
 use std::collections::BTreeMap;
 
 use andon_core::{Outcome, Verdict};

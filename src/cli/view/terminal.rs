@@ -1,3 +1,5 @@
+//! The terminal: entered, drawn on, left as it was.
+
 use std::io::{self, IsTerminal};
 use std::time::Duration;
 

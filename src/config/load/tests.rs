@@ -237,7 +237,7 @@ fn a_camera_is_opened_once() {
 #[test]
 fn paths_of_zenoh_are_taken_from_the_folder_of_the_file_too() {
     let (_dir, path) = write(&format!("{CAMERA}[zenoh]\nconfig_file = \"z.json5\"\n[zenoh.tls]\nca = \"ca.pem\"\n"));
-    let zenoh = load(Some(&path), env(&[]), &[]).unwrap().config.zenoh;
+    let zenoh = load(Some(&path), env(&[]), &[]).unwrap().config.sinks.zenoh;
     let folder = path.parent().unwrap();
     assert_eq!((zenoh.config_file, zenoh.tls.ca), (Some(folder.join("z.json5")), Some(folder.join("ca.pem"))));
 }

@@ -1,29 +1,19 @@
 //! Where frames come from. Owns cameras and their supervision; hands out frames whose pixels stay where the camera put
 //! them. Called by the `cap-N` thread only; never waits longer than it was told to, never judges.
 
+mod options;
+mod painter;
+#[cfg_attr(not(feature = "gst"), path = "pipeline_absent.rs")]
+mod pipeline;
 mod template;
-
-#[cfg(feature = "gst")]
-mod allow;
-#[cfg(feature = "gst")]
-mod decoded;
-#[cfg(feature = "gst")]
-mod feed;
-#[cfg(feature = "gst")]
-mod gst;
-#[cfg(feature = "gst")]
-mod live;
-#[cfg(feature = "gst")]
-mod words;
 
 use thiserror::Error;
 
+pub use options::GstOptions;
+pub use painter::Painter;
 #[cfg(feature = "gst")]
-pub use allow::{ELEMENT_PACKAGES, missing_elements};
-#[cfg(feature = "gst")]
-pub use feed::{Feed, Painter};
-#[cfg(feature = "gst")]
-pub use gst::{GstOptions, GstSource};
+pub use pipeline::{ELEMENT_PACKAGES, Feed, GstSource};
+pub use pipeline::{gstreamer_version, missing_elements, open, open_painted};
 pub use template::{PipelineSpec, TemplateError, built_in_pipelines};
 
 /// What no retry can mend.

@@ -1,3 +1,5 @@
+//! The two channels of a rotary encoder as a signed count.
+
 /// Decodes the two channels of an incremental encoder, four counts a period. A step that skips a state (an edge was lost) is
 /// not counted, only told.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

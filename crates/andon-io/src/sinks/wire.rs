@@ -2,7 +2,7 @@
 //! meaning. Names follow OPC 40100-1 where it has one.
 
 mod events;
-mod names;
+mod station;
 mod stats;
 
 use schemars::JsonSchema;
@@ -14,7 +14,7 @@ use andon_core::{MapRecord, Record};
 pub use events::{
     EJECT_SCHEMA, EVENT_SCHEMA, EjectRecord, EventRecord, PART_SCHEMA, PartRecord, eject, event, part, text,
 };
-pub use names::{Names, Origin, SharedClock};
+pub use station::{Origin, SharedClock, StationInfo};
 pub use stats::{LatencyUs, MarginUs, ShedRecord, SinkRecord, StatsRecord, stats};
 
 /// Schema name of a verdict, and its Zenoh encoding.
@@ -155,12 +155,12 @@ fn ms(ns: u64) -> f64 {
 }
 
 /// The id of a verdict.
-fn verdict_id(names: &Names, camera: CameraId, seq: Seq, t_capture: Mono) -> String {
+fn verdict_id(names: &StationInfo, camera: CameraId, seq: Seq, t_capture: Mono) -> String {
     names.id(t_capture, &[&[camera.0], &seq.0.to_le_bytes()])
 }
 
 /// The verdict as it goes out.
-pub fn verdict<'a>(names: &'a Names, wall: &WallClock, v: &'a Verdict) -> VerdictRecord<'a> {
+pub fn verdict<'a>(names: &'a StationInfo, wall: &WallClock, v: &'a Verdict) -> VerdictRecord<'a> {
     let score = v.score.map(|s| s.get());
     VerdictRecord {
         schema: VERDICT_SCHEMA,
@@ -218,7 +218,7 @@ pub struct HeatmapNote<'a> {
 }
 
 /// The note of one heatmap; `typical` is the distance that is level 0.
-pub fn heatmap_note<'a>(names: &'a Names, wall: &WallClock, map: &MapRecord, typical: f32) -> HeatmapNote<'a> {
+pub fn heatmap_note<'a>(names: &'a StationInfo, wall: &WallClock, map: &MapRecord, typical: f32) -> HeatmapNote<'a> {
     HeatmapNote {
         origin: names.origin(verdict_id(names, map.camera, map.seq, map.t_capture)),
         camera: names.camera(map.camera),
@@ -246,7 +246,7 @@ pub enum Kind {
 
 impl Kind {
     /// `andon/<site>/<line>/<station>/<camera or lane>/<word>`.
-    pub fn key(self, names: &Names) -> String {
+    pub fn key(self, names: &StationInfo) -> String {
         match self {
             Kind::Verdict(c) => format!("{}/verdict", names.key(c)),
             Kind::Stats(c) => format!("{}/stats", names.key(c)),
@@ -258,7 +258,7 @@ impl Kind {
 }
 
 /// A record as the JSON that goes out, the same for every way out; `None` for maps, which are pictures.
-pub fn json(names: &Names, record: &Record) -> Option<(Kind, Vec<u8>)> {
+pub fn json(names: &StationInfo, record: &Record) -> Option<(Kind, Vec<u8>)> {
     let wall = &names.clock.now();
     let (kind, bytes) = match record {
         Record::Verdict(v) => (Kind::Verdict(v.camera), serde_json::to_vec(&verdict(names, wall, v))),

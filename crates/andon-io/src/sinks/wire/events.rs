@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{Names, Origin, WallClock, ms};
+use super::{Origin, StationInfo, WallClock, ms};
 use andon_core::{CameraId, Detail, Fired, Notice, NoticeKind, PartEnd, Subject};
 
 /// Schema name of a part's outcome over all of its cameras.
@@ -116,7 +116,7 @@ pub struct EventRecord<'a> {
 }
 
 /// A part's outcome as it goes out.
-pub fn part<'a>(names: &'a Names, wall: &WallClock, lane: u8, end: &'a PartEnd) -> PartRecord<'a> {
+pub fn part<'a>(names: &'a StationInfo, wall: &WallClock, lane: u8, end: &'a PartEnd) -> PartRecord<'a> {
     PartRecord {
         schema: PART_SCHEMA,
         origin: names.origin(names.id(end.part.at, &[b"part", &[lane], &end.part.seq.0.to_le_bytes()])),
@@ -134,7 +134,7 @@ pub fn part<'a>(names: &'a Names, wall: &WallClock, lane: u8, end: &'a PartEnd) 
 }
 
 /// What an ejector did, as it goes out.
-pub fn eject<'a>(names: &'a Names, wall: &WallClock, lane: u8, fired: &Fired) -> EjectRecord<'a> {
+pub fn eject<'a>(names: &'a StationInfo, wall: &WallClock, lane: u8, fired: &Fired) -> EjectRecord<'a> {
     // A belt that runs back brings a part to the same ejector again.
     let what: [&[u8]; 4] = [b"eject", &[lane, fired.ejector], &fired.seq.0.to_le_bytes(), &fired.on.0.to_le_bytes()];
     EjectRecord {
@@ -152,7 +152,7 @@ pub fn eject<'a>(names: &'a Names, wall: &WallClock, lane: u8, fired: &Fired) ->
 }
 
 /// An oddity as it goes out.
-pub fn event<'a>(names: &'a Names, wall: &WallClock, lane: u8, notice: &Notice) -> EventRecord<'a> {
+pub fn event<'a>(names: &'a StationInfo, wall: &WallClock, lane: u8, notice: &Notice) -> EventRecord<'a> {
     let (kind, at) = (notice.kind.as_str(), notice.at);
     let (subject, n): (&[u8], u8) = match notice.subject {
         Subject::Lane => (b"lane", 0),
@@ -195,7 +195,7 @@ pub fn event<'a>(names: &'a Names, wall: &WallClock, lane: u8, notice: &Notice) 
 }
 
 /// A notice in a sentence for people.
-pub fn text(names: &Names, lane: u8, notice: &Notice) -> String {
+pub fn text(names: &StationInfo, lane: u8, notice: &Notice) -> String {
     let thing = match notice.subject {
         Subject::Lane => format!("lane {}", names.lane(lane)),
         Subject::Encoder => format!("the encoder of lane {}", names.lane(lane)),
@@ -258,19 +258,19 @@ mod tests {
     use super::*;
     use andon_core::{FrameNo, Mono, Seq};
 
-    fn names() -> Names {
-        Names {
+    fn names() -> StationInfo {
+        StationInfo {
             cameras: vec!["top".to_owned(), "side".to_owned()],
             lanes: vec!["belt".to_owned()],
             ejectors: vec![vec!["blow".to_owned()]],
             outputs: vec![vec!["valve".to_owned(), "lamp".to_owned()]],
             inputs: vec![vec!["eye".to_owned()]],
             box_name: "press-7".to_owned(),
-            ..Names::default()
+            ..StationInfo::default()
         }
     }
 
-    fn record(names: &Names, notice: Notice) -> serde_json::Value {
+    fn record(names: &StationInfo, notice: Notice) -> serde_json::Value {
         let wall = names.clock.now();
         serde_json::to_value(event(names, &wall, 0, &notice)).expect("plain data")
     }

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{Names, Origin, STATS_SCHEMA, WallClock};
+use super::{Origin, STATS_SCHEMA, StationInfo, WallClock};
 use andon_core::{ClockState, LatencySummary, MarginSummary, SinkState, Stats};
 
 /// What a camera reports once a second.
@@ -135,7 +135,7 @@ impl From<SinkState> for SinkRecord {
 }
 
 /// The statistics as they go out.
-pub fn stats<'a>(names: &'a Names, wall: &WallClock, s: &Stats) -> StatsRecord<'a> {
+pub fn stats<'a>(names: &'a StationInfo, wall: &WallClock, s: &Stats) -> StatsRecord<'a> {
     let [parts, records, maps] = s.shed;
     StatsRecord {
         schema: STATS_SCHEMA,

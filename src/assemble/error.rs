@@ -1,0 +1,81 @@
+//! Why a line cannot be built.
+
+use thiserror::Error;
+
+use super::detector::OpenError;
+use crate::config::ConfigError;
+use andon_core::FieldError;
+use andon_io::capture::CaptureError;
+use andon_io::sinks::SinkError;
+use andon_line::runtime::LineError;
+use andon_service::WebError;
+
+/// Why a line cannot be built, by what has to change before it can be. [`BuildError::is_refusal`] tells the two groups apart.
+#[derive(Debug, Error)]
+pub enum BuildError {
+    /// The configuration.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// A camera's pipeline.
+    #[error("camera `{camera}`: {source}")]
+    Camera {
+        /// Name of the camera.
+        camera: String,
+        /// What is wrong with its pipeline.
+        source: CaptureError,
+    },
+    /// An input, an output or the encoder.
+    #[error(transparent)]
+    FieldIo(#[from] FieldError),
+    /// A sink; its error says whether the configuration has to change.
+    #[error(transparent)]
+    Sink(#[from] SinkError),
+
+    /// A camera's detector.
+    #[error("camera `{camera}`: {source}")]
+    Detector {
+        /// Name of the camera.
+        camera: String,
+        /// Why there is none.
+        source: OpenError,
+    },
+    /// Detectors that several cameras share.
+    #[error(transparent)]
+    SharedDetector(OpenError),
+    /// A model without a threshold above 0.
+    #[error("camera `{camera}`: the model has no usable threshold")]
+    NoThreshold {
+        /// Name of the camera.
+        camera: String,
+    },
+    /// The metrics endpoint.
+    #[error(transparent)]
+    Metrics(#[from] WebError),
+    /// The threads of the line.
+    #[error(transparent)]
+    Line(#[from] LineError),
+    /// The configuration cannot be written as JSON, for those who may read it over the network.
+    #[error(transparent)]
+    Json(#[from] serde_json::Error),
+    /// The system: no room for a thread.
+    #[error(transparent)]
+    System(#[from] std::io::Error),
+}
+
+impl BuildError {
+    /// The configuration, or what it names, has to be changed first: trying again changes nothing. Everything else may work at the next
+    /// start.
+    pub fn is_refusal(&self) -> bool {
+        match self {
+            BuildError::Config(_) | BuildError::Camera { .. } | BuildError::FieldIo(_) => true,
+            BuildError::Sink(e) => e.is_refusal(),
+            BuildError::Detector { .. }
+            | BuildError::SharedDetector(_)
+            | BuildError::NoThreshold { .. }
+            | BuildError::Metrics(_)
+            | BuildError::Line(_)
+            | BuildError::Json(_)
+            | BuildError::System(_) => false,
+        }
+    }
+}

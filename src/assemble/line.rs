@@ -1,0 +1,291 @@
+//! The one way from a configuration to a running line.
+//!
+//! A line is built in three steps: its parts are opened (cameras, lanes, the guard process), what watches it is set up around them
+//! (status, metrics endpoint, control, sinks), and its threads start. `andon run` opens what the configuration names;
+//! `andon demo` and `examples/line.rs` hand in cameras and lanes of their own and share everything else.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use ulid::Ulid;
+
+use super::cameras::{self, CameraParts, WaitingCamera};
+use super::card_line;
+use super::detector::maker;
+use super::error::BuildError;
+use super::fieldio::{self, LaneParts};
+use super::guard::Guard;
+use super::health::health;
+use super::sinks;
+use crate::config::{self, Config, Loaded, TriggerKind};
+use andon_core::{Control, Machine, Mono, Sink};
+use andon_io::ThermalMonitor;
+use andon_io::sinks::wire::StationInfo;
+use andon_line::runtime::{Active, CameraSpec, Line, LineControl, LineError, LineReport, LineSpec, Status};
+use andon_line::telemetry::Metrics;
+use andon_service::Server;
+use andon_vision::model::bundle::Bundle;
+
+/// The engine's builder stops at its next step, which takes a second or two.
+const BUILDER_STOPS: Duration = Duration::from_secs(10);
+/// Temperatures and clocks are read this often.
+const HARDWARE: Duration = Duration::from_secs(1);
+
+/// Makes a sink once the names of the line are known.
+type MakeSink<'a> = Box<dyn FnOnce(&StationInfo) -> std::io::Result<Box<dyn Sink>> + 'a>;
+
+/// A line that does not run yet. Its outputs are at their safe levels from the moment they are opened.
+pub struct LineBuilder<'a> {
+    // Dropped in this order: outputs before the guard that watches over them.
+    cameras: Vec<CameraParts>,
+    lanes: Vec<LaneParts>,
+    guard: Option<Guard>,
+    config: &'a Config,
+    config_json: String,
+    takes_triggers: bool,
+    simulated: bool,
+    metrics_may_fail: bool,
+    /// Tables of the sinks to start; all that are enabled if `None`.
+    tables: Option<&'a [&'a str]>,
+    own_sinks: Vec<MakeSink<'a>>,
+    stop: Arc<AtomicBool>,
+}
+
+/// Builds and starts the line of a configuration; `models` are in the order of its cameras, as `precheck::load` returns them. It runs until
+/// `stop` is set, or until all of its cameras have ended.
+///
+/// # Errors
+/// [`BuildError`]; nothing is left running then, and every output is at its safe level.
+pub fn line(loaded: &Loaded, models: Vec<Arc<Bundle>>, stop: Arc<AtomicBool>) -> Result<RunningLine, BuildError> {
+    LineBuilder::new(loaded, stop)?.open_configured(models)?.start()
+}
+
+impl<'a> LineBuilder<'a> {
+    /// Nothing opened yet. Names, engines, the metrics endpoint and the sinks are those of the configuration.
+    ///
+    /// # Errors
+    /// [`BuildError::Json`].
+    pub fn new(loaded: &'a Loaded, stop: Arc<AtomicBool>) -> Result<LineBuilder<'a>, BuildError> {
+        Ok(LineBuilder {
+            cameras: Vec::new(),
+            lanes: Vec::new(),
+            guard: None,
+            config: &loaded.config,
+            config_json: config::masked(&loaded.raw)?.to_string(),
+            takes_triggers: false,
+            simulated: false,
+            metrics_may_fail: false,
+            tables: None,
+            own_sinks: Vec::new(),
+            stop,
+        })
+    }
+
+    /// Opens what the configuration names: detectors and pipelines, then the guard process, then inputs, outputs and encoder.
+    ///
+    /// # Errors
+    /// [`BuildError`].
+    pub fn open_configured(mut self, models: Vec<Arc<Bundle>>) -> Result<LineBuilder<'a>, BuildError> {
+        let c = self.config;
+        self.cameras.extend(cameras::open_all(c, models)?);
+        self.guard = Guard::start(&c.parts);
+        self.lanes.extend(fieldio::lanes(c)?);
+        self.takes_triggers = c.parts.trigger == TriggerKind::Message;
+        Ok(self)
+    }
+
+    /// One more camera; cameras are numbered in the order in which they come.
+    pub fn camera(mut self, camera: CameraParts) -> LineBuilder<'a> {
+        self.cameras.push(camera);
+        self
+    }
+
+    /// One more lane. Every camera is on exactly one.
+    pub fn lane(mut self, lane: LaneParts) -> LineBuilder<'a> {
+        self.lanes.push(lane);
+        self
+    }
+
+    /// Every record says that its pictures are simulated.
+    pub fn simulated(mut self) -> LineBuilder<'a> {
+        self.simulated = true;
+        self
+    }
+
+    /// A metrics endpoint that cannot be opened, because another line has its port, does not matter.
+    pub fn metrics_may_fail(mut self) -> LineBuilder<'a> {
+        self.metrics_may_fail = true;
+        self
+    }
+
+    /// Starts no sinks of the configuration but those of these tables, as far as they are enabled and built in.
+    pub fn only_sinks(mut self, tables: &'a [&'a str]) -> LineBuilder<'a> {
+        self.tables = Some(tables);
+        self
+    }
+
+    /// One more sink, beside those of the configuration.
+    pub fn sink(mut self, make: impl FnOnce(&StationInfo) -> std::io::Result<Box<dyn Sink>> + 'a) -> LineBuilder<'a> {
+        self.own_sinks.push(Box::new(make));
+        self
+    }
+
+    /// Sets up what watches the line, and starts its threads.
+    ///
+    /// # Errors
+    /// [`BuildError`]; nothing is left running then.
+    pub fn start(self) -> Result<RunningLine, BuildError> {
+        let actives: Vec<(String, Active)> = self.cameras.iter().map(|c| (c.name.clone(), c.active())).collect();
+        let status = Status::new(actives.clone(), self.lanes.iter().map(|lane| lane.name.clone()));
+        let mut station = self.station();
+        let metrics = Metrics::new(&station.cameras);
+        station.machine = metrics.machine.clone();
+        station.delivery = metrics.delivery.clone();
+        let watched = status.clone();
+        metrics.watch(move || watched.line_state());
+        watch_hardware(station.machine.clone(), self.stop.clone())?;
+        let server = serve(self.config.metrics, self.metrics_may_fail, &metrics, &status)?;
+        let control: Arc<dyn Control> = Arc::new(LineControl {
+            status: status.clone(),
+            takes_triggers: self.takes_triggers,
+            threshold_unsafe: self.cameras.iter().map(|c| c.threshold_unsafe).collect(),
+            config_json: self.config_json,
+        });
+        let bundles: Vec<Arc<Bundle>> = self.cameras.iter().map(|c| c.bundle.clone()).collect();
+        let (specs, waiting) = camera_specs(self.cameras, actives);
+        let builder = card_line::build_missing(waiting, &self.config.engine.card, &self.stop)?;
+        let context =
+            sinks::Context { station: &station, control: &control, takes_triggers: self.takes_triggers, bundles };
+        let mut all = sinks::start(self.config, self.tables, context)?;
+        for make in self.own_sinks {
+            all.push(make(&station)?);
+        }
+        let lanes = self.lanes.into_iter().map(|lane| lane.spec).collect();
+        let line = Line::start(LineSpec { cameras: specs, lanes, sinks: all, metrics, status })?;
+        Ok(RunningLine { line, station, stop: self.stop, builder, _server: server, _guard: self.guard })
+    }
+
+    /// The box and everything that hangs on it, by name.
+    fn station(&self) -> StationInfo {
+        let c = self.config;
+        let only_names = |points: Vec<(String, String)>| points.into_iter().map(|(name, _)| name).collect();
+        StationInfo {
+            site: c.site.clone(),
+            line: c.line.clone(),
+            station: c.station.clone(),
+            box_name: c.box_name.clone(),
+            cameras: self.cameras.iter().map(|camera| camera.name.clone()).collect(),
+            lanes: self.lanes.iter().map(|lane| lane.name.clone()).collect(),
+            ejectors: self.lanes.iter().map(|l| l.spec.ejectors.iter().map(|e| e.name.clone()).collect()).collect(),
+            outputs: self.lanes.iter().map(|lane| only_names(lane.spec.outputs())).collect(),
+            inputs: self.lanes.iter().map(|lane| only_names(lane.spec.inputs())).collect(),
+            simulated: self.simulated,
+            boot: Ulid::generate(),
+            ..StationInfo::default()
+        }
+    }
+}
+
+/// The cameras for the line's threads, and those of them that wait for an engine on the card.
+fn camera_specs(cameras: Vec<CameraParts>, actives: Vec<(String, Active)>) -> (Vec<CameraSpec>, Vec<WaitingCamera>) {
+    let mut specs = Vec::new();
+    let mut waiting = Vec::new();
+    for (camera, (_, active)) in cameras.into_iter().zip(actives) {
+        let CameraParts { name, source, bundle, detector, engine, frame_size, deadline, presence, .. } = camera;
+        let replacement = detector.build.then(Arc::default);
+        waiting.extend(replacement.clone().map(|replacement| WaitingCamera {
+            name: name.clone(),
+            bundle: bundle.clone(),
+            frame_size,
+            replacement,
+        }));
+        let make_detector = maker(detector, bundle, engine, frame_size);
+        specs.push(CameraSpec { name, source, make_detector, replacement, active, deadline, presence });
+    }
+    (specs, waiting)
+}
+
+/// The metrics endpoint, if the configuration wants one.
+fn serve(
+    address: Option<SocketAddr>,
+    may_fail: bool,
+    metrics: &Arc<Metrics>,
+    status: &Arc<Status>,
+) -> Result<Option<Server>, BuildError> {
+    let Some(address) = address else { return Ok(None) };
+    match Server::start(address, metrics.clone(), health(status.clone(), metrics.delivery.clone())) {
+        Err(_) if may_fail => Ok(None),
+        other => Ok(Some(other?)),
+    }
+}
+
+/// Reads temperatures and clocks on a thread of its own: files and the driver may take their time, and nothing waits for them.
+fn watch_hardware(machine: Machine, stop: Arc<AtomicBool>) -> std::io::Result<()> {
+    let watch = move || {
+        let mut heat = ThermalMonitor::open();
+        while !stop.load(Relaxed) {
+            machine.set(heat.read());
+            std::thread::sleep(HARDWARE);
+        }
+    };
+    std::thread::Builder::new().name("heat".to_owned()).spawn(watch).map(drop)
+}
+
+/// A line that runs. Dropped without [`RunningLine::finish`], it stops all the same.
+pub struct RunningLine {
+    // Dropped in this order: the line puts its outputs to their safe levels before the guard is told to go.
+    line: Line,
+    station: StationInfo,
+    stop: Arc<AtomicBool>,
+    builder: Option<JoinHandle<()>>,
+    _server: Option<Server>,
+    _guard: Option<Guard>,
+}
+
+impl RunningLine {
+    /// The box and everything that hangs on it, as its records name them.
+    pub fn station(&self) -> &StationInfo {
+        &self.station
+    }
+
+    /// Counters and states of its cameras and lanes.
+    pub fn status(&self) -> &Arc<Status> {
+        self.line.status()
+    }
+
+    /// Waits until it is told to stop, until every camera has ended, or until a stage failed.
+    ///
+    /// # Errors
+    /// The failure. Call [`RunningLine::finish`] in any case.
+    pub fn wait(&self) -> Result<(), LineError> {
+        self.line.wait(&self.stop)
+    }
+
+    /// Stops in the order of the flow and returns the figures of all parts.
+    ///
+    /// # Errors
+    /// [`LineError::StageLost`] when the figures are lost.
+    pub fn finish(self) -> Result<LineReport, LineError> {
+        let report = self.line.finish();
+        // For the threads beside the line, if its cameras ended by themselves.
+        self.stop.store(true, Relaxed);
+        leave(self.builder);
+        report
+    }
+}
+
+/// Lets a builder, which was told to stop, leave the driver in good order: it stops at its next step, and keeps what it measured. Libraries that have no steps
+/// (TensorRT 8) are left to the end of the process.
+fn leave(builder: Option<JoinHandle<()>>) {
+    let Some(builder) = builder else { return };
+    let end = Mono::now() + BUILDER_STOPS;
+    while !builder.is_finished() && Mono::now() < end {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    if !builder.is_finished() {
+        tracing::warn!("the engine's build does not stop within {} s; leaving it", BUILDER_STOPS.as_secs());
+    }
+}

@@ -1,0 +1,20 @@
+//! Files, folders and devices that a configuration names.
+
+use super::io_points;
+use crate::config::Config;
+use andon_io::sinks::SINKS;
+
+pub(super) fn check(c: &Config, wrong: &mut Vec<String>) {
+    for sink in SINKS.iter().map(|kind| (kind.config)(&c.sinks)).filter(|sink| sink.is_enabled()) {
+        sink.check_machine(wrong);
+    }
+    let mut told: Vec<String> = Vec::new();
+    for point in io_points(c) {
+        if let Some(why) = point.address.get().check_machine()
+            && !told.contains(&why)
+        {
+            wrong.push(format!("{}: {why}", point.name));
+            told.push(why);
+        }
+    }
+}

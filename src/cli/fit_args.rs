@@ -1,0 +1,315 @@
+//! The options of `andon fit` that say what is looked at and how it becomes a score.
+
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow, bail};
+use clap::Args;
+
+use super::output;
+use crate::assemble::fit_defaults;
+use andon_vision::fit::{Augment, MAX_SIDE, Mask};
+use andon_vision::model::Backbone;
+use andon_vision::model::head::aggregate::Layer;
+use andon_vision::model::head::score::{ImageScore, Scoring};
+use andon_vision::preprocess::InputSpec;
+
+/// What is learned and how it becomes a score, from the command line.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Recipe")]
+pub(super) struct FitArgs {
+    /// Size that pictures are squashed to: one number or WIDTHxHEIGHT. Smaller is faster and sees coarser.
+    #[arg(long, value_name = "SIZE", default_value_t = Size(fit_defaults::SIZE, fit_defaults::SIZE))]
+    size: Size,
+    /// Cut large pictures into COLUMNSxROWS pieces, each squashed to the size: sees finer, costs that many times the network.
+    #[arg(long, value_name = "CxR", default_value_t = Size(1, 1))]
+    tiles: Size,
+    /// An ONNX network of your own in place of the compiled-in one: input 1x3xHxW, feature maps as outputs.
+    #[arg(long, value_name = "FILE", requires_all = ["layers", "normalise"])]
+    backbone: Option<PathBuf>,
+    /// The network's outputs that become patch features, finest first.
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
+    layers: Option<Vec<String>>,
+    /// What the network of --backbone wants: `imagenet` ((x/255 - mean) / deviation), `unit` (x/255) or `centred` ((x - 127) / 128).
+    #[arg(long, value_enum)]
+    normalise: Option<Normalise>,
+    /// Side of the neighbourhood that each layer is averaged over: one odd number, or one a layer.
+    #[arg(long, value_name = "N,…", value_delimiter = ',', default_value = "3")]
+    pool: Vec<u32>,
+    /// Weight of each layer: one number, or one a layer.
+    #[arg(long, value_name = "W,…", value_delimiter = ',', default_value = "1")]
+    layer_weights: Vec<f32>,
+    /// How much distances count relative to what is usual around the same patch of the memory bank, 0 to 1.
+    #[arg(long, value_name = "A", default_value_t = 0.5)]
+    pub local_scale: f32,
+    /// Standard deviation of the smoothing of the anomaly map, in patches.
+    #[arg(long, value_name = "S", default_value_t = fit_defaults::SCORING.smoothing)]
+    smoothing: f32,
+    /// The picture's score: `max` of the map, `top:N` (mean of the N largest) or `reweighted:B` (PatchCore's equation 7 over B patches).
+    #[arg(long, value_name = "RULE", default_value = "max", value_parser = image_score)]
+    score: ImageScore,
+    /// Regions of fewer pixels of the network's input are not reported (the verdict does not change).
+    #[arg(long, value_name = "PIXELS", default_value_t = fit_defaults::SCORING.min_area)]
+    min_area: u32,
+    /// A picture as large as the parts' pictures, black or transparent where nothing shall be looked at.
+    #[arg(long, value_name = "PNG")]
+    mask: Option<PathBuf>,
+    /// Look only inside this polygon: corners in pixels of the pictures.
+    #[arg(long, value_name = "X,Y X,Y X,Y …")]
+    roi: Option<String>,
+    /// Learn from changed copies too, for when there are few pictures: `rotate` (quarter turns), `brightness` (± 15 %).
+    #[arg(long, value_enum, value_delimiter = ',')]
+    augment: Vec<Change>,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Normalise {
+    Imagenet,
+    Unit,
+    Centred,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Change {
+    Rotate,
+    Brightness,
+}
+
+/// `N` or `WxH`.
+#[derive(Clone, Copy, Debug)]
+struct Size(u32, u32);
+
+impl std::fmt::Display for Size {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.0 == self.1 { self.0.fmt(f) } else { write!(f, "{}x{}", self.0, self.1) }
+    }
+}
+
+impl FromStr for Size {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Size, String> {
+        let side = |t: &str| t.parse::<u32>().ok().filter(|n| (1..=4096).contains(n));
+        let both = match text.split_once('x') {
+            Some((w, h)) => side(w).zip(side(h)),
+            None => side(text).map(|n| (n, n)),
+        };
+        both.map(|(w, h)| Size(w, h)).ok_or_else(|| "give a number from 1 to 4096, or two as 320x256".to_owned())
+    }
+}
+
+fn image_score(text: &str) -> Result<ImageScore, String> {
+    let number = |n: &str| n.parse::<u32>().map_err(|_| format!("`{n}` is no whole number"));
+    match text.split_once(':') {
+        None if text == "max" => Ok(ImageScore::Max),
+        Some(("top", n)) => Ok(ImageScore::Top(number(n)?)),
+        Some(("reweighted", n)) => Ok(ImageScore::Reweighted(number(n)?)),
+        _ => Err("max, top:N or reweighted:B".to_owned()),
+    }
+}
+
+/// `0.1%` or `0.001`.
+pub(super) fn share(text: &str) -> Result<f64, String> {
+    let (number, unit) = match text.trim().strip_suffix('%') {
+        Some(percent) => (percent, 100.0),
+        None => (text, 1.0),
+    };
+    let value = number.trim().parse::<f64>().ok().map(|v| v / unit).filter(|v| *v > 0.0 && *v < 1.0);
+    value.ok_or_else(|| "a share above 0 and below 100 %, as 0.1% or 0.001".to_owned())
+}
+
+/// `8ms`, `500us`, `0.02s`.
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || "a time with its unit, as 8ms, 500us or 0.02s".to_owned();
+    let at = text.find(|c: char| c.is_ascii_alphabetic()).ok_or_else(wrong)?;
+    let unit = match &text[at..] {
+        "us" => 1e-6,
+        "ms" => 1e-3,
+        "s" => 1.0,
+        _ => return Err(wrong()),
+    };
+    let value = text[..at].trim().parse::<f64>().ok().filter(|v| v.is_finite() && *v > 0.0 && *v < 1e6);
+    value.map(|v| Duration::from_secs_f64(v * unit)).ok_or_else(wrong)
+}
+
+impl FitArgs {
+    pub fn scoring(&self) -> Scoring {
+        Scoring { smoothing: self.smoothing, image: self.score, min_area: self.min_area }
+    }
+
+    pub fn augment(&self) -> Augment {
+        let asked = |change| self.augment.contains(&change);
+        Augment { rotate: asked(Change::Rotate), brightness: asked(Change::Brightness) }
+    }
+
+    /// The network with its input and layers.
+    pub fn backbone(&self) -> anyhow::Result<Backbone> {
+        let mut backbone = match &self.backbone {
+            Some(path) => self.own(path)?,
+            None => fit_defaults::backbone(),
+        };
+        if let Some(layers) = &self.layers {
+            backbone.outputs = layers.clone();
+        }
+        let count = backbone.outputs.len();
+        let (pools, weights) =
+            (each("--pool", &self.pool, count)?, each("--layer-weights", &self.layer_weights, count)?);
+        if pools.iter().any(|p| p % 2 == 0 || *p > 31) {
+            bail!("--pool: a neighbourhood is an odd number up to 31");
+        }
+        if weights.iter().any(|w| !(w.is_finite() && *w > 0.0)) {
+            bail!("--layer-weights: a weight is a number above 0");
+        }
+        backbone.layers = pools.into_iter().zip(weights).map(|(pool, weight)| Layer { pool, weight }).collect();
+        (backbone.input.width, backbone.input.height) = (self.size.0, self.size.1);
+        if self.tiles.0.max(self.tiles.1) > 16 {
+            bail!("--tiles: at most 16 each way");
+        }
+        // Pictures are no larger, so more would only be blown up; and each takes its memory several times over.
+        let (width, height) = (self.size.0 * self.tiles.0, self.size.1 * self.tiles.1);
+        if width.max(height) > MAX_SIDE {
+            bail!("--size and --tiles: {width}x{height} pixels are looked at, and at most {MAX_SIDE} each way go");
+        }
+        backbone.tiles = [self.tiles.0, self.tiles.1];
+        Ok(backbone)
+    }
+
+    fn own(&self, path: &Path) -> anyhow::Result<Backbone> {
+        let onnx = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let (mean, scale) = match self.normalise.unwrap_or(Normalise::Imagenet) {
+            Normalise::Imagenet => {
+                let deviation = [0.229f32, 0.224, 0.225];
+                ([0.485f32, 0.456, 0.406].map(|m| m * 255.0), deviation.map(|d| 1.0 / (255.0 * d)))
+            }
+            Normalise::Unit => ([0.0; 3], [1.0 / 255.0; 3]),
+            Normalise::Centred => ([127.0; 3], [1.0 / 128.0; 3]),
+        };
+        Ok(Backbone {
+            name: path.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default(),
+            onnx: Arc::from(onnx),
+            input: InputSpec { width: 0, height: 0, mean, scale, range: None },
+            outputs: Vec::new(),
+            layers: Vec::new(),
+            tiles: [1, 1],
+        })
+    }
+
+    /// Where to look, for a grid of patches; the polygon means pixels of the first picture that can be read.
+    pub fn mask(
+        &self,
+        pictures: &[PathBuf],
+        any_size: bool,
+        grid: (usize, usize),
+    ) -> anyhow::Result<Option<Vec<bool>>> {
+        let mut mask: Option<Mask> = None;
+        if let Some(path) = &self.mask {
+            let painted = Mask::read(path)?;
+            let first = pictures.iter().find_map(|p| andon_vision::fit::read_raw(p).ok()).map(|p| [p.width, p.height]);
+            if let Some([w, h]) = first.filter(|size| !any_size && *size != painted.size()) {
+                let [got_w, got_h] = painted.size();
+                bail!(
+                    "--mask {}: it has {got_w}x{got_h} pixels, the pictures have {w}x{h}; paint it on one of them",
+                    path.display()
+                );
+            }
+            match painted.share() {
+                0.0 => {
+                    bail!("--mask {}: all of it is dark or transparent, so nothing would be looked at", path.display())
+                }
+                1.0 => output::note(&format!(
+                    "--mask {}: it hides nothing, all of it is bright and opaque",
+                    path.display()
+                )),
+                share => output::note(&format!(
+                    "--mask {}: {:.0} % of the picture is looked at",
+                    path.display(),
+                    share * 100.0
+                )),
+            }
+            mask = Some(painted);
+        }
+        if let Some(corners) = &self.roi {
+            let corners = points(corners)?;
+            let picture = pictures.iter().find_map(|p| andon_vision::fit::read_image(p).ok());
+            let picture = picture.ok_or_else(|| anyhow!("--roi: no picture can be read whose pixels it could mean"))?;
+            let polygon = Mask::polygon(&corners, picture.width, picture.height).ok_or_else(|| {
+                anyhow!("--roi: at least three corners inside the picture of {}x{}", picture.width, picture.height)
+            })?;
+            mask = Some(match mask {
+                Some(painted) => painted.and(&polygon),
+                None => polygon,
+            });
+        }
+        let cells = mask.map(|m| m.cells(grid.0, grid.1));
+        if cells.as_ref().is_some_and(|c| !c.contains(&true)) {
+            bail!("--mask and --roi leave nothing to look at");
+        }
+        Ok(cells)
+    }
+}
+
+/// A range of 16-bit values: the camera's bits, or black and white.
+pub(super) fn range(text: &str) -> Result<[u16; 2], String> {
+    let wrong = || format!("`{text}` is neither 8 to 16 bits, such as 12, nor BLACK..WHITE, such as 0..4095");
+    match text.split_once("..") {
+        Some((black, white)) => match (black.parse(), white.trim_start_matches('=').parse()) {
+            (Ok(black), Ok(white)) if black < white => Ok([black, white]),
+            _ => Err(wrong()),
+        },
+        None => match text.trim_end_matches("bit").trim_end_matches('-').parse::<u32>() {
+            Ok(bits @ 8..=16) => Ok([0, ((1u32 << bits) - 1) as u16]),
+            _ => Err(wrong()),
+        },
+    }
+}
+
+fn points(text: &str) -> anyhow::Result<Vec<(f64, f64)>> {
+    let wrong = |t: &str| anyhow!("--roi: `{t}` is no corner; write them as 10,20 300,20 300,200");
+    let point = |t: &str| {
+        let (x, y) = t.split_once(',')?;
+        Some((x.parse().ok().filter(|v: &f64| v.is_finite())?, y.parse().ok().filter(|v: &f64| v.is_finite())?))
+    };
+    text.split_whitespace().map(|t| point(t).ok_or_else(|| wrong(t))).collect()
+}
+
+fn each<T: Clone>(option: &str, values: &[T], count: usize) -> anyhow::Result<Vec<T>> {
+    match values {
+        [one] => Ok(vec![one.clone(); count]),
+        all if all.len() == count => Ok(all.to_vec()),
+        all => bail!("{option}: {} values for {count} layers", all.len()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_with_units_are_read_and_wrong_ones_named() {
+        assert_eq!(share("0.1%").unwrap(), 0.001);
+        assert_eq!(share("0.05").unwrap(), 0.05);
+        assert!(["0", "100%", "-1%", "x", "", "nan"].iter().all(|t| share(t).is_err()));
+        assert_eq!(duration("8ms").unwrap(), Duration::from_millis(8));
+        assert_eq!(duration("500us").unwrap(), Duration::from_micros(500));
+        assert!(["8", "ms", "-1ms", "1h", "nanms"].iter().all(|t| duration(t).is_err()));
+        assert_eq!(image_score("top:5").unwrap(), ImageScore::Top(5));
+        assert!(["top", "top:x", "mean", "max:1"].iter().all(|t| image_score(t).is_err()));
+        assert!("0x5".parse::<Size>().is_err() && "5x".parse::<Size>().is_err());
+    }
+
+    #[test]
+    fn ranges_are_read() {
+        assert_eq!(range("12").unwrap(), [0, 4095]);
+        assert_eq!(range("16-bit").unwrap(), [0, 65535]);
+        assert_eq!(range("200..3000").unwrap(), [200, 3000]);
+        assert!(["7", "17", "5..5", "9..1", "..", "x", "0..65536"].iter().all(|t| range(t).is_err()));
+    }
+
+    #[test]
+    fn corners_are_read() {
+        assert_eq!(points("1,2 3.5,4").unwrap(), [(1.0, 2.0), (3.5, 4.0)]);
+        assert!(points("1,2 3").unwrap_err().to_string().contains("`3`"));
+    }
+}
