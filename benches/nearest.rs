@@ -16,7 +16,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Instant;
 
-use andon_vision::model::head::nearest::{Nearest, Searcher};
+use andon_vision::model::head::knn::{KnnSearcher, Nearest};
 
 const QUERIES: usize = 1024;
 
@@ -164,9 +164,10 @@ fn run(dir: &Path, threads: usize, dim: usize, n: usize, peak: Option<f64>) {
     let (queries, rows): (_, Arc<[f32]>) = (noise(QUERIES * dim, 1), noise(n * dim, 2).into());
     let peer = peer(dir, &rows, &queries, dim, threads);
     let mut out = Vec::new();
-    let mut time = |mut searcher: Searcher| median_ms(1500.0, || searcher.search_into(black_box(&queries), &mut out));
-    let full = time(Searcher::new_f32(rows.clone(), dim, threads));
-    let reduced = time(Searcher::new(rows, dim, threads));
+    let mut time =
+        |mut searcher: KnnSearcher| median_ms(1500.0, || searcher.search_into(black_box(&queries), &mut out));
+    let full = time(KnnSearcher::new_f32(rows.clone(), dim, threads));
+    let reduced = time(KnnSearcher::new(rows, dim, threads));
     let rate = |ms: f64| 2.0 * (QUERIES * n * dim) as f64 / ms / 1e6;
     let cell = |ms: f64| format!("{ms:.2} ({:.0})", rate(ms));
     let share = peak.map_or("-".into(), |p| format!("{:.0} %", 100.0 * rate(full) / p / threads as f64));

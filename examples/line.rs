@@ -17,7 +17,7 @@ use std::sync::atomic::AtomicBool;
 use andon::assemble::LineBuilder;
 use andon::assemble::simulated::{Judge, Learner, station};
 use andon::config;
-use andon_core::{Offer, Record, Sink};
+use andon_core::{Accepted, Record, Sink};
 use andon_sim::{Conveyor, SimSpec};
 use andon_vision::model::engine::EngineOptions;
 
@@ -34,10 +34,10 @@ impl Sink for Print {
         "print"
     }
 
-    fn offer(&mut self, record: &Record) -> Offer {
-        let Record::Verdict(verdict) = record else { return Offer::Ignored };
+    fn offer(&mut self, record: &Record) -> Accepted {
+        let Record::Verdict(verdict) = record else { return Accepted::Ignored };
         println!("part {}: {} ({})", verdict.seq.0, verdict.outcome.as_str(), verdict.reason.as_str());
-        Offer::Taken
+        Accepted::Taken
     }
 }
 

@@ -15,10 +15,10 @@ use std::time::Duration;
 
 use andon_core::Detector;
 use andon_core::SourceError;
+use andon_core::{Accepted, Record, Sink};
 use andon_core::{CameraState, Next, Source};
 use andon_core::{Frame, FrameNo, ModelTag, Mono, PixelFormat, Pixels, Pool, Threshold};
-use andon_core::{Offer, Record, Sink};
-use andon_line::runtime::{Active, CameraSpec, Line, LineSpec, Made};
+use andon_line::runtime::{Active, BuiltDetector, CameraSpec, Line, LineSpec};
 use andon_line::telemetry::Metrics;
 use andon_vision::methods::PatchDetector;
 use andon_vision::model::embedder::PatchEmbedder;
@@ -160,11 +160,11 @@ impl Sink for Viewer {
         "viewer"
     }
 
-    fn offer(&mut self, record: &Record) -> Offer {
+    fn offer(&mut self, record: &Record) -> Accepted {
         if matches!(record, Record::Verdict(_)) {
             self.0.fetch_add(1, Relaxed);
         }
-        Offer::Taken
+        Accepted::Taken
     }
 
     fn wants_maps(&self) -> bool {
@@ -204,7 +204,7 @@ fn a_steady_frame_allocates_nothing_on_the_hot_lane() {
     let spec = CameraSpec {
         name: "cam".into(),
         source: Box::new(Steady { pool: Pool::new(8, || vec![9; SIDE * SIDE * 3]), next: 0, start: Mono::now() }),
-        make_detector: Box::new(move || Ok(Made { detector: make(), degraded: false })),
+        make_detector: Box::new(move || Ok(BuiltDetector { detector: make(), degraded: false })),
         replacement: None,
         active,
         deadline: Duration::from_secs(5),

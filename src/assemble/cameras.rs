@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::card_line;
 use super::describe;
 use super::detector::{OpenedDetector, model_tag, open};
 use super::error::BuildError;
+use super::gpu_background;
 use crate::config::{Camera, Config, FrameSize, OnEos};
 use andon_core::{Source, Threshold};
 use andon_io::capture::{self, CaptureError, GstOptions, PipelineSpec};
-use andon_line::runtime::{Active, Presence, Replacement};
+use andon_line::runtime::{Active, DetectorSwap, Presence};
 use andon_vision::model::bundle::Bundle;
 use andon_vision::model::engine::EngineOptions;
 
@@ -57,7 +57,7 @@ pub(super) struct WaitingCamera {
     pub bundle: Arc<Bundle>,
     pub frame_size: FrameSize,
     /// Where the detector on the card goes.
-    pub replacement: Arc<Replacement>,
+    pub replacement: Arc<DetectorSwap>,
 }
 
 /// Opens every camera of a configuration; `models` are in the order of the cameras. Each camera's model and engine go to the log.
@@ -65,7 +65,7 @@ pub(super) struct WaitingCamera {
 /// # Errors
 /// [`BuildError`]: a detector, a threshold, a pipeline.
 pub(super) fn open_all(c: &Config, models: Vec<Arc<Bundle>>) -> Result<Vec<CameraParts>, BuildError> {
-    let mut shared = card_line::shared(c, &models).map_err(BuildError::SharedDetector)?;
+    let mut shared = gpu_background::shared(c, &models).map_err(BuildError::SharedDetector)?;
     let cameras = c.cameras.iter().zip(models).enumerate();
     cameras.map(|(n, (camera, bundle))| open_one(c, camera, bundle, shared.remove(&n))).collect()
 }

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-use super::card::{self, CardError};
+use super::gpu::{self, GpuError};
 use crate::config::FrameSize;
 use andon_core::Detector;
 use andon_core::{Fault, ModelTag};
-use andon_line::runtime::{Made, MakeDetector};
+use andon_line::runtime::{BuiltDetector, DetectorFactory};
 use andon_vision::fit::{ParityError, parity_check, parity_tolerance};
 use andon_vision::methods;
 use andon_vision::model::bundle::Bundle;
@@ -30,7 +30,7 @@ pub enum OpenError {
     FirstFrame(#[from] Fault),
     /// The card.
     #[error(transparent)]
-    Card(#[from] CardError),
+    GpuContext(#[from] GpuError),
 }
 
 /// A detector that reproduces its bundle's parity set.
@@ -77,7 +77,7 @@ pub(super) enum CardOffer {
 /// # Errors
 /// [`OpenError`]; an engine that was not asked for by name is replaced by the next slower one, which `degraded` says.
 pub fn open(bundle: &Arc<Bundle>, options: &EngineOptions, size: FrameSize) -> Result<OpenedDetector, OpenError> {
-    let (why, build) = match card::offer(bundle, options, size)? {
+    let (why, build) = match gpu::offer(bundle, options, size)? {
         CardOffer::Detector(opened) => return Ok(opened),
         CardOffer::Cpu => return open_on_cpu(bundle, &bundle.network(), options, size),
         CardOffer::Degraded { why, build } => (why, build),
@@ -111,14 +111,14 @@ pub fn open_on_cpu(
 }
 
 /// Hands the first detector out once and makes new ones after that: on the card if that works, else on the CPU.
-pub fn maker(first: OpenedDetector, bundle: Arc<Bundle>, options: EngineOptions, size: FrameSize) -> MakeDetector {
+pub fn maker(first: OpenedDetector, bundle: Arc<Bundle>, options: EngineOptions, size: FrameSize) -> DetectorFactory {
     let mut first = Some(first);
     Box::new(move || {
         let opened = match first.take() {
             Some(opened) => opened,
             None => rebuild_after_fault(&bundle, &options, size).map_err(|e| e.to_string())?,
         };
-        Ok(Made { detector: opened.detector, degraded: opened.degraded.is_some() })
+        Ok(BuiltDetector { detector: opened.detector, degraded: opened.degraded.is_some() })
     })
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::config::{Config, Ejector, Parts, TriggerKind};
 use andon_core::CameraId;
-use andon_core::{BeltSource, Encoder, FieldError, TimeBelt, Track};
+use andon_core::{BeltSource, ClockBelt, Encoder, FieldError, SharedEncoder};
 use andon_io::fieldio::{Devices, IoAddress, open_encoder, open_input};
 use andon_line::decide::Matching;
 use andon_line::runtime::{EjectorLine, LaneSpec};
@@ -83,20 +83,20 @@ pub enum BeltKind {
     /// The clock: the speed is constant.
     Time,
     /// The encoder, with what reads it.
-    Tracked(Option<Box<dyn Encoder>>, Arc<Track>),
+    Tracked(Option<Box<dyn Encoder>>, Arc<SharedEncoder>),
 }
 
 impl BeltKind {
     /// What says where the belt is.
     pub fn source(&self) -> Arc<dyn BeltSource> {
         match self {
-            BeltKind::Time => Arc::new(TimeBelt),
+            BeltKind::Time => Arc::new(ClockBelt),
             BeltKind::Tracked(_, track) => track.clone(),
         }
     }
 
     /// What reads the encoder, and where its readings go.
-    pub fn reader(self) -> Option<(Box<dyn Encoder>, Arc<Track>)> {
+    pub fn reader(self) -> Option<(Box<dyn Encoder>, Arc<SharedEncoder>)> {
         match self {
             BeltKind::Time => None,
             BeltKind::Tracked(encoder, track) => encoder.map(|e| (e, track)),
@@ -112,6 +112,6 @@ pub fn belt(parts: &Parts) -> Result<BeltKind, FieldError> {
     let Some(e) = &parts.encoder else { return Ok(BeltKind::Time) };
     // A polled counter is continued with its speed for a quarter of a second; one whose edges are all seen, by one count.
     let ahead = if matches!(e.point.address, IoAddress::Gpio(_)) { 1 } else { (e.max_rate / 4.0).ceil() as i64 };
-    let track = Arc::new(Track::new(e.modulus, e.max_rate, ahead));
+    let track = Arc::new(SharedEncoder::new(e.modulus, e.max_rate, ahead));
     Ok(BeltKind::Tracked(Some(open_encoder(e)?), track))
 }

@@ -13,15 +13,15 @@ use std::time::Duration;
 use ulid::Ulid;
 
 use super::cameras::{self, CameraParts, WaitingCamera};
-use super::card_line;
 use super::detector::maker;
 use super::error::BuildError;
 use super::fieldio::{self, LaneParts};
+use super::gpu_background;
 use super::guard::Guard;
 use super::health::health;
 use super::sinks;
 use crate::config::{self, Config, Loaded, TriggerKind};
-use andon_core::{Control, Machine, Mono, Sink};
+use andon_core::{Control, HardwareHealth, Mono, Sink};
 use andon_io::ThermalMonitor;
 use andon_io::sinks::wire::StationInfo;
 use andon_line::runtime::{Active, CameraSpec, Line, LineControl, LineError, LineReport, LineSpec, Status};
@@ -156,7 +156,7 @@ impl<'a> LineBuilder<'a> {
         });
         let bundles: Vec<Arc<Bundle>> = self.cameras.iter().map(|c| c.bundle.clone()).collect();
         let (specs, waiting) = camera_specs(self.cameras, actives);
-        let builder = card_line::build_missing(waiting, &self.config.engine.card, &self.stop)?;
+        let builder = gpu_background::build_missing(waiting, &self.config.engine.gpu, &self.stop)?;
         let context =
             sinks::Context { station: &station, control: &control, takes_triggers: self.takes_triggers, bundles };
         let mut all = sinks::start(self.config, self.tables, context)?;
@@ -223,7 +223,7 @@ fn serve(
 }
 
 /// Reads temperatures and clocks on a thread of its own: files and the driver may take their time, and nothing waits for them.
-fn watch_hardware(machine: Machine, stop: Arc<AtomicBool>) -> std::io::Result<()> {
+fn watch_hardware(machine: HardwareHealth, stop: Arc<AtomicBool>) -> std::io::Result<()> {
     let watch = move || {
         let mut heat = ThermalMonitor::open();
         while !stop.load(Relaxed) {

@@ -8,10 +8,10 @@
 //!                       sinks, metrics endpoint, guard process           ┘
 //! ```
 
-#[cfg_attr(not(feature = "tensorrt"), path = "card_absent.rs")]
-pub mod card;
-#[cfg_attr(not(feature = "tensorrt"), path = "card_line_absent.rs")]
-mod card_line;
+#[cfg_attr(not(feature = "tensorrt"), path = "gpu_absent.rs")]
+pub mod gpu;
+#[cfg_attr(not(feature = "tensorrt"), path = "gpu_background_absent.rs")]
+mod gpu_background;
 mod cameras;
 pub mod describe;
 mod detector;
@@ -26,8 +26,8 @@ pub mod simulated;
 mod sinks;
 
 pub use cameras::CameraParts;
-pub use card::CardError;
 pub use detector::{OpenError, OpenedDetector, lacks_feature, maker, model_tag, open, open_on_cpu};
 pub use error::BuildError;
 pub use fieldio::LaneParts;
+pub use gpu::GpuError;
 pub use line::{LineBuilder, RunningLine, line};

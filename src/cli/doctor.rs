@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::exit::{Exit, Failure};
 use super::output;
-use super::{card_check, setup};
+use super::{gpu_check, setup};
 use crate::assemble::precheck::{self, Checked};
 use crate::config;
 use andon_io::capture::{gstreamer_version, missing_elements};
@@ -19,7 +19,7 @@ use andon_io::sinks::SINKS;
 use andon_io::sinks::zenoh::{ZenohConfig, probe};
 use andon_vision::model::Backbone;
 use andon_vision::model::embedder::PatchEmbedder;
-use andon_vision::model::engine::{CardOptions, EngineChoice, EngineOptions, find_ort_library};
+use andon_vision::model::engine::{EngineChoice, EngineOptions, GpuOptions, find_ort_library};
 
 /// `andon doctor`.
 #[derive(Debug, Args)]
@@ -61,7 +61,7 @@ impl Doctor {
         let _log = setup::logging(log, "error", false)?;
         if self.gpu {
             let loaded = config::load(self.config.as_deref(), config::environment(), &[]).map_err(Failure::config)?;
-            return card_check::run(&loaded.config.engine.card, self.quick, self.json);
+            return gpu_check::run(&loaded.config.engine.gpu, self.quick, self.json);
         }
         let (Checked { loaded, models }, refused) = self.load()?;
         let c = &loaded.config;
@@ -95,7 +95,7 @@ impl Doctor {
             }
             Err(e) => finding("engine", State::Broken, e.to_string()),
         });
-        findings.extend(card(&c.engine.card));
+        findings.extend(card(&c.engine.gpu));
         findings.extend(clocks());
         findings.push(real_time());
         findings.extend(gpio());
@@ -145,7 +145,7 @@ fn finding(what: &'static str, state: State, about: String) -> Finding {
 
 /// The NVIDIA card, and every TensorRT that there is for it.
 #[cfg(feature = "cuda")]
-fn card(options: &CardOptions) -> Vec<Finding> {
+fn card(options: &GpuOptions) -> Vec<Finding> {
     use andon_gpu::{CudaError, Device};
     let card = match Device::open(0) {
         Ok(device) => {
@@ -163,12 +163,12 @@ fn card(options: &CardOptions) -> Vec<Finding> {
 }
 
 #[cfg(not(feature = "cuda"))]
-fn card(_: &CardOptions) -> Vec<Finding> {
+fn card(_: &GpuOptions) -> Vec<Finding> {
     Vec::new()
 }
 
 #[cfg(feature = "tensorrt")]
-fn tensorrt(options: &CardOptions) -> Vec<Finding> {
+fn tensorrt(options: &GpuOptions) -> Vec<Finding> {
     use andon_gpu::tensorrt::{LibraryCandidate, LibrarySearch, TensorRt};
     let found = TensorRt::candidates(&LibrarySearch { folder: options.tensorrt.clone() });
     let usable = found.iter().position(|f| f.version.is_ok());
@@ -184,7 +184,7 @@ fn tensorrt(options: &CardOptions) -> Vec<Finding> {
 }
 
 #[cfg(all(feature = "cuda", not(feature = "tensorrt")))]
-fn tensorrt(_: &CardOptions) -> Vec<Finding> {
+fn tensorrt(_: &GpuOptions) -> Vec<Finding> {
     vec![finding("tensorrt", State::Missing, "not in this build: needs --features tensorrt".to_owned())]
 }
 

@@ -10,9 +10,9 @@ use serde::Serialize;
 use super::exit::{Exit, Failure};
 use super::output;
 use super::setup::{self, EngineArgs};
-use crate::assemble::card::Card;
+use crate::assemble::gpu::GpuContext;
 use andon_gpu::tensorrt::{Cache, EnginePlan, Entry};
-use andon_vision::model::graph::{Precision, Ranges};
+use andon_vision::model::graph::{ActivationRanges, Precision};
 
 /// The line in `andon --help`.
 pub(super) const ABOUT: &str = "Engines for this machine's NVIDIA card";
@@ -76,12 +76,12 @@ impl Build {
     fn run(self) -> Result<Exit, Failure> {
         let bundle = setup::bundle(&self.model)?;
         let options = self.engine.options();
-        let (precision, frames) = (options.card.precision, usize::from(self.frames));
+        let (precision, frames) = (options.gpu.precision, usize::from(self.frames));
         if precision == Precision::Int8 && self.calibrate.is_none() {
             let why = "int8 needs good pictures to see the ranges of values: --calibrate DIR";
             return Err(Failure::new(Exit::Usage, anyhow::anyhow!(why)));
         }
-        let card = Card::open(&options.card)?;
+        let card = GpuContext::open(&options.gpu)?;
         let backbone = bundle.network();
         let plan = EnginePlan { backbone: &backbone, part: &bundle.manifest.name, precision, frames };
         let fingerprint = plan.fingerprint(&card.library, &card.device)?;
@@ -101,7 +101,7 @@ impl Build {
         }
         let ranges = match precision {
             Precision::Int8 => setup::ranges(&bundle, self.calibrate.as_deref(), &options)?,
-            _ => Ranges::new(),
+            _ => ActivationRanges::new(),
         };
         let stop = setup::stop_flag()?;
         let bar = super::progress::Progress::new();

@@ -13,7 +13,7 @@ use andon_core::Interval;
 use andon_core::Threshold;
 use andon_vision::eval::{Comparison, Dataset, Evaluation, Sample, Summary, compare, evaluate, load, write_report};
 use andon_vision::model::Backbone;
-use andon_vision::model::graph::{OnnxGraph, Precision, Ranges};
+use andon_vision::model::graph::{ActivationRanges, OnnxGraph, Precision};
 
 /// `andon eval`.
 #[derive(Debug, Args)]
@@ -107,7 +107,7 @@ impl Eval {
             Some(precision) => {
                 let ranges = match precision {
                     Precision::Int8 => setup::ranges(&bundle, self.calibrate.as_deref(), &options)?,
-                    _ => Ranges::new(),
+                    _ => ActivationRanges::new(),
                 };
                 let network = bundle.network();
                 let onnx = OnnxGraph::read(&network.onnx)?.in_precision(precision, &ranges)?.write();

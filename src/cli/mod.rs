@@ -2,8 +2,8 @@
 
 mod adapt;
 mod bench;
-#[cfg_attr(not(feature = "cuda"), path = "card_check_absent.rs")]
-mod card_check;
+#[cfg_attr(not(feature = "cuda"), path = "gpu_check_absent.rs")]
+mod gpu_check;
 mod config;
 mod demo;
 mod doctor;

@@ -15,8 +15,8 @@ use crate::logging::{LogGuard, LogOptions, init_logging};
 use andon_io::NotBuilt;
 use andon_vision::fit::{list_images, read_in_range};
 use andon_vision::model::bundle::Bundle;
-use andon_vision::model::engine::{CardOptions, EngineChoice, EngineOptions, processors};
-use andon_vision::model::graph::{Calibrator, Precision, Ranges};
+use andon_vision::model::engine::{EngineChoice, EngineOptions, GpuOptions, processors};
+use andon_vision::model::graph::{ActivationRanges, Calibrator, Precision};
 
 /// Which engine, from the command line.
 #[derive(Clone, Debug, Args)]
@@ -32,7 +32,7 @@ pub(super) struct EngineArgs {
     #[arg(long, value_name = "FILE", env = "ANDON__ENGINE__ORT_LIBRARY")]
     ort_library: Option<PathBuf>,
     #[command(flatten)]
-    card: CardArgs,
+    gpu: GpuArgs,
 }
 
 /// The engines by name; one that was not compiled in is a usage error.
@@ -45,7 +45,7 @@ fn built_in() -> impl TypedValueParser<Value = EngineChoice> {
 
 /// How an NVIDIA card is used, from the command line.
 #[derive(Clone, Debug, Args)]
-pub(super) struct CardArgs {
+pub(super) struct GpuArgs {
     /// Arithmetic on an NVIDIA card.
     #[arg(long, value_enum, default_value_t = Precision::Fp16, env = "ANDON__ENGINE__PRECISION")]
     pub precision: Precision,
@@ -57,17 +57,17 @@ pub(super) struct CardArgs {
     engine_cache: Option<PathBuf>,
 }
 
-impl CardArgs {
-    pub fn options(&self) -> CardOptions {
+impl GpuArgs {
+    pub fn options(&self) -> GpuOptions {
         let (tensorrt, cache) = (self.tensorrt.clone(), self.engine_cache.clone());
-        CardOptions { precision: self.precision, tensorrt, cache, max_wait: Duration::ZERO }
+        GpuOptions { precision: self.precision, tensorrt, cache, max_wait: Duration::ZERO }
     }
 }
 
 impl EngineArgs {
     pub fn options(&self) -> EngineOptions {
         let threads = if self.threads == 0 { processors() } else { self.threads };
-        EngineOptions { choice: self.engine, threads, ort_library: self.ort_library.clone(), card: self.card.options() }
+        EngineOptions { choice: self.engine, threads, ort_library: self.ort_library.clone(), gpu: self.gpu.options() }
     }
 }
 
@@ -79,7 +79,11 @@ pub(super) fn logging(level: Option<&str>, default: &str, json: bool) -> Result<
 }
 
 /// The ranges of values in a bundle's network, seen on these good pictures; without a folder, on the bundle's parity pictures.
-pub(super) fn ranges(bundle: &Bundle, folder: Option<&Path>, options: &EngineOptions) -> anyhow::Result<Ranges> {
+pub(super) fn ranges(
+    bundle: &Bundle,
+    folder: Option<&Path>,
+    options: &EngineOptions,
+) -> anyhow::Result<ActivationRanges> {
     let cpu = match options.choice {
         EngineChoice::TensorRt => EngineChoice::Auto,
         other => other,

@@ -8,8 +8,8 @@ use crossbeam_channel::{Receiver, Sender};
 
 use super::output;
 use super::view::{Live, Screen};
-use andon_core::{Fired, Mono, Outcome, PartEnd, ScoreMap, Seq, Stats, Verdict};
-use andon_core::{Offer, Record, Sink};
+use andon_core::{Accepted, Record, Sink};
+use andon_core::{AnomalyMap, CameraVerdict, Ejection, Mono, Outcome, PartVerdict, Seq, Stats};
 use andon_io::sinks::wire::{self, StationInfo};
 use andon_line::telemetry::LatencyHistogram;
 use andon_sim::Conveyor;
@@ -18,13 +18,13 @@ use andon_vision::model::bundle::Bundle;
 /// What the view is told.
 #[allow(clippy::large_enum_variant, reason = "a few a second, through one queue")]
 pub(super) enum ViewEvent {
-    Verdict(Verdict),
+    Verdict(CameraVerdict),
     Stats(Stats),
-    Map(Seq, ScoreMap, f32),
-    Part(PartEnd),
-    Fired(Fired),
+    Map(Seq, AnomalyMap, f32),
+    Part(PartVerdict),
+    Ejection(Ejection),
     /// Something odd, in words.
-    Notice(String),
+    LineEvent(String),
 }
 
 /// Passes records on to the thread that draws; what it cannot take is left out there.
@@ -39,16 +39,16 @@ impl Sink for ToView {
         "view"
     }
 
-    fn offer(&mut self, record: &Record) -> Offer {
+    fn offer(&mut self, record: &Record) -> Accepted {
         let event = match record {
             Record::Verdict(v) => ViewEvent::Verdict(v.clone()),
             Record::Stats(s) => ViewEvent::Stats(*s),
-            Record::Map(m) => ViewEvent::Map(m.seq, ScoreMap::clone(&m.map), m.threshold),
+            Record::Map(m) => ViewEvent::Map(m.seq, AnomalyMap::clone(&m.map), m.threshold),
             Record::Part(_, end) => ViewEvent::Part(*end),
-            Record::Fired(_, fired) => ViewEvent::Fired(*fired),
-            Record::Notice(lane, notice) => ViewEvent::Notice(wire::text(&self.station, *lane, notice)),
+            Record::Ejection(_, fired) => ViewEvent::Ejection(*fired),
+            Record::Event(lane, notice) => ViewEvent::LineEvent(wire::text(&self.station, *lane, notice)),
         };
-        if self.to.try_send(event).is_ok() { Offer::Taken } else { Offer::Shed }
+        if self.to.try_send(event).is_ok() { Accepted::Taken } else { Accepted::Shed }
     }
 
     fn wants_maps(&self) -> bool {
@@ -64,7 +64,7 @@ pub(super) struct Show<'a> {
     pub started: Mono,
     pub first: Option<Mono>,
     /// Maps whose verdict may still come, and the last rejected part whose map may.
-    pub maps: VecDeque<(Seq, ScoreMap, f32)>,
+    pub maps: VecDeque<(Seq, AnomalyMap, f32)>,
     pub rejected: Option<(Seq, u64)>,
     pub overhead: LatencyHistogram,
     /// For each part in its order whether it may stay on the belt; `None` until its outcome is known.
@@ -139,12 +139,12 @@ impl Show<'_> {
                     }
                     self.may_stay[n] = Some(matches!(end.outcome, Outcome::Pass(_)));
                 }
-                ViewEvent::Fired(fired) => {
+                ViewEvent::Ejection(fired) => {
                     self.live.ejected += 1;
                     self.edges.record_ns(fired.late_ns);
                     self.edges.record_ns(fired.late_off_ns);
                 }
-                ViewEvent::Notice(text) => self.live.event(text),
+                ViewEvent::LineEvent(text) => self.live.event(text),
                 ViewEvent::Stats(s) => self.live.stats(s),
                 ViewEvent::Map(seq, map, threshold) => {
                     if self.maps.len() == 8 {

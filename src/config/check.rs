@@ -13,7 +13,7 @@ use super::twice;
 use andon_core::{CameraId, Threshold};
 use andon_io::sinks::{CheckContext, SinkTables};
 use andon_line::runtime::Presence;
-use andon_vision::model::engine::{CardOptions, EngineOptions, processors, threads_fit};
+use andon_vision::model::engine::{EngineOptions, GpuOptions, processors, threads_fit};
 
 /// A configuration that was checked: nothing in it has to be asked again.
 #[derive(Clone, Debug)]
@@ -128,7 +128,7 @@ impl Config {
                 choice: raw.engine.kind,
                 threads,
                 ort_library: raw.engine.ort_library.as_deref().map(|p| base.join(p)),
-                card: CardOptions {
+                gpu: GpuOptions {
                     precision: raw.engine.precision,
                     tensorrt: raw.engine.tensorrt.as_deref().map(|p| base.join(p)),
                     cache: raw.engine.cache.as_deref().map(|p| base.join(p)),

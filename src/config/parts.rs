@@ -8,12 +8,12 @@ use super::raw::Raw;
 use super::raw_line::{Cause, EncoderKind, RawEjector, SafeAction, TriggerKind};
 use super::twice;
 use super::window::matching;
-use andon_core::{NoticeKind, Outcome};
+use andon_core::{EventKind, Outcome};
 use andon_io::check::Check;
 use andon_io::fieldio::gpio::GpioAddress;
 use andon_io::fieldio::modbus::ModbusAddress;
 use andon_io::fieldio::{Direction, EncoderPoint, IoAddress, IoPoint, IoTables};
-use andon_line::act::{AlarmSpec, Causes, EjectorSpec, Shape};
+use andon_line::act::{AlarmSpec, EjectOn, EjectorSpec, PulseShape};
 use andon_line::decide::Matching;
 
 /// Parts, belt and ejectors, checked.
@@ -44,7 +44,7 @@ pub struct Parts {
     /// Toggles while parts are decided.
     pub heartbeat: Option<IoPoint>,
     /// Events that do not stop the line.
-    pub tolerated: Vec<NoticeKind>,
+    pub tolerated: Vec<EventKind>,
 }
 
 /// A checked ejector.
@@ -117,9 +117,9 @@ pub(super) fn check(raw: &Raw, base: &Path, wrong: &mut Vec<String>) -> Parts {
         c.wrong.push(format!("alarms.share: {share:?} is not [N, M] with 1 <= N <= M <= 10000"));
     }
     let tolerated = raw.alarms.tolerate.iter().filter_map(|word| {
-        let kind = NoticeKind::ALL.into_iter().find(|k| k.as_str() == word && k.stops_line());
+        let kind = EventKind::ALL.into_iter().find(|k| k.as_str() == word && k.stops_line());
         if kind.is_none() {
-            let known: Vec<&str> = NoticeKind::ALL.iter().filter(|k| k.stops_line()).map(|k| k.as_str()).collect();
+            let known: Vec<&str> = EventKind::ALL.iter().filter(|k| k.stops_line()).map(|k| k.as_str()).collect();
             c.wrong.push(format!("alarms.tolerate: `{word}` stops no line; there are {}", known.join(", ")));
         }
         kind
@@ -230,10 +230,10 @@ fn ejector(
         c.wrong.push(format!("{}: {} is not in 0.001..=1", key("max_duty"), e.max_duty));
     }
     let default =
-        Causes::new(true, raw.parts.on_error == SafeAction::Reject, raw.parts.on_uninspected == SafeAction::Reject);
+        EjectOn::new(true, raw.parts.on_error == SafeAction::Reject, raw.parts.on_uninspected == SafeAction::Reject);
     let causes = e.causes.as_ref().map_or(default, |list| {
         let has = |cause| list.contains(&cause);
-        Causes::new(has(Cause::Reject), has(Cause::Error), has(Cause::Uninspected))
+        EjectOn::new(has(Cause::Reject), has(Cause::Error), has(Cause::Uninspected))
     });
     if raw.parts.trigger == TriggerKind::FreeRun {
         let cameras = raw.cameras.len();
@@ -258,7 +258,7 @@ fn ejector(
         length,
         before,
         after,
-        shape: e.pulse_ms.map_or(Shape::Window, |ms| Shape::Pulse(c.ms(&key("pulse_ms"), ms))),
+        shape: e.pulse_ms.map_or(PulseShape::Window, |ms| PulseShape::Pulse(c.ms(&key("pulse_ms"), ms))),
         delay_on: c.ms(&key("delay_on_ms"), e.delay_on_ms),
         delay_off: c.ms(&key("delay_off_ms"), e.delay_off_ms),
         min_on: c.ms(&key("min_on_ms"), e.min_on_ms),

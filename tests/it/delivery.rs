@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use andon_core::{Delivery, Detail, Mono, Notice, NoticeKind, Seq, SinkState};
-use andon_core::{Offer, Record, Sink};
+use andon_core::{Accepted, Record, Sink};
+use andon_core::{Delivery, Detail, EventKind, LineEvent, Mono, Seq, SinkState};
 use andon_io::sinks::mqtt::{MqttForwarder, MqttSettings};
 use andon_io::sinks::store::{Outbox, StoreOptions, StoreSink};
 use andon_io::sinks::webhook::{WebhookForwarder, WebhookSettings};
@@ -20,6 +20,8 @@ struct Station {
     dir: tempfile::TempDir,
     store: StoreSink,
     names: StationInfo,
+    /// Records that were given to the store.
+    sent: u64,
 }
 
 impl Station {
@@ -38,7 +40,7 @@ impl Station {
             ..StationInfo::default()
         };
         let options = StoreOptions { path: dir.path().join("h.db"), max_rows: 100_000, max_bytes: 1 << 30 };
-        Station { store: StoreSink::start(options, names.clone()).unwrap(), dir, names }
+        Station { store: StoreSink::start(options, names.clone()).unwrap(), dir, names, sent: 0 }
     }
 
     fn path(&self) -> PathBuf {
@@ -50,16 +52,15 @@ impl Station {
     }
 
     fn event(&mut self, lane: u8, value: u64) {
-        let notice = Notice::new(NoticeKind::MissedEjection, Mono::now()).with(Detail::Part(Seq(value)));
-        assert_eq!(self.store.offer(&Record::Notice(lane, notice)), Offer::Taken);
+        let notice = LineEvent::new(EventKind::MissedEjection, Mono::now()).with(Detail::Part(Seq(value)));
+        assert_eq!(self.store.offer(&Record::Event(lane, notice)), Accepted::Taken);
+        self.sent += 1;
     }
 
-    /// Events of the first lane; all of them are in the file when this returns.
+    /// Events of the first lane; they and all before them are in the file when this returns.
     fn events(&mut self, values: std::ops::Range<u64>) {
-        let before = self.rows();
-        let more = values.end - values.start;
         values.for_each(|value| self.event(0, value));
-        assert!(until(10, || self.rows() == before + more));
+        assert!(until(10, || self.rows() == self.sent));
     }
 
     fn rows(&self) -> u64 {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use andon_core::Mono;
-use andon_core::{BeltSource, Encoder, FieldError, Input, Track, Trouble};
+use andon_core::{BeltSource, Encoder, EncoderFault, FieldError, Input, SharedEncoder};
 use andon_io::fieldio::modbus::{CoilDevice, ModbusEncoder, ModbusInput, ModbusPoint};
 use serde_json::{Value, json};
 
@@ -98,7 +98,7 @@ fn inputs_tell_rising_edges_and_encoders_their_count() {
     assert!(edge.at >= before && edge.at <= Mono::now());
 
     // 8,000 counts a second on 16 bits wrap every eight seconds: start near the end.
-    let track = Track::new(1 << 16, 10_000.0, 2_500);
+    let track = SharedEncoder::new(1 << 16, 10_000.0, 2_500);
     let mut encoder = ModbusEncoder::new(point(port, 0), Duration::from_millis(5), 1);
     set(&mut peer, json!({"encoder": 8000}));
     set(&mut peer, json!({"count": 64_000}));
@@ -118,7 +118,7 @@ fn inputs_tell_rising_edges_and_encoders_their_count() {
         trouble = trouble.or(track.trouble());
         trouble.is_some()
     }));
-    assert_eq!(trouble, Some(Trouble::Reset));
+    assert_eq!(trouble, Some(EncoderFault::Reset));
     let (belt, since) = (track.at(Mono::now()), Mono::now().since(start).as_secs_f64());
     assert!(off(belt.ticks.0, since) < 2_000.0, "the jump was bridged: {belt:?} after {since} s");
     signal(peer.id(), "STOP");

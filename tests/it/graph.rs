@@ -3,7 +3,9 @@
 use andon_core::{FrameView, PixelFormat};
 use andon_vision::model::Backbone;
 use andon_vision::model::engine::{EngineChoice, EngineOptions, FeatureMap, Network, find_ort_library, open};
-use andon_vision::model::graph::{Calibrator, OnnxGraph, Precision, Ranges, efficientad_s_shape, resnet18_shape};
+use andon_vision::model::graph::{
+    ActivationRanges, Calibrator, OnnxGraph, Precision, efficientad_s_shape, resnet18_shape,
+};
 use andon_vision::preprocess::Preprocessor;
 
 fn options() -> Option<EngineOptions> {
@@ -54,7 +56,7 @@ fn other_precisions_give_nearly_the_same_features() {
     let mut graph = OnnxGraph::read(&backbone.onnx).unwrap();
     graph.keep_outputs(&backbone.outputs).unwrap();
     let reference = run(&backbone.onnx, &input, &options);
-    let worst = |precision: Precision, ranges: &Ranges| {
+    let worst = |precision: Precision, ranges: &ActivationRanges| {
         let onnx = graph.in_precision(precision, ranges).unwrap().write();
         let maps = run(&onnx, &input, &options);
         (onnx.len(), maps.iter().zip(&reference).map(|(a, b)| off(a, b)).fold(0.0, f64::max))
@@ -93,7 +95,7 @@ fn networks_for_times_have_the_shapes_of_those_that_they_stand_for() {
         // Four bytes a weight; biases, names and nodes are small beside them.
         let bytes = backbone.onnx.len();
         assert!((weights * 4..weights * 4 + 100_000).contains(&bytes), "{}: {bytes} bytes", backbone.name);
-        let half = OnnxGraph::read(&backbone.onnx).unwrap().half_precision().unwrap().write();
+        let half = OnnxGraph::read(&backbone.onnx).unwrap().convert_fp16().unwrap().write();
         let network = Network { onnx: &half, ..network };
         let mut rounded = Vec::new();
         open(&network, &options).unwrap().engine.run(&input, &mut rounded).unwrap();

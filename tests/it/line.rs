@@ -7,17 +7,17 @@ use std::time::Duration;
 
 use andon_core::Detector;
 use andon_core::SourceError;
+use andon_core::{Accepted, Record, Sink};
 use andon_core::{CameraId, CameraState, Next, Recorder, Source, WallClock};
 use andon_core::{
-    Counts, Detection, Fault, Frame, FrameNo, FrameView, ModelTag, Mono, Outcome, PixelFormat, Pixels, Pooled, Reason,
-    Regions, Threshold, Verdict,
+    CameraVerdict, Counts, Detection, Fault, Frame, FrameNo, FrameView, ModelTag, Mono, Outcome, PixelFormat, Pixels,
+    Pooled, Reason, Regions, Threshold,
 };
-use andon_core::{Offer, Record, Sink};
 use andon_io::sinks::wire::{self, StationInfo};
-use andon_line::act::{AlarmSpec, Causes, EjectorSpec, Shape};
+use andon_line::act::{AlarmSpec, EjectOn, EjectorSpec, PulseShape};
 use andon_line::controller::{RecordMaker, Replay, Tape, TapeEntry};
 use andon_line::runtime::{
-    Active, CameraSpec, EjectorLine, LaneSpec, Line, LineError, LineReport, LineSpec, Made, Replacement,
+    Active, BuiltDetector, CameraSpec, DetectorSwap, EjectorLine, LaneSpec, Line, LineError, LineReport, LineSpec,
 };
 use andon_line::telemetry::Metrics;
 
@@ -101,18 +101,18 @@ impl Detector for Obedient {
 }
 
 #[derive(Clone, Default)]
-struct Kept(Arc<Mutex<Vec<Verdict>>>);
+struct Kept(Arc<Mutex<Vec<CameraVerdict>>>);
 
 impl Sink for Kept {
     fn name(&self) -> &'static str {
         "kept"
     }
 
-    fn offer(&mut self, record: &Record) -> Offer {
+    fn offer(&mut self, record: &Record) -> Accepted {
         if let Record::Verdict(v) = record {
             self.0.lock().unwrap().push(v.clone());
         }
-        Offer::Taken
+        Accepted::Taken
     }
 }
 
@@ -130,7 +130,7 @@ fn active() -> Active {
 struct Ran {
     ended: Result<(), LineError>,
     report: LineReport,
-    verdicts: Vec<Verdict>,
+    verdicts: Vec<CameraVerdict>,
     rebuilt: u64,
 }
 
@@ -152,15 +152,15 @@ impl Ran {
     }
 }
 
-fn made(detector: impl Detector + 'static) -> Made {
-    Made { detector: Box::new(detector), degraded: false }
+fn made(detector: impl Detector + 'static) -> BuiltDetector {
+    BuiltDetector { detector: Box::new(detector), degraded: false }
 }
 
 fn run(script: &[Step], deadline_ms: u64) -> Ran {
     run_with(script, deadline_ms, None)
 }
 
-fn run_with(script: &[Step], deadline_ms: u64, replacement: Option<Arc<Replacement>>) -> Ran {
+fn run_with(script: &[Step], deadline_ms: u64, replacement: Option<Arc<DetectorSwap>>) -> Ran {
     let kept = Kept::default();
     let status = Line::status_of([("cam".to_owned(), active())]);
     let spec = CameraSpec {
@@ -211,12 +211,12 @@ impl Detector for Better {
 
 #[test]
 fn a_better_engine_takes_over_between_two_parts_and_a_lost_one_is_made_good() {
-    let replacement = Arc::new(Replacement::default());
+    let replacement = Arc::new(DetectorSwap::default());
     let offered = replacement.clone();
     let offer = std::thread::scope(|scope| {
         let maker = scope.spawn(move || {
             std::thread::sleep(Duration::from_millis(300));
-            offered.offer(Made { detector: Box::new(Better), degraded: true });
+            offered.offer(BuiltDetector { detector: Box::new(Better), degraded: true });
             (0..200).any(|_| {
                 std::thread::sleep(Duration::from_millis(10));
                 offered.retired().is_some_and(|old| old.engine_name() == "obedient")
@@ -360,12 +360,12 @@ impl Sink for Slow {
         "slow"
     }
 
-    fn offer(&mut self, record: &Record) -> Offer {
+    fn offer(&mut self, record: &Record) -> Accepted {
         if matches!(record, Record::Verdict(_)) {
             std::thread::sleep(Duration::from_millis(200));
             self.0.send(()).ok();
         }
-        Offer::Taken
+        Accepted::Taken
     }
 }
 
@@ -610,8 +610,8 @@ fn wired(record: &Record) -> Option<Vec<u8>> {
     let bytes = match record {
         Record::Verdict(v) => serde_json::to_vec(&wire::verdict(names, wall, v)),
         Record::Part(lane, end) => serde_json::to_vec(&wire::part(names, wall, *lane, end)),
-        Record::Fired(lane, fired) => serde_json::to_vec(&wire::eject(names, wall, *lane, fired)),
-        Record::Notice(lane, notice) => serde_json::to_vec(&wire::event(names, wall, *lane, notice)),
+        Record::Ejection(lane, fired) => serde_json::to_vec(&wire::eject(names, wall, *lane, fired)),
+        Record::Event(lane, notice) => serde_json::to_vec(&wire::event(names, wall, *lane, notice)),
         Record::Stats(_) | Record::Map(_) => return None,
     };
     Some(bytes.unwrap())
@@ -622,9 +622,9 @@ impl Sink for Wired {
         "wired"
     }
 
-    fn offer(&mut self, record: &Record) -> Offer {
+    fn offer(&mut self, record: &Record) -> Accepted {
         self.0.lock().unwrap().extend(wired(record));
-        Offer::Taken
+        Accepted::Taken
     }
 }
 
@@ -637,14 +637,14 @@ fn lane_with_an_ejector() -> LaneSpec {
             length: 5000,
             before: 0,
             after: 0,
-            shape: Shape::Window,
+            shape: PulseShape::Window,
             delay_on: Duration::from_millis(2),
             delay_off: Duration::from_millis(2),
             min_on: Duration::from_millis(1),
             min_gap: Duration::from_millis(1),
             max_on: Duration::from_secs(1),
             max_duty: 1.0,
-            causes: Causes::ALL,
+            causes: EjectOn::ALL,
             confirm_within: None,
         },
         output: Box::new(Recorder::new("blow")),
@@ -724,10 +724,10 @@ fn a_line_is_built_from_parts_as_from_a_configuration() {
             "count"
         }
 
-        fn offer(&mut self, record: &Record) -> Offer {
+        fn offer(&mut self, record: &Record) -> Accepted {
             let verdict = matches!(record, Record::Verdict(_));
             self.0.fetch_add(u64::from(verdict), Relaxed);
-            if verdict { Offer::Taken } else { Offer::Ignored }
+            if verdict { Accepted::Taken } else { Accepted::Ignored }
         }
     }
 

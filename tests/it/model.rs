@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use andon_core::Detector;
-use andon_core::{Detection, Fault, FrameView, PixelFormat, ScoreMap};
+use andon_core::{AnomalyMap, Detection, Fault, FrameView, PixelFormat};
 use andon_sim::{Conveyor, SimSpec};
 use andon_vision::fit::{Augment, FitJob, FitOptions, Picture, Policy};
 use andon_vision::methods::{self, PatchDetector};
@@ -11,7 +11,7 @@ use andon_vision::model::bundle::Bundle;
 use andon_vision::model::embedder::PatchEmbedder;
 use andon_vision::model::engine::{Engine, EngineChoice, EngineError, EngineOptions, FeatureMap, Network, open};
 use andon_vision::model::head::aggregate::{Aggregator, Layer};
-use andon_vision::model::head::nearest::Searcher;
+use andon_vision::model::head::knn::KnnSearcher;
 use andon_vision::model::head::score::{ImageScore, Scorer, Scoring};
 use andon_vision::model::{Backbone, Colour, Embed, Learned, Restricted, heatmap};
 use andon_vision::preprocess::{InputSpec, Preprocessor};
@@ -153,13 +153,13 @@ fn patch_features_distances_score_and_heatmap_agree_with_numpy_in_f64() {
     let worst = features.iter().zip(&want).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
     assert!(worst < 1e-6, "features differ by {worst}");
     let mut near = Vec::new();
-    Searcher::new(bank.into(), 152, 2).search_into(&features, &mut near);
+    KnnSearcher::new(bank.into(), 152, 2).search_into(&features, &mut near);
     let want = npy::read_f64(&dir.path().join("distances.npy"));
     for (got, want) in near.iter().zip(&want) {
         assert!((f64::from(got.distance) - want).abs() <= 1e-4 * want, "{got:?} {want}");
     }
     let scoring = Scoring { smoothing: 1.5, image: ImageScore::Max, min_area: 0 };
-    let mut map = ScoreMap { width: 32, height: 32, data: Vec::new() };
+    let mut map = AnomalyMap { width: 32, height: 32, data: Vec::new() };
     Scorer::new(scoring, 32, 32, &[true; 1024]).map_into(&near, &[1.0; 700], &mut map.data);
     let mut heat = Vec::new();
     heatmap::render_into(&map, 256, 256, &mut heat);

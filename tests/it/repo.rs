@@ -176,7 +176,7 @@ fn every_channel_is_made_in_the_wiring_or_belongs_to_one_owner() {
         "crates/andon-core/src/threads.rs",
         "crates/andon-line/src/runtime/line.rs",
         "crates/andon-core/src/pool.rs",
-        "crates/andon-vision/src/model/head/nearest.rs",
+        "crates/andon-vision/src/model/head/knn.rs",
         "crates/andon-io/src/capture/pipeline/instance.rs",
         "crates/andon-io/src/fieldio/modbus/driver.rs",
         "crates/andon-io/src/sinks/json_lines/mod.rs",
@@ -279,4 +279,81 @@ fn the_embedded_backbone_is_the_one_that_is_documented() {
     let about = std::fs::read_to_string(common::root().join("models/README.md")).unwrap();
     let digest = blake3::hash(&andon_vision::model::Backbone::embedded().onnx).to_hex();
     assert!(about.contains(digest.as_str()), "models/README.md does not name blake3 {digest}");
+}
+
+/// Words in backticks that look like a file of this repository.
+fn files_named_in(text: &str) -> Vec<String> {
+    let words = text.split('`').skip(1).step_by(2);
+    let is_file = |word: &&str| {
+        let of_ours =
+            ["crates/", "src/", "tests/", "docs/", "kernels/", "pipelines/", "config/", "examples/", "scripts/"];
+        of_ours.iter().any(|folder| word.starts_with(folder)) && !word.contains(char::is_whitespace)
+    };
+    words.filter(is_file).map(str::to_owned).collect()
+}
+
+#[test]
+fn guides_name_what_is_there() {
+    let mut guides = vec![common::root().join("CONTRIBUTING.md"), common::root().join("docs/architecture.md")];
+    files(&common::root().join("docs/guides"), "md", &mut guides);
+    let mut named = 0;
+    for guide in guides {
+        let text = std::fs::read_to_string(&guide).unwrap();
+        for name in files_named_in(&text) {
+            named += 1;
+            // What somebody is going to write has NAME in place of its name: the folder that it goes to has to be there.
+            let there = name.split("NAME").next().unwrap();
+            let there = if there.ends_with('/') || there == name { there } else { there.rsplit_once('/').unwrap().0 };
+            assert!(common::root().join(there).exists(), "{} names `{name}`, which is not there", guide.display());
+        }
+    }
+    assert!(named > 60, "{named}");
+    assert_eq!(files_named_in("see `src/cli/NAME.rs` and `make test`, not src/x"), ["src/cli/NAME.rs"]);
+}
+
+/// Words that say nothing to somebody who knows the field, each with the one that does.
+const NOT_NAMES: [(&str, &str); 24] = [
+    ("Card", "GpuContext"),
+    ("CardOptions", "GpuOptions"),
+    ("Causes", "EjectOn"),
+    ("Ending", "CameraEnding"),
+    ("Fired", "Ejection"),
+    ("FromCard", "GpuChoice"),
+    ("Gone", "PlaceholderDetector"),
+    ("Joined", "NamedThread"),
+    ("Look", "GpuProbe"),
+    ("Machine", "HardwareHealth"),
+    ("Made", "BuiltDetector"),
+    ("Near", "Neighbors"),
+    ("Notice", "LineEvent"),
+    ("Now", "Moment"),
+    ("Offer", "Accepted"),
+    ("OnCard", "ReadyGpu"),
+    ("Pushed", "ReadingKind"),
+    ("Rule", "LaneRules"),
+    ("ScoreMap", "AnomalyMap"),
+    ("Searcher", "KnnSearcher"),
+    ("Shape", "PulseShape"),
+    ("Told", "LedgerEvent"),
+    ("Trouble", "EncoderFault"),
+    ("Woken", "ParkedReceiver"),
+];
+
+/// The name that a line declares in public, if it does.
+fn public_name(line: &str) -> Option<&str> {
+    let rest = line.trim_start().strip_prefix("pub ")?;
+    let rest = rest.strip_prefix("unsafe ").unwrap_or(rest);
+    let rest = ["struct ", "enum ", "trait ", "type ", "union "].iter().find_map(|kind| rest.strip_prefix(kind))?;
+    rest.split(|c: char| !c.is_alphanumeric() && c != '_').next()
+}
+
+#[test]
+fn public_names_are_the_fields_words() {
+    assert_eq!(public_name("    pub enum Told<'a> {"), Some("Told"));
+    for (file, text) in sources() {
+        for name in text.lines().filter_map(public_name) {
+            let better = NOT_NAMES.iter().find(|(word, _)| *word == name);
+            assert_eq!(better, None, "{file} declares `{name}`; the second word is the field's");
+        }
+    }
 }

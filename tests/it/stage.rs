@@ -15,7 +15,7 @@ use andon_vision::model::bundle::Bundle;
 use andon_vision::model::embedder::PatchEmbedder;
 use andon_vision::model::engine::{self, Engine, EngineChoice, EngineOptions, FeatureMap, Network};
 use andon_vision::model::head::aggregate::{Aggregator, Layer};
-use andon_vision::model::head::nearest::{Nearest, Searcher};
+use andon_vision::model::head::knn::{KnnSearcher, Nearest};
 use andon_vision::model::head::score::{ImageScore, Scorer, Scoring};
 use andon_vision::model::{Backbone, Colour, Learned};
 use andon_vision::preprocess::{InputSpec, Preprocessor};
@@ -179,7 +179,7 @@ impl Reference {
         let mut scorer = self.scorer();
         scorer.keep_cells(&mut features, 3);
         let mut near = Vec::new();
-        Searcher::new_f32(self.bank.clone().into(), 3, 1).search_into(&features, &mut near);
+        KnnSearcher::new_f32(self.bank.clone().into(), 3, 1).search_into(&features, &mut near);
         let mut map = Vec::new();
         scorer.map_into(&near, &self.weights, &mut map);
         map

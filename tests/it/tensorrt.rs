@@ -79,7 +79,7 @@ fn every_precision_of_the_embedded_network_is_built() {
     let phases = phases.into_inner().unwrap();
     assert!(!phases.is_empty() && phases.iter().all(|(name, step, of)| !name.is_empty() && step <= of), "{phases:?}");
 
-    let half = graph.half_precision().unwrap().write();
+    let half = graph.convert_fp16().unwrap().write();
     let half = library.build(&build(&half, Precision::Fp16), &mut Vec::new(), &|_, _, _| true).unwrap();
     assert!(half.len() < single.len(), "{} {}", half.len(), single.len());
 
@@ -94,7 +94,7 @@ fn every_precision_of_the_embedded_network_is_built() {
     let side = belt.spec().side as usize;
     let view = andon_core::FrameView::new(andon_core::PixelFormat::Rgb8, side, side, side * 3, &rgb).unwrap();
     calibrator.see(&view).unwrap();
-    let eight = graph.eight_bit(&calibrator.ranges()).unwrap().write();
+    let eight = graph.quantize_int8(&calibrator.ranges()).unwrap().write();
     assert!(library.build(&build(&eight, Precision::Int8), &mut Vec::new(), &|_, _, _| true).is_ok());
 }
 
@@ -102,7 +102,7 @@ fn every_precision_of_the_embedded_network_is_built() {
 fn a_batch_of_any_size_is_built() {
     let Some(library) = library() else { return };
     let (graph, input) = backbone(None);
-    let onnx = graph.half_precision().unwrap().write();
+    let onnx = graph.convert_fp16().unwrap().write();
     let shape = |n: i64| [n, 3, 256, 256];
     let (least, usual, most) = (shape(1), shape(4), shape(8));
     let batch = Some((input.as_str(), [&least[..], &usual[..], &most[..]]));
@@ -129,7 +129,7 @@ fn other_networks_are_built() {
         }
         let mut graph = OnnxGraph::read(&std::fs::read(&path).unwrap()).unwrap();
         graph.set_input(Some(1), 256, 256).unwrap();
-        for onnx in [graph.write(), graph.half_precision().unwrap().write()] {
+        for onnx in [graph.write(), graph.convert_fp16().unwrap().write()] {
             let said = library.build(&build(&onnx, Precision::Fp32), &mut Vec::new(), &|_, _, _| true);
             assert!(said.is_ok(), "{}: {}", path.display(), said.unwrap_err());
         }
@@ -138,7 +138,7 @@ fn other_networks_are_built() {
     assert!(built >= 4, "{built} networks");
     // Those that `doctor --gpu` takes times of.
     for backbone in [resnet18_shape(), efficientad_s_shape()] {
-        let half = OnnxGraph::read(&backbone.onnx).unwrap().half_precision().unwrap();
+        let half = OnnxGraph::read(&backbone.onnx).unwrap().convert_fp16().unwrap();
         // As for a card: inputs in half precision.
         let mut batch = half.half_input();
         let input = batch.set_input(None, 256, 256).unwrap();

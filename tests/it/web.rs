@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use andon_core::{
-    CameraId, ClockState, ModelTag, Mono, NoticeKind, Outcome, Reason, Regions, Score, Seq, StageTimes, Verdict,
+    CameraId, CameraVerdict, EventKind, ModelTag, Mono, Outcome, Reason, Regions, Score, Seq, StageTimes,
+    ThermalReading,
 };
 use andon_line::telemetry::{JudgeState, LineState, Metrics};
 use andon_service::{Health, Server};
@@ -39,14 +40,14 @@ fn metrics_are_openmetrics_and_count() {
     let (server, metrics) = start(Arc::new(|| Ok(())));
     metrics.offered(CameraId(1), 3);
     metrics.camera(CameraId(0), true, 4, 0);
-    let hot = ClockState {
+    let hot = ThermalReading {
         what: "gpu".into(),
         celsius: Some(91.5),
         mhz: Some(306),
         full_mhz: Some(918),
         slowed: Some("too hot".into()),
     };
-    metrics.machine.set(vec![hot, ClockState { what: "processor".into(), ..ClockState::default() }]);
+    metrics.machine.set(vec![hot, ThermalReading { what: "processor".into(), ..ThermalReading::default() }]);
     let (head, body) = get(server.address(), "/metrics");
     assert!(head.starts_with("http/1.1 200") && head.contains("application/openmetrics-text"), "{head}");
     assert!(body.contains("andon_parts_offered_total{camera=\"side\"} 3"), "{body}");
@@ -100,9 +101,9 @@ fn a_port_in_use_is_named_and_a_stop_is_quick() {
 }
 
 /// A part that was rejected; only its score and its times count here.
-fn verdict(score: f32, latency_ms: u64) -> Verdict {
+fn verdict(score: f32, latency_ms: u64) -> CameraVerdict {
     let tag = ModelTag { name: "m".into(), blake3: "0".into(), engine: "rten".into(), threshold: 3.0, sources: vec![] };
-    Verdict {
+    CameraVerdict {
         camera: CameraId(0),
         seq: Seq(0),
         source_index: None,
@@ -168,7 +169,7 @@ fn prometheus_own_parsers_take_the_metrics_and_find_what_was_counted() {
     };
     metrics.watch(move || state.clone());
     metrics.offered(CameraId(0), 2);
-    metrics.notice(NoticeKind::OutputFault);
+    metrics.notice(EventKind::OutputFault);
     for (score, latency_ms) in [(1.5, 15), (3.3, 250), (0.9, 20_000)] {
         metrics.ended(CameraId(0), &verdict(score, latency_ms));
     }

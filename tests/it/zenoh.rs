@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use andon_core::{Accepted, Control, MapRecord, Record, Sink};
 use andon_core::{
-    CameraId, Counts, LatencySummary, ModelTag, Mono, Pooled, Reason, Score, ScoreMap, Seq, StageTimes, Stats,
-    Threshold, Verdict, judge,
+    AnomalyMap, CameraId, CameraVerdict, Counts, LatencySummary, ModelTag, Mono, Pooled, Reason, Score, Seq,
+    StageTimes, Stats, Threshold, judge,
 };
-use andon_core::{Control, MapRecord, Offer, Record, Sink};
 use andon_io::sinks::wire::{StationInfo, verdict_schema};
 use andon_io::sinks::zenoh::{ZenohConfig, ZenohMode, ZenohSink};
 use serde_json::Value;
@@ -84,7 +84,7 @@ fn start(options: ZenohConfig) -> Bench {
     let rendered = Arc::new(AtomicU64::new(0));
     let knob = Arc::new(Knob(Mutex::new(10.0), Mutex::default()));
     let count = rendered.clone();
-    let render = Box::new(move |_: CameraId, map: &ScoreMap, threshold: f32, out: &mut Vec<u8>| {
+    let render = Box::new(move |_: CameraId, map: &AnomalyMap, threshold: f32, out: &mut Vec<u8>| {
         count.fetch_add(1, Relaxed);
         out.clear();
         out.extend(map.data.iter().map(|d| (d / threshold * 127.5) as u8));
@@ -98,7 +98,7 @@ fn start(options: ZenohConfig) -> Bench {
 fn verdict(seq: u64) -> Record {
     let (score, threshold) = (Score::new(5.25).unwrap(), Threshold::new(10.0).unwrap());
     let now = Mono::now();
-    Record::Verdict(Verdict {
+    Record::Verdict(CameraVerdict {
         camera: CameraId(0),
         seq: Seq(seq),
         source_index: Some(seq),
@@ -128,7 +128,7 @@ fn verdict(seq: u64) -> Record {
 
 fn map(seq: u64) -> Record {
     let data = (0..32 * 32).map(|i| if i == 500 { 20.0 } else { 0.0 }).collect();
-    let map = Pooled::alone(ScoreMap { width: 32, height: 32, data });
+    let map = Pooled::alone(AnomalyMap { width: 32, height: 32, data });
     Record::Map(MapRecord { camera: CameraId(0), seq: Seq(seq), t_capture: Mono::now(), map, threshold: 10.0 })
 }
 
@@ -160,7 +160,7 @@ fn python_receives_every_verdict_with_key_encoding_quality_and_schema() {
     let mut bench = start(options(Some(port), None));
     let Some(mut peer) = subscriber(port, &["60", "andon/**/verdict", "andon/**/stats"]) else { return };
     for seq in 0..500 {
-        assert_ne!(bench.sink.offer(&verdict(seq)), Offer::Ignored);
+        assert_ne!(bench.sink.offer(&verdict(seq)), Accepted::Ignored);
         std::thread::sleep(Duration::from_millis(1));
     }
     assert!(peer.wait(|v| v["payload"]["seq"] == 499), "{:?}", peer.seen.last());
@@ -209,12 +209,12 @@ fn heatmaps_are_drawn_only_while_somebody_watches() {
     bench.sink.offer(&verdict(1));
     std::thread::sleep(Duration::from_millis(300));
     assert!(!bench.sink.wants_maps(), "a subscriber of verdicts wants no heatmaps");
-    assert_eq!(bench.sink.offer(&map(1)), Offer::Ignored);
+    assert_eq!(bench.sink.offer(&map(1)), Accepted::Ignored);
     assert_eq!(bench.rendered.load(Relaxed), 0);
     drop(peer);
     let mut peer = subscriber(port, &["60", "--heatmaps"]).unwrap();
     assert!(until(20, || bench.sink.wants_maps()));
-    assert_eq!(bench.sink.offer(&map(7)), Offer::Taken);
+    assert_eq!(bench.sink.offer(&map(7)), Accepted::Taken);
     assert!(peer.wait(|v| v["picture"].is_object()));
     let v = peer.seen.last().unwrap();
     assert_eq!((v["key"].as_str(), v["encoding"].as_str()), (Some("andon/s/l/st/top/heatmap"), Some("image/png")));

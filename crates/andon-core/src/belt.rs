@@ -9,7 +9,7 @@ use crate::{Belt, Mono, Ticks};
 
 /// What a reading was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Pushed {
+pub enum ReadingKind {
     /// A step that the belt can have made.
     Moved,
     /// The count jumped farther than the belt can run: it was set anew, and was bridged with the speed of before.
@@ -18,8 +18,8 @@ pub enum Pushed {
 
 /// What went wrong with an encoder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Trouble {
-    /// See [`Pushed::Reset`].
+pub enum EncoderFault {
+    /// See [`ReadingKind::Reset`].
     Reset,
     /// It cannot be read.
     Lost,
@@ -29,7 +29,7 @@ pub enum Trouble {
 
 /// Unwraps counts and keeps the last readings.
 #[derive(Debug)]
-pub struct BeltTrack {
+pub struct EncoderTracker {
     /// The counter goes from `modulus - 1` to 0; 2^16 for one register, 2^32 for two.
     modulus: u64,
     /// Ticks a second that the belt can run at most.
@@ -48,18 +48,18 @@ const SPACING: Duration = Duration::from_micros(500);
 /// The speed is that of the last so much.
 const SPAN: Duration = Duration::from_millis(50);
 
-impl BeltTrack {
+impl EncoderTracker {
     /// A belt that has not moved.
-    pub fn new(modulus: u64, max_rate: f64, max_ahead: i64) -> BeltTrack {
-        BeltTrack { modulus, max_rate, max_ahead, raw: None, samples: VecDeque::with_capacity(SAMPLES) }
+    pub fn new(modulus: u64, max_rate: f64, max_ahead: i64) -> EncoderTracker {
+        EncoderTracker { modulus, max_rate, max_ahead, raw: None, samples: VecDeque::with_capacity(SAMPLES) }
     }
 
     /// A reading of the counter. Readings come in the order of their times.
-    pub fn push(&mut self, raw: u64, at: Mono) -> Pushed {
+    pub fn push(&mut self, raw: u64, at: Mono) -> ReadingKind {
         let Some((before, ticks)) = self.samples.back().copied() else {
             self.raw = Some(raw);
             self.samples.push_back((at, 0));
-            return Pushed::Moved;
+            return ReadingKind::Moved;
         };
         let last = self.raw.replace(raw).unwrap_or(raw);
         let step = wrapped(raw, last, self.modulus);
@@ -67,9 +67,9 @@ impl BeltTrack {
         // Half as much again, and a few counts for the jitter of a poll.
         let reach = (self.max_rate * passed * 1.5) as i64 + 16;
         let (step, pushed) = if step.abs() <= reach {
-            (step, Pushed::Moved)
+            (step, ReadingKind::Moved)
         } else {
-            ((self.rate(before) * passed) as i64, Pushed::Reset)
+            ((self.rate(before) * passed) as i64, ReadingKind::Reset)
         };
         let next = (at.max(before), ticks + step);
         let crowded = self.samples.len() > 1
@@ -125,25 +125,25 @@ fn wrapped(raw: u64, last: u64, modulus: u64) -> i64 {
     i64::try_from(step).unwrap_or(0)
 }
 
-/// A [`BeltTrack`] that a reader fills and others ask.
+/// A [`EncoderTracker`] that a reader fills and others ask.
 #[derive(Debug)]
-pub struct Track {
+pub struct SharedEncoder {
     inner: Mutex<Readings>,
 }
 
 #[derive(Debug)]
 struct Readings {
-    track: BeltTrack,
+    track: EncoderTracker,
     lost: bool,
     /// Not told yet, oldest first.
-    troubles: VecDeque<Trouble>,
+    troubles: VecDeque<EncoderFault>,
 }
 
 /// Troubles that wait to be told at most; what comes beyond that repeats them.
 const TROUBLES: usize = 16;
 
 impl Readings {
-    fn note(&mut self, trouble: Trouble) {
+    fn note(&mut self, trouble: EncoderFault) {
         if self.troubles.len() < TROUBLES && self.troubles.back() != Some(&trouble) {
             self.troubles.push_back(trouble);
         }
@@ -151,23 +151,25 @@ impl Readings {
 
     fn lose(&mut self, lost: bool) {
         if std::mem::replace(&mut self.lost, lost) != lost {
-            self.note(if lost { Trouble::Lost } else { Trouble::Back });
+            self.note(if lost { EncoderFault::Lost } else { EncoderFault::Back });
         }
     }
 }
 
-impl Track {
-    /// See [`BeltTrack::new`].
-    pub fn new(modulus: u64, max_rate: f64, max_ahead: i64) -> Track {
-        let track = BeltTrack::new(modulus, max_rate, max_ahead);
-        Track { inner: Mutex::new(Readings { track, lost: false, troubles: VecDeque::with_capacity(TROUBLES) }) }
+impl SharedEncoder {
+    /// See [`EncoderTracker::new`].
+    pub fn new(modulus: u64, max_rate: f64, max_ahead: i64) -> SharedEncoder {
+        let track = EncoderTracker::new(modulus, max_rate, max_ahead);
+        SharedEncoder {
+            inner: Mutex::new(Readings { track, lost: false, troubles: VecDeque::with_capacity(TROUBLES) }),
+        }
     }
 
     /// A reading.
     pub fn push(&self, raw: u64, at: Mono) {
         let mut inner = self.lock();
-        if inner.track.push(raw, at) == Pushed::Reset {
-            inner.note(Trouble::Reset);
+        if inner.track.push(raw, at) == ReadingKind::Reset {
+            inner.note(EncoderFault::Reset);
         }
     }
 
@@ -181,21 +183,21 @@ impl Track {
     }
 }
 
-impl BeltSource for Track {
+impl BeltSource for SharedEncoder {
     fn at(&self, t: Mono) -> Belt {
         self.lock().track.at(t)
     }
 
-    fn trouble(&self) -> Option<Trouble> {
+    fn trouble(&self) -> Option<EncoderFault> {
         self.lock().troubles.pop_front()
     }
 }
 
 /// A line without an encoder: the clock is the belt.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct TimeBelt;
+pub struct ClockBelt;
 
-impl BeltSource for TimeBelt {
+impl BeltSource for ClockBelt {
     fn at(&self, t: Mono) -> Belt {
         Belt::of_time(t)
     }
@@ -213,25 +215,25 @@ mod tests {
 
     #[test]
     fn a_counter_that_wraps_goes_on_and_one_that_is_reset_is_bridged() {
-        let mut track = BeltTrack::new(1 << 16, 2000.0, 100);
+        let mut track = EncoderTracker::new(1 << 16, 2000.0, 100);
         // 1 tick a millisecond, read every 10 ms, wrapping at 65,536.
         for n in 0..30u64 {
-            assert_eq!(track.push((65_400 + 10 * n) % 65_536, ms(10 * n)), Pushed::Moved);
+            assert_eq!(track.push((65_400 + 10 * n) % 65_536, ms(10 * n)), ReadingKind::Moved);
         }
         assert_eq!(track.at(ms(290)).ticks, Ticks(290));
         assert_eq!(track.at(ms(295)).ticks, Ticks(295), "between readings by the speed");
         assert_eq!(track.at(ms(215)).ticks, Ticks(215), "in the past by interpolation");
         assert!((track.at(ms(290)).rate - 1000.0).abs() < 1.0);
         // Reset to 3 at the next reading: the belt went on meanwhile.
-        assert_eq!(track.push(20_003, ms(300)), Pushed::Reset);
+        assert_eq!(track.push(20_003, ms(300)), ReadingKind::Reset);
         assert_eq!(track.at(ms(300)).ticks, Ticks(300));
-        assert_eq!(track.push(20_013, ms(310)), Pushed::Moved);
+        assert_eq!(track.push(20_013, ms(310)), ReadingKind::Moved);
         assert_eq!(track.at(ms(310)).ticks, Ticks(310));
     }
 
     #[test]
     fn silence_of_a_driver_that_sees_every_edge_is_standstill() {
-        let mut track = BeltTrack::new(1 << 32, 5000.0, 1);
+        let mut track = EncoderTracker::new(1 << 32, 5000.0, 1);
         for n in 0..100 {
             track.push(n, ms(n));
         }
@@ -243,7 +245,7 @@ mod tests {
 
     #[test]
     fn a_belt_may_run_backwards() {
-        let mut track = BeltTrack::new(1 << 16, 2000.0, 100);
+        let mut track = EncoderTracker::new(1 << 16, 2000.0, 100);
         for n in 0..20u64 {
             track.push((65_536 - n) % 65_536, ms(n));
         }
@@ -261,7 +263,7 @@ mod tests {
             steps in proptest::collection::vec((1u64..50, -1.0f64..1.0), 1..200),
         ) {
             let modulus = 1u64 << bits;
-            let mut track = BeltTrack::new(modulus, 1000.0, 0);
+            let mut track = EncoderTracker::new(modulus, 1000.0, 0);
             let (mut raw, mut sum, mut t) = (start % modulus, 0i64, 0u64);
             track.push(raw, ms(t));
             for (wait, share) in steps {
@@ -269,7 +271,7 @@ mod tests {
                 let step = (wait as f64 * share) as i64;
                 sum += step;
                 raw = (raw as i128 + i128::from(step)).rem_euclid(i128::from(modulus)) as u64;
-                prop_assert_eq!(track.push(raw, ms(t)), Pushed::Moved);
+                prop_assert_eq!(track.push(raw, ms(t)), ReadingKind::Moved);
             }
             prop_assert_eq!(track.at(ms(t)).ticks, Ticks(sum));
         }

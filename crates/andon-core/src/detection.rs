@@ -2,7 +2,7 @@ use thiserror::Error;
 
 /// The anomaly map before upsampling, row by row: one value per patch.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct ScoreMap {
+pub struct AnomalyMap {
     /// Cells in a row.
     pub width: usize,
     /// Rows.
@@ -11,9 +11,9 @@ pub struct ScoreMap {
     pub data: Vec<f32>,
 }
 
-impl ScoreMap {
+impl AnomalyMap {
     /// Copies `other` into `self`, reusing the storage.
-    pub fn copy_from(&mut self, other: &ScoreMap) {
+    pub fn copy_from(&mut self, other: &AnomalyMap) {
         self.width = other.width;
         self.height = other.height;
         self.data.clear();
@@ -41,7 +41,7 @@ pub struct Detection {
     /// Raw image score.
     pub score: f32,
     /// Anomaly map.
-    pub map: ScoreMap,
+    pub map: AnomalyMap,
     /// For each cell of the map, the good patch that is nearest to it, numbered as the method does; empty where the method has no such
     /// evidence.
     pub nearest_patch: Vec<u32>,

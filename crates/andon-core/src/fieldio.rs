@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use crate::{Belt, Mono, Track, Trouble};
+use crate::{Belt, EncoderFault, Mono, SharedEncoder};
 
 /// One wire that is on or off. `on` is the logical level: which voltage that is, the driver's configuration says.
 pub trait Output: Send {
@@ -40,13 +40,13 @@ pub trait Input: Send {
     fn next(&mut self, until: Mono) -> Result<Option<Edge>, FieldError>;
 }
 
-/// Reads an encoder into a [`Track`].
+/// Reads an encoder into a [`SharedEncoder`].
 pub trait Encoder: Send {
     /// Reads until `until`.
     ///
     /// # Errors
     /// The encoder cannot be read now; the next call tries again.
-    fn read(&mut self, track: &Track, until: Mono) -> Result<(), FieldError>;
+    fn read(&mut self, track: &SharedEncoder, until: Mono) -> Result<(), FieldError>;
 }
 
 /// Where the belt is.
@@ -55,7 +55,7 @@ pub trait BeltSource: Send + Sync {
     fn at(&self, t: Mono) -> Belt;
 
     /// What went wrong since this was asked last.
-    fn trouble(&self) -> Option<Trouble> {
+    fn trouble(&self) -> Option<EncoderFault> {
         None
     }
 }

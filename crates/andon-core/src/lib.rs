@@ -1,5 +1,5 @@
 //! The words of the domain and the contracts between its rooms, used by every other crate: data, what owns or shares it ([`Pool`],
-//! [`Machine`], a frame's mapped buffer), and the traits of sources, detectors, inputs, outputs and sinks. No I/O.
+//! [`HardwareHealth`], a frame's mapped buffer), and the traits of sources, detectors, inputs, outputs and sinks. No I/O.
 //!
 //! # Glossary
 //! | word | meaning |
@@ -34,7 +34,7 @@ mod ids;
 mod interval;
 mod judge;
 mod machine;
-mod notice;
+mod event;
 mod outcome;
 mod part;
 mod pool;
@@ -50,28 +50,28 @@ mod threads;
 mod time;
 mod verdict;
 
-pub use belt::{BeltTrack, Pushed, TimeBelt, Track, Trouble};
+pub use belt::{ClockBelt, EncoderFault, EncoderTracker, ReadingKind, SharedEncoder};
 pub use delivery::{Delivery, SinkCounts, SinkState};
-pub use detection::{Detection, Fault, ScoreMap, StageTimes};
+pub use detection::{AnomalyMap, Detection, Fault, StageTimes};
 pub use detector::Detector;
+pub use event::{Detail, EventKind, LineEvent, Subject};
 pub use fieldio::{BeltSource, Edge, Encoder, FieldError, Input, Output};
 pub use frame::{Chroma, Frame, FrameView, PixelFormat, Pixels, Yuv, YuvMatrix};
 pub use ids::{CameraId, Seq};
 pub use interval::{Interval, wilson};
 pub use judge::{Judgement, PassToken, judge};
-pub use machine::{ClockState, Machine};
-pub use notice::{Detail, Notice, NoticeKind, Subject};
+pub use machine::{HardwareHealth, ThermalReading};
 pub use outcome::{Outcome, Reason};
-pub use part::{Belt, Fired, FrameNo, Part, PartEnd, Ticks};
+pub use part::{Belt, Ejection, FrameNo, Part, PartVerdict, Ticks};
 pub use pool::{Pool, Pooled};
-pub use queue::{EvictOldest, LatestOnly, Refuse, Woken, refuse};
+pub use queue::{EvictOldest, LatestOnly, ParkedReceiver, RefuseNewest, refuse};
 pub use random::SplitMix64;
 pub use recorder::{RecordedEdge, Recorder};
 pub use region::{MAX_REGIONS, NearestGood, Region, Regions};
 pub use score::{MAX_OVER_OWN, Score, Threshold};
 pub use secret::mask_secrets;
-pub use sink::{Control, MapRecord, Offer, Record, Render, Sink};
+pub use sink::{Accepted, Control, MapRecord, Record, Render, Sink};
 pub use source::{CameraState, Next, Source, SourceError};
-pub use threads::{Joined, lowest_priority, real_time, spawn};
+pub use threads::{NamedThread, lowest_priority, real_time, spawn};
 pub use time::{Mono, WallClock};
-pub use verdict::{Counts, LatencySummary, MarginSummary, ModelTag, Stats, Verdict};
+pub use verdict::{CameraVerdict, Counts, LatencySummary, MarginSummary, ModelTag, Stats};

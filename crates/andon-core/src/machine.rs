@@ -6,7 +6,8 @@ use serde::Serialize;
 
 /// How hot a part of the machine is and how fast it runs.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
-pub struct ClockState {
+#[schemars(rename = "ClockState")]
+pub struct ThermalReading {
     /// `processor`, or the card's name.
     pub what: String,
     /// The hottest sensor, degrees Celsius.
@@ -19,7 +20,7 @@ pub struct ClockState {
     pub slowed: Option<String>,
 }
 
-impl fmt::Display for ClockState {
+impl fmt::Display for ThermalReading {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.what)?;
         if let Some(celsius) = self.celsius {
@@ -39,16 +40,16 @@ impl fmt::Display for ClockState {
 
 /// The last states, for whoever shows them. The line itself never looks.
 #[derive(Clone, Debug, Default)]
-pub struct Machine(Arc<Mutex<Vec<ClockState>>>);
+pub struct HardwareHealth(Arc<Mutex<Vec<ThermalReading>>>);
 
-impl Machine {
+impl HardwareHealth {
     /// The last states; empty until somebody reads them.
-    pub fn states(&self) -> Vec<ClockState> {
+    pub fn states(&self) -> Vec<ThermalReading> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Takes the states of now.
-    pub fn set(&self, states: Vec<ClockState>) {
+    pub fn set(&self, states: Vec<ThermalReading>) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = states;
     }
 }

@@ -63,7 +63,7 @@ pub struct Part {
 
 /// A part of which all cameras have spoken, or that had to end without them.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct PartEnd {
+pub struct PartVerdict {
     /// The part.
     pub part: Part,
     /// PASS only if every camera said so; else the worst of what they said: REJECT, ERROR, UNINSPECTED, in this order.
@@ -73,12 +73,12 @@ pub struct PartEnd {
     /// When it ended.
     pub at: Mono,
     /// The time that was left until its deadline, in nanoseconds.
-    pub left_ns: u64,
+    pub slack_ns: u64,
 }
 
 /// What an ejector did about a part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Fired {
+pub struct Ejection {
     /// Number of the ejector in the configuration's order (by name).
     pub ejector: u8,
     /// The part.

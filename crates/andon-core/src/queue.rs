@@ -67,32 +67,32 @@ impl<T> LatestOnly<T> {
 /// lock that a thread of lower priority may hold, so a real-time consumer is not held up by an ordinary producer that was
 /// put aside at the wrong moment.
 #[derive(Debug)]
-pub struct Refuse<T> {
+pub struct RefuseNewest<T> {
     to: Sender<T>,
     wake: Arc<OnceLock<Thread>>,
 }
 
-/// The consumer's end of a [`Refuse`].
+/// The consumer's end of a [`RefuseNewest`].
 #[derive(Debug)]
-pub struct Woken<T> {
+pub struct ParkedReceiver<T> {
     from: Receiver<T>,
     wake: Arc<OnceLock<Thread>>,
 }
 
-impl<T> Clone for Refuse<T> {
+impl<T> Clone for RefuseNewest<T> {
     fn clone(&self) -> Self {
-        Refuse { to: self.to.clone(), wake: self.wake.clone() }
+        RefuseNewest { to: self.to.clone(), wake: self.wake.clone() }
     }
 }
 
 /// A queue for `capacity` items.
-pub fn refuse<T>(capacity: usize) -> (Refuse<T>, Woken<T>) {
+pub fn refuse<T>(capacity: usize) -> (RefuseNewest<T>, ParkedReceiver<T>) {
     let (to, from) = bounded(capacity.max(1));
     let wake = Arc::new(OnceLock::new());
-    (Refuse { to, wake: wake.clone() }, Woken { from, wake })
+    (RefuseNewest { to, wake: wake.clone() }, ParkedReceiver { from, wake })
 }
 
-impl<T> Refuse<T> {
+impl<T> RefuseNewest<T> {
     /// Puts `item` in and wakes the consumer, never waiting; gives it back when full.
     ///
     /// # Errors
@@ -123,7 +123,7 @@ impl<T> Refuse<T> {
     }
 }
 
-impl<T> Woken<T> {
+impl<T> ParkedReceiver<T> {
     /// The next item, waiting at most `limit`. Only one thread may ever call this.
     ///
     /// # Errors

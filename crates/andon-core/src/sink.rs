@@ -1,21 +1,21 @@
 //! What leaves the line, and the contracts of who takes it and who may ask.
 
-use crate::{CameraId, Fired, Mono, Notice, PartEnd, Pooled, ScoreMap, Seq, Stats, Verdict};
+use crate::{AnomalyMap, CameraId, CameraVerdict, Ejection, LineEvent, Mono, PartVerdict, Pooled, Seq, Stats};
 
 /// What the decide stage hands to the sinks.
 #[derive(Debug)]
 #[allow(clippy::large_enum_variant, reason = "moved through one channel; boxing would allocate per part")]
 pub enum Record {
     /// One part's outcome.
-    Verdict(Verdict),
+    Verdict(CameraVerdict),
     /// Once a second for each camera.
     Stats(Stats),
     /// A part's outcome over all of its cameras; the lane's number.
-    Part(u8, PartEnd),
+    Part(u8, PartVerdict),
     /// What an ejector did; the lane's number.
-    Fired(u8, Fired),
+    Ejection(u8, Ejection),
     /// Something odd; the lane's number.
-    Notice(u8, Notice),
+    Event(u8, LineEvent),
     /// The anomaly map behind a verdict; only the latest is kept, and only while somebody wants it.
     Map(MapRecord),
 }
@@ -30,14 +30,14 @@ pub struct MapRecord {
     /// When the picture was taken.
     pub t_capture: Mono,
     /// Distances per patch.
-    pub map: Pooled<ScoreMap>,
+    pub map: Pooled<AnomalyMap>,
     /// The threshold that was active: the fixed top of the colour scale.
     pub threshold: f32,
 }
 
 /// What a sink did with a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Offer {
+pub enum Accepted {
     /// It has it.
     Taken,
     /// It could not take it now. The publish stage counts it under the sink's name.
@@ -51,7 +51,7 @@ pub trait Sink: Send {
     /// Label in metrics.
     fn name(&self) -> &'static str;
     /// Offers a record. May take milliseconds (it has its own thread), never seconds.
-    fn offer(&mut self, record: &Record) -> Offer;
+    fn offer(&mut self, record: &Record) -> Accepted;
     /// Whether anybody wants maps now; the line skips copying them otherwise.
     fn wants_maps(&self) -> bool {
         false
@@ -62,7 +62,7 @@ pub trait Sink: Send {
 
 /// Draws an anomaly map of a camera against a threshold: grey levels on the model's fixed scale, row by row. Returns
 /// `(width, height, typical)`, the last being the distance that is level 0.
-pub type Render = Box<dyn Fn(CameraId, &ScoreMap, f32, &mut Vec<u8>) -> (u32, u32, f32) + Send>;
+pub type Render = Box<dyn Fn(CameraId, &AnomalyMap, f32, &mut Vec<u8>) -> (u32, u32, f32) + Send>;
 
 /// What the control keys can read and change.
 pub trait Control: Send + Sync {

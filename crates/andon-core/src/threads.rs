@@ -7,7 +7,7 @@ use crossbeam_channel::{Receiver, bounded};
 
 /// A running thread. Its end is seen without waiting for ever.
 #[derive(Debug)]
-pub struct Joined {
+pub struct NamedThread {
     name: String,
     done: Receiver<()>,
     handle: Option<std::thread::JoinHandle<()>>,
@@ -17,7 +17,7 @@ pub struct Joined {
 ///
 /// # Errors
 /// When the system has no room for another thread.
-pub fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<Joined> {
+pub fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<NamedThread> {
     debug_assert!(name.len() <= 15, "Linux cuts `{name}`");
     let (alive, done) = bounded(0);
     let handle = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
@@ -25,7 +25,7 @@ pub fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<Joi
         let _alive = alive;
         work();
     })?;
-    Ok(Joined { name: name.to_owned(), done, handle: Some(handle) })
+    Ok(NamedThread { name: name.to_owned(), done, handle: Some(handle) })
 }
 
 /// Asks for real-time priority for the calling thread: SCHED_FIFO with a priority of 1 to 99. Those of this program lie above
@@ -49,7 +49,7 @@ pub fn lowest_priority() {
     drop(thread_priority::set_current_thread_priority(thread_priority::ThreadPriority::Min));
 }
 
-impl Joined {
+impl NamedThread {
     /// Waits at most `limit`; false if the thread still runs then (it is left to itself).
     pub fn join_within(mut self, limit: Duration) -> bool {
         if self.done.recv_timeout(limit) == Err(crossbeam_channel::RecvTimeoutError::Timeout) {

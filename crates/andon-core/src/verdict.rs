@@ -19,7 +19,7 @@ pub struct ModelTag {
 
 /// Everything known about one part's outcome. Cheap to clone and to move: no allocation.
 #[derive(Clone, Debug)]
-pub struct Verdict {
+pub struct CameraVerdict {
     /// Camera.
     pub camera: CameraId,
     /// Part number.
@@ -58,7 +58,7 @@ pub struct Verdict {
     pub degraded: bool,
 }
 
-impl Verdict {
+impl CameraVerdict {
     /// Whether the outcome came in time.
     pub fn deadline_met(&self) -> bool {
         self.t_verdict <= self.deadline

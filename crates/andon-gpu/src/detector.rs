@@ -15,7 +15,7 @@ use andon_vision::methods::patches::{Spread, explain};
 use andon_vision::methods::{self, PatchModel, PatchOp};
 use andon_vision::model::Accept;
 use andon_vision::model::bundle::Bundle;
-use andon_vision::model::head::nearest::{Nearest, Searcher};
+use andon_vision::model::head::knn::{KnnSearcher, Nearest};
 use andon_vision::model::head::score::Scorer;
 
 /// The detector of a model on the GPU; the counterpart of [`andon_vision::methods::PatchDetector`].
@@ -183,13 +183,13 @@ impl GpuPatchDetector {
 /// A memory bank on the CPU.
 struct Bank {
     rows: Arc<[f32]>,
-    searcher: Searcher,
+    searcher: KnnSearcher,
 }
 
 impl Bank {
     fn new(rows: &[f32], dim: usize) -> Bank {
         let rows: Arc<[f32]> = rows.into();
-        Bank { searcher: Searcher::new(rows.clone(), dim, 1), rows }
+        Bank { searcher: KnnSearcher::new(rows.clone(), dim, 1), rows }
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use andon_core::ClockState;
+use andon_core::ThermalReading;
 
 /// Reads temperatures and clocks.
 pub struct ThermalMonitor {
@@ -26,12 +26,12 @@ impl ThermalMonitor {
     }
 
     /// The states of now; a part that says nothing is left out.
-    pub fn read(&mut self) -> Vec<ClockState> {
+    pub fn read(&mut self) -> Vec<ThermalReading> {
         let card = self.card();
         [self.processor()].into_iter().chain(card).filter(|s| s.celsius.is_some() || s.mhz.is_some()).collect()
     }
 
-    fn processor(&mut self) -> ClockState {
+    fn processor(&mut self) -> ThermalReading {
         let zones = entries(&self.sys.join("class/thermal"), "thermal_zone");
         let celsius = zones.iter().filter_map(|z| number(&z.join("temp"))).map(|m| m as f64 / 1000.0);
         // Sensors that are switched off say nonsense.
@@ -46,7 +46,7 @@ impl ThermalMonitor {
         let cooled = cooling(&self.sys, |kind| {
             ["processor", "cpu"].iter().any(|k| kind.to_ascii_lowercase().contains(k)) && !kind.contains("idle")
         });
-        ClockState {
+        ThermalReading {
             what: "processor".to_owned(),
             celsius,
             mhz: clocks("scaling_cur_freq"),
@@ -56,7 +56,7 @@ impl ThermalMonitor {
     }
 
     /// The first card: by NVML, else a Jetson's, whose files are not NVML's.
-    fn card(&mut self) -> Option<ClockState> {
+    fn card(&mut self) -> Option<ThermalReading> {
         #[cfg(feature = "nvml")]
         if let Some(state) = self.nvml.as_ref().and_then(|nvml| by_nvml(nvml).ok()) {
             return Some(state);
@@ -64,7 +64,7 @@ impl ThermalMonitor {
         self.jetson()
     }
 
-    fn jetson(&mut self) -> Option<ClockState> {
+    fn jetson(&mut self) -> Option<ThermalReading> {
         let is_gpu = |p: &PathBuf| {
             let name = p.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
             ["gpu", "gv11b", "ga10b", "gp10b", "gb10b"].iter().any(|gpu| name.ends_with(gpu))
@@ -81,7 +81,7 @@ impl ThermalMonitor {
             let kind = kind.to_lowercase();
             kind.contains("gpu") || kind.contains("devfreq")
         });
-        Some(ClockState {
+        Some(ThermalReading {
             what: "gpu".to_owned(),
             celsius: zone.and_then(|z| number(&z.join("temp"))).map(|m| m as f64 / 1000.0),
             mhz: mhz("cur_freq"),
@@ -92,7 +92,7 @@ impl ThermalMonitor {
 }
 
 #[cfg(feature = "nvml")]
-fn by_nvml(nvml: &nvml_wrapper::Nvml) -> Result<ClockState, nvml_wrapper::error::NvmlError> {
+fn by_nvml(nvml: &nvml_wrapper::Nvml) -> Result<ThermalReading, nvml_wrapper::error::NvmlError> {
     use nvml_wrapper::bitmasks::device::ThrottleReasons as Why;
     use nvml_wrapper::enum_wrappers::device::{Clock, TemperatureSensor};
     let card = nvml.device_by_index(0)?;
@@ -104,7 +104,7 @@ fn by_nvml(nvml: &nvml_wrapper::Nvml) -> Result<ClockState, nvml_wrapper::error:
         (Why::HW_SLOWDOWN, "held back by the hardware"),
     ];
     let said: Vec<&str> = words.into_iter().filter(|(which, _)| why.intersects(*which)).map(|(_, word)| word).collect();
-    Ok(ClockState {
+    Ok(ThermalReading {
         what: card.name().unwrap_or_else(|_| "card".to_owned()),
         celsius: card.temperature(TemperatureSensor::Gpu).ok().map(f64::from),
         mhz: card.clock_info(Clock::SM).ok(),

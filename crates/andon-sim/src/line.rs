@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::score::Ejections;
 use andon_core::Counts;
-use andon_line::act::{AlarmSpec, Causes, EjectorSpec, Shape};
+use andon_line::act::{AlarmSpec, EjectOn, EjectorSpec, PulseShape};
 
 /// A line and what goes wrong on it. Rates are shares of the parts, 0 to 1, unless said otherwise.
 #[derive(Clone, Debug, PartialEq)]
@@ -113,14 +113,14 @@ impl SimLine {
             length: ticks(self.part),
             before: ticks(2.0),
             after: ticks(2.0),
-            shape: Shape::Window,
+            shape: PulseShape::Window,
             delay_on: self.delay,
             delay_off: self.delay,
             min_on: Duration::from_millis(5),
             min_gap: Duration::from_millis(5),
             max_on: Duration::from_secs(5),
             max_duty: 1.0,
-            causes: Causes::ALL,
+            causes: EjectOn::ALL,
             confirm_within: None,
         }
     }

@@ -49,14 +49,14 @@ impl LiveBelt {
             length: (PART * COUNTS) as i64,
             before: (2.0 * COUNTS) as i64,
             after: (2.0 * COUNTS) as i64,
-            shape: andon_line::act::Shape::Window,
+            shape: andon_line::act::PulseShape::Window,
             delay_on: VALVE,
             delay_off: VALVE,
             min_on: pause,
             min_gap: pause,
             max_on: Duration::from_secs(60),
             max_duty: 1.0,
-            causes: andon_line::act::Causes::ALL,
+            causes: andon_line::act::EjectOn::ALL,
             confirm_within: None,
         }
     }

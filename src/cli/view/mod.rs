@@ -12,7 +12,7 @@ pub use summary::{Report, Summary};
 pub use tally::Tally;
 pub use terminal::{Colours, Screen};
 
-use andon_core::{Outcome, ScoreMap, Stats, Verdict};
+use andon_core::{AnomalyMap, CameraVerdict, Outcome, Stats};
 
 /// How many parts the strip and the chart remember.
 const HISTORY: usize = 120;
@@ -68,7 +68,7 @@ impl Live {
 
     /// A verdict, and what the part really was: `None` if nobody knows, `Some(None)` for a good part, `Some(kind)` for a
     /// defective one.
-    pub fn verdict(&mut self, v: &Verdict, truth: Option<Option<&'static str>>) {
+    pub fn verdict(&mut self, v: &CameraVerdict, truth: Option<Option<&'static str>>) {
         self.tally.add(v, truth);
         if self.recent.len() == HISTORY {
             self.recent.pop_front();
@@ -104,7 +104,7 @@ impl Live {
     }
 
     /// The picture (RGB, `picture_side` squared) and anomaly map of a part.
-    pub fn show(&mut self, caption: String, rgb: &[u8], picture_side: usize, map: &ScoreMap, scale: (f32, f32)) {
+    pub fn show(&mut self, caption: String, rgb: &[u8], picture_side: usize, map: &AnomalyMap, scale: (f32, f32)) {
         if map.width == 0 || map.width != map.height || picture_side == 0 {
             return;
         }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use andon_core::{Outcome, Verdict};
+use andon_core::{CameraVerdict, Outcome};
 
 /// Outcomes against ground truth. Only parts that were judged (PASS, REJECT) count as found, missed or falsely rejected;
 /// the others are counted by themselves.
@@ -20,7 +20,7 @@ pub struct Tally {
 
 impl Tally {
     /// Counts one verdict; see [`super::Live::verdict`].
-    pub fn add(&mut self, v: &Verdict, truth: Option<Option<&'static str>>) {
+    pub fn add(&mut self, v: &CameraVerdict, truth: Option<Option<&'static str>>) {
         self.parts += 1;
         let (slot, passed) = match v.outcome {
             Outcome::Pass(_) => (0, Some(true)),

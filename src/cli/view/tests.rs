@@ -6,7 +6,7 @@ use ratatui::backend::TestBackend;
 use super::*;
 use andon_core::{CameraId, ModelTag, Mono, Reason, Score, Seq, StageTimes, Threshold, judge};
 
-fn verdict(seq: u64, score: Option<f32>) -> Verdict {
+fn verdict(seq: u64, score: Option<f32>) -> CameraVerdict {
     let limit = Threshold::new(10.0).unwrap();
     let (outcome, reason) = match score {
         Some(raw) => {
@@ -15,7 +15,7 @@ fn verdict(seq: u64, score: Option<f32>) -> Verdict {
         }
         None => (Outcome::Uninspected, Reason::Late),
     };
-    Verdict {
+    CameraVerdict {
         camera: CameraId(0),
         seq: Seq(seq),
         t_trigger: Mono(0),
@@ -52,7 +52,7 @@ fn live() -> Live {
     live.verdict(&verdict(41, Some(4.0)), Some(Some("smear")));
     live.verdict(&verdict(42, Some(11.0)), Some(None));
     live.verdict(&verdict(43, None), Some(None));
-    let map = ScoreMap { width: 32, height: 32, data: (0..1024).map(|i| i as f32 / 50.0).collect() };
+    let map = AnomalyMap { width: 32, height: 32, data: (0..1024).map(|i| i as f32 / 50.0).collect() };
     live.show("part 40 scratch".into(), &vec![120; 64 * 64 * 3], 64, &map, (2.0, 10.0));
     live
 }

@@ -1,6 +1,6 @@
 //! The head of a method that scores features by one Gaussian a cell (PaDiM): distances, smoothing, download.
 
-use andon_vision::model::head::nearest::Nearest;
+use andon_vision::model::head::knn::Nearest;
 use andon_vision::model::head::score::Scorer;
 
 use super::MapHead;

@@ -1,7 +1,7 @@
 //! PatchCore's head: nearest bank rows of the features, their distances as an anomaly map, both downloaded.
 
 use andon_vision::model::head::aggregate::Layer;
-use andon_vision::model::head::nearest::Nearest;
+use andon_vision::model::head::knn::Nearest;
 use andon_vision::model::head::score::Scorer;
 use andon_vision::preprocess::InputSpec;
 

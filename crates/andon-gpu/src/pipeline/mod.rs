@@ -18,7 +18,7 @@ mod gaussian_head;
 mod knn_head;
 
 use andon_core::{FrameView, StageTimes};
-use andon_vision::model::head::nearest::Nearest;
+use andon_vision::model::head::knn::Nearest;
 use cudarc::driver::CudaEvent;
 
 pub use self::gaussian_head::GaussianHead;

@@ -221,7 +221,7 @@ impl TensorRt {
             onnx_bytes: build.onnx.len(),
             strongly_typed: self.generation.is_strongly_typed(),
             half: build.precision != Precision::Fp32,
-            eight_bit: build.precision == Precision::Int8,
+            quantize_int8: build.precision == Precision::Int8,
             workspace_bytes: build.workspace,
             input: input.as_ref().map_or(std::ptr::null(), |i| i.as_ptr()),
             rank: least.len() as i32,

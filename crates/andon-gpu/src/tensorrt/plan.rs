@@ -4,7 +4,7 @@ use super::{BuildRequest, Progress, TensorRt, TensorRtError};
 use crate::driver::Device;
 use crate::error::CudaError;
 use andon_vision::model::Backbone;
-use andon_vision::model::graph::{GraphError, OnnxGraph, Precision, Ranges};
+use andon_vision::model::graph::{ActivationRanges, GraphError, OnnxGraph, Precision};
 
 /// Version of our ONNX rewriting; part of the engine fingerprint. Bump on any change in `model::graph`.
 const GRAPH_REWRITE_VERSION: u32 = 3;
@@ -55,7 +55,7 @@ impl EnginePlan<'_> {
     ///
     /// # Errors
     /// [`GraphError`].
-    pub fn graph(&self, ranges: &Ranges) -> Result<(Vec<u8>, String), GraphError> {
+    pub fn graph(&self, ranges: &ActivationRanges) -> Result<(Vec<u8>, String), GraphError> {
         let b = self.backbone;
         let mut graph = OnnxGraph::read(&b.onnx)?;
         graph.keep_outputs(&b.outputs)?;
@@ -73,7 +73,7 @@ impl EnginePlan<'_> {
     pub fn build(
         &self,
         library: &TensorRt,
-        ranges: &Ranges,
+        ranges: &ActivationRanges,
         workspace: usize,
         timings: &mut Vec<u8>,
         progress: &Progress<'_>,

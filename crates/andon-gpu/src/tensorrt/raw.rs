@@ -12,7 +12,7 @@ pub(super) struct Request {
     pub onnx_bytes: usize,
     pub strongly_typed: bool,
     pub half: bool,
-    pub eight_bit: bool,
+    pub quantize_int8: bool,
     pub workspace_bytes: usize,
     pub input: *const c_char,
     pub rank: i32,
@@ -71,7 +71,7 @@ const _: () = {
     assert!(offset_of!(Request, onnx_bytes) == 8);
     assert!(offset_of!(Request, strongly_typed) == 16);
     assert!(offset_of!(Request, half) == 17);
-    assert!(offset_of!(Request, eight_bit) == 18);
+    assert!(offset_of!(Request, quantize_int8) == 18);
     assert!(offset_of!(Request, workspace_bytes) == 24);
     assert!(offset_of!(Request, input) == 32);
     assert!(offset_of!(Request, rank) == 40);

@@ -8,7 +8,7 @@ mod stats;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use andon_core::{CameraId, Mono, Region, Seq, Verdict, WallClock};
+use andon_core::{CameraId, CameraVerdict, Mono, Region, Seq, WallClock};
 use andon_core::{MapRecord, Record};
 
 pub use events::{
@@ -160,7 +160,7 @@ fn verdict_id(names: &StationInfo, camera: CameraId, seq: Seq, t_capture: Mono) 
 }
 
 /// The verdict as it goes out.
-pub fn verdict<'a>(names: &'a StationInfo, wall: &WallClock, v: &'a Verdict) -> VerdictRecord<'a> {
+pub fn verdict<'a>(names: &'a StationInfo, wall: &WallClock, v: &'a CameraVerdict) -> VerdictRecord<'a> {
     let score = v.score.map(|s| s.get());
     VerdictRecord {
         schema: VERDICT_SCHEMA,
@@ -231,7 +231,7 @@ pub fn heatmap_note<'a>(names: &'a StationInfo, wall: &WallClock, map: &MapRecor
 
 /// What a record is about, for the key or topic that it goes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum Topic {
     /// A camera's verdict.
     Verdict(CameraId),
     /// A camera's statistics.
@@ -244,28 +244,28 @@ pub enum Kind {
     Event(u8),
 }
 
-impl Kind {
+impl Topic {
     /// `andon/<site>/<line>/<station>/<camera or lane>/<word>`.
     pub fn key(self, names: &StationInfo) -> String {
         match self {
-            Kind::Verdict(c) => format!("{}/verdict", names.key(c)),
-            Kind::Stats(c) => format!("{}/stats", names.key(c)),
-            Kind::Part(n) => format!("{}/part", names.lane_key(n)),
-            Kind::Eject(n) => format!("{}/eject", names.lane_key(n)),
-            Kind::Event(n) => format!("{}/event", names.lane_key(n)),
+            Topic::Verdict(c) => format!("{}/verdict", names.key(c)),
+            Topic::Stats(c) => format!("{}/stats", names.key(c)),
+            Topic::Part(n) => format!("{}/part", names.lane_key(n)),
+            Topic::Eject(n) => format!("{}/eject", names.lane_key(n)),
+            Topic::Event(n) => format!("{}/event", names.lane_key(n)),
         }
     }
 }
 
 /// A record as the JSON that goes out, the same for every way out; `None` for maps, which are pictures.
-pub fn json(names: &StationInfo, record: &Record) -> Option<(Kind, Vec<u8>)> {
+pub fn json(names: &StationInfo, record: &Record) -> Option<(Topic, Vec<u8>)> {
     let wall = &names.clock.now();
     let (kind, bytes) = match record {
-        Record::Verdict(v) => (Kind::Verdict(v.camera), serde_json::to_vec(&verdict(names, wall, v))),
-        Record::Stats(s) => (Kind::Stats(s.camera), serde_json::to_vec(&stats(names, wall, s))),
-        Record::Part(n, end) => (Kind::Part(*n), serde_json::to_vec(&part(names, wall, *n, end))),
-        Record::Fired(n, fired) => (Kind::Eject(*n), serde_json::to_vec(&eject(names, wall, *n, fired))),
-        Record::Notice(n, notice) => (Kind::Event(*n), serde_json::to_vec(&event(names, wall, *n, notice))),
+        Record::Verdict(v) => (Topic::Verdict(v.camera), serde_json::to_vec(&verdict(names, wall, v))),
+        Record::Stats(s) => (Topic::Stats(s.camera), serde_json::to_vec(&stats(names, wall, s))),
+        Record::Part(n, end) => (Topic::Part(*n), serde_json::to_vec(&part(names, wall, *n, end))),
+        Record::Ejection(n, fired) => (Topic::Eject(*n), serde_json::to_vec(&eject(names, wall, *n, fired))),
+        Record::Event(n, notice) => (Topic::Event(*n), serde_json::to_vec(&event(names, wall, *n, notice))),
         Record::Map(_) => return None,
     };
     bytes.ok().map(|b| (kind, b))

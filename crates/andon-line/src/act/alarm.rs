@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use andon_core::{Detail, Mono, Notice, NoticeKind, Outcome};
+use andon_core::{Detail, EventKind, LineEvent, Mono, Outcome};
 
 /// When many rejects are one fault.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -37,7 +37,7 @@ impl Alarms {
     }
 
     /// A part ended. The alarm, if this part raises one; each is raised once and starts counting anew.
-    pub fn ended(&mut self, outcome: &Outcome, at: Mono) -> Option<Notice> {
+    pub fn ended(&mut self, outcome: &Outcome, at: Mono) -> Option<LineEvent> {
         let bad = !matches!(outcome, Outcome::Pass(_));
         self.row = if bad { self.row + 1 } else { 0 };
         if self.spec.share_of > 0 {
@@ -51,18 +51,18 @@ impl Alarms {
         }
         if self.spec.consecutive > 0 && self.row >= self.spec.consecutive {
             let value = u64::from(std::mem::take(&mut self.row));
-            return Some(Notice::new(NoticeKind::ConsecutiveRejects, at).with(Detail::Count(value)));
+            return Some(LineEvent::new(EventKind::ConsecutiveRejects, at).with(Detail::Count(value)));
         }
         if bad && self.spec.share_of > 0 && self.spec.share_n > 0 && self.bad >= self.spec.share_n {
             let value = u64::from(std::mem::take(&mut self.bad));
             self.last.clear();
-            return Some(Notice::new(NoticeKind::RejectShare, at).with(Detail::Count(value)));
+            return Some(LineEvent::new(EventKind::RejectShare, at).with(Detail::Count(value)));
         }
         None
     }
 
     /// Whether a notice asks the line to stop that was not asked before.
-    pub fn heard(&mut self, notice: &Notice) -> bool {
+    pub fn heard(&mut self, notice: &LineEvent) -> bool {
         let new = notice.kind.stops_line() && !self.stopped;
         self.stopped |= new;
         new
@@ -87,11 +87,11 @@ mod tests {
         };
         let row = [true, true, false, true, true, true, false];
         let said: Vec<_> = row.iter().map(|bad| told(&mut alarms, *bad)).collect();
-        assert_eq!(said[5], Some((NoticeKind::ConsecutiveRejects, Detail::Count(3))));
+        assert_eq!(said[5], Some((EventKind::ConsecutiveRejects, Detail::Count(3))));
         assert!(said[..5].iter().all(Option::is_none));
-        assert_eq!(told(&mut alarms, true), Some((NoticeKind::RejectShare, Detail::Count(6))));
+        assert_eq!(told(&mut alarms, true), Some((EventKind::RejectShare, Detail::Count(6))));
         assert_eq!(told(&mut alarms, true), None);
-        let stop = Notice::new(NoticeKind::ConsecutiveRejects, Mono(0));
+        let stop = LineEvent::new(EventKind::ConsecutiveRejects, Mono(0));
         assert!(alarms.heard(&stop) && !alarms.heard(&stop) && alarms.stopped());
         assert!(alarms.release() && !alarms.stopped() && !alarms.release());
     }

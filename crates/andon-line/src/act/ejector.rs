@@ -6,15 +6,15 @@ use andon_core::{Mono, Outcome};
 
 /// Outcomes that an ejector acts on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Causes(u8);
+pub struct EjectOn(u8);
 
-impl Causes {
+impl EjectOn {
     /// REJECT, ERROR and UNINSPECTED.
-    pub const ALL: Causes = Causes(7);
+    pub const ALL: EjectOn = EjectOn(7);
 
     /// Those named.
-    pub fn new(reject: bool, error: bool, uninspected: bool) -> Causes {
-        Causes(u8::from(reject) | u8::from(error) << 1 | u8::from(uninspected) << 2)
+    pub fn new(reject: bool, error: bool, uninspected: bool) -> EjectOn {
+        EjectOn(u8::from(reject) | u8::from(error) << 1 | u8::from(uninspected) << 2)
     }
 
     /// Whether it acts on a part that ended so; never on a PASS.
@@ -31,7 +31,7 @@ impl Causes {
 
 /// How long the output is on for a part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shape {
+pub enum PulseShape {
     /// While the part is in front of the ejector: an air jet, a flap.
     Window,
     /// Once, so long, when the part's middle is there: a pusher.
@@ -50,7 +50,7 @@ pub struct EjectorSpec {
     /// Added after the trailing edge.
     pub after: i64,
     /// How long the output is on.
-    pub shape: Shape,
+    pub shape: PulseShape,
     /// From the output to the actuator's effect; the output goes on that much earlier.
     pub delay_on: Duration,
     /// From the output's end to the end of the effect; the output goes off that much earlier.
@@ -64,7 +64,7 @@ pub struct EjectorSpec {
     /// Largest share of time that the output may be on, over ten seconds; 1 for no limit.
     pub max_duty: f32,
     /// What it acts on.
-    pub causes: Causes,
+    pub causes: EjectOn,
     /// A sensor has to see the ejected part so soon after the output went on.
     pub confirm_within: Option<Duration>,
 }
@@ -73,8 +73,8 @@ impl EjectorSpec {
     /// Ticks from the trigger to where it has to act, its own delay not counted.
     pub fn commit(&self) -> i64 {
         match self.shape {
-            Shape::Window => self.distance - self.before,
-            Shape::Pulse(_) => self.distance + self.length / 2,
+            PulseShape::Window => self.distance - self.before,
+            PulseShape::Pulse(_) => self.distance + self.length / 2,
         }
     }
 

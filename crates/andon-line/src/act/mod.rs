@@ -7,6 +7,6 @@ mod plan;
 mod schedule;
 
 pub use alarm::{AlarmSpec, Alarms};
-pub use ejector::{Causes, EjectorSpec, Shape};
+pub use ejector::{EjectOn, EjectorSpec, PulseShape};
 pub use plan::{Plan, PlanSpec, speed_below};
-pub use schedule::{Act, Schedule};
+pub use schedule::{ActuatorAction, Schedule};

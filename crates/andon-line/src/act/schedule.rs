@@ -13,12 +13,12 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::ejector::{Coil, EjectorSpec, Guard, Shape};
-use andon_core::{Belt, Detail, Fired, Mono, Notice, NoticeKind, Outcome, Part, Seq, Subject, Ticks};
+use super::ejector::{Coil, EjectorSpec, Guard, PulseShape};
+use andon_core::{Belt, Detail, Ejection, EventKind, LineEvent, Mono, Outcome, Part, Seq, Subject, Ticks};
 
 /// What has to be done.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Act {
+pub enum ActuatorAction {
     /// Switch the output of an ejector.
     Set {
         /// Its number.
@@ -27,9 +27,9 @@ pub enum Act {
         on: bool,
     },
     /// A part's window at an ejector is over.
-    Fired(Fired),
+    Ejection(Ejection),
     /// Something odd.
-    Notice(Notice),
+    Event(LineEvent),
 }
 
 /// Parts between their trigger and the last ejector.
@@ -67,7 +67,7 @@ struct Order {
 }
 
 /// Who is told.
-pub type Tell<'a> = &'a mut dyn FnMut(Act);
+pub type Emit<'a> = &'a mut dyn FnMut(ActuatorAction);
 
 impl Schedule {
     /// Parts between their trigger and the last ejector at most.
@@ -120,7 +120,7 @@ impl Schedule {
     }
 
     /// Does what is due now.
-    pub fn step(&mut self, now: Mono, belt: &Belt, tell: Tell<'_>) {
+    pub fn step(&mut self, now: Mono, belt: &Belt, tell: Emit<'_>) {
         for n in 0..self.ejectors.len() {
             let (want, soon) = self.demand(n, now, belt);
             let ejector = &mut self.ejectors[n];
@@ -128,32 +128,34 @@ impl Schedule {
             if let Some(guard) = guard {
                 ejector.active.iter_mut().for_each(|a| a.cut = true);
                 let kind = match guard {
-                    Guard::StuckOn => NoticeKind::StuckOn,
-                    Guard::OverDuty => NoticeKind::OverDuty,
+                    Guard::StuckOn => EventKind::StuckOn,
+                    Guard::OverDuty => EventKind::OverDuty,
                 };
-                tell(Act::Notice(Notice::new(kind, now).about(Subject::Ejector(n as u8))));
+                tell(ActuatorAction::Event(LineEvent::new(kind, now).about(Subject::Ejector(n as u8))));
             }
             if let Some(on) = set {
-                tell(Act::Set { ejector: n as u8, on });
+                tell(ActuatorAction::Set { ejector: n as u8, on });
             }
             self.begin(n, now, belt);
             self.end(n, now, belt, tell);
             let ejector = &mut self.ejectors[n];
             while let Some((seq, _)) = ejector.unconfirmed.front().filter(|(_, until)| now > *until).copied() {
                 ejector.unconfirmed.pop_front();
-                let kind = NoticeKind::RejectUnconfirmed;
-                tell(Act::Notice(Notice::new(kind, now).about(Subject::Ejector(n as u8)).with(Detail::Part(seq))));
+                let kind = EventKind::RejectUnconfirmed;
+                tell(ActuatorAction::Event(
+                    LineEvent::new(kind, now).about(Subject::Ejector(n as u8)).with(Detail::Part(seq)),
+                ));
             }
         }
         self.retire();
     }
 
     /// The sensor behind an ejector saw a part.
-    pub fn confirm(&mut self, ejector: u8, at: Mono, tell: Tell<'_>) {
+    pub fn confirm(&mut self, ejector: u8, at: Mono, tell: Emit<'_>) {
         let Some(e) = self.ejectors.get_mut(usize::from(ejector)) else { return };
         if e.unconfirmed.pop_front().is_none() {
-            let kind = NoticeKind::ConfirmUnexpected;
-            tell(Act::Notice(Notice::new(kind, at).about(Subject::Ejector(ejector))));
+            let kind = EventKind::ConfirmUnexpected;
+            tell(ActuatorAction::Event(LineEvent::new(kind, at).about(Subject::Ejector(ejector))));
         }
     }
 
@@ -167,7 +169,7 @@ impl Schedule {
                 let (on, off) = window(&e.spec, order, belt);
                 let begun = e.active.iter().find(|a| a.seq == order.seq);
                 want |= wanted(&e.spec, begun, on, off, now, belt);
-                if let (Shape::Pulse(width), Some(a)) = (e.spec.shape, begun) {
+                if let (PulseShape::Pulse(width), Some(a)) = (e.spec.shape, begun) {
                     sooner((a.on + width).since(now));
                 } else if belt.ticks < on {
                     travel(on - belt.ticks, belt).into_iter().for_each(&mut sooner);
@@ -229,13 +231,13 @@ impl Schedule {
     }
 
     /// Tells of the parts whose window is over.
-    fn end(&mut self, n: usize, now: Mono, belt: &Belt, tell: Tell<'_>) {
+    fn end(&mut self, n: usize, now: Mono, belt: &Belt, tell: Emit<'_>) {
         let Ejector { spec, active, .. } = &mut self.ejectors[n];
         for order in self.orders.iter_mut().filter(|o| o.armed & (1 << n) != 0) {
             let (_, off) = window(spec, order, belt);
             let begun = active.iter().position(|a| a.seq == order.seq);
             let (over, late_off) = match (spec.shape, begun) {
-                (Shape::Pulse(width), Some(at)) => {
+                (PulseShape::Pulse(width), Some(at)) => {
                     let end = active[at].on + width;
                     (now >= end, now.since(end))
                 }
@@ -249,12 +251,19 @@ impl Schedule {
                 Some(a) if !a.cut => {
                     let late_off_ns = late_off.as_nanos() as u64;
                     let Active { seq, on, late_ns, .. } = a;
-                    tell(Act::Fired(Fired { ejector: n as u8, seq, on, off: now, late_ns, late_off_ns }));
+                    tell(ActuatorAction::Ejection(Ejection {
+                        ejector: n as u8,
+                        seq,
+                        on,
+                        off: now,
+                        late_ns,
+                        late_off_ns,
+                    }));
                 }
                 _ => {
-                    let kind = NoticeKind::MissedEjection;
-                    tell(Act::Notice(
-                        Notice::new(kind, now).about(Subject::Ejector(n as u8)).with(Detail::Part(order.seq)),
+                    let kind = EventKind::MissedEjection;
+                    tell(ActuatorAction::Event(
+                        LineEvent::new(kind, now).about(Subject::Ejector(n as u8)).with(Detail::Part(order.seq)),
                     ));
                 }
             }
@@ -283,7 +292,7 @@ fn window(spec: &EjectorSpec, order: &Order, belt: &Belt) -> (Ticks, Ticks) {
 
 fn wanted(spec: &EjectorSpec, begun: Option<&Active>, on: Ticks, off: Ticks, now: Mono, belt: &Belt) -> bool {
     match (spec.shape, begun) {
-        (Shape::Pulse(width), Some(a)) => now < a.on + width,
+        (PulseShape::Pulse(width), Some(a)) => now < a.on + width,
         _ => belt.ticks >= on && belt.ticks < off,
     }
 }

@@ -24,9 +24,10 @@ mod tape;
 use std::time::Duration;
 
 use crate::act::{AlarmSpec, EjectorSpec, Schedule};
-use crate::decide::{Ending, FrameSeen, Ledger, Matching, Now, Observed, Rule, Trigger};
+use crate::decide::{CameraEnding, FrameSeen, LaneRules, Ledger, Matching, Moment, Observed, Trigger};
 use andon_core::{
-    Belt, CameraId, Counts, Detail, Fired, FrameNo, Mono, Notice, NoticeKind, Part, PartEnd, Subject, Ticks, Trouble,
+    Belt, CameraId, Counts, Detail, Ejection, EncoderFault, EventKind, FrameNo, LineEvent, Mono, Part, PartVerdict,
+    Subject, Ticks,
 };
 use policy::Policy;
 
@@ -59,7 +60,7 @@ pub struct LaneSetup {
     /// When many rejects are one fault.
     pub alarms: AlarmSpec,
     /// Notices that do not ask the line to stop although they would.
-    pub tolerated: Vec<NoticeKind>,
+    pub tolerated: Vec<EventKind>,
 }
 
 /// What happened.
@@ -129,7 +130,7 @@ pub enum LaneInput {
         works: bool,
     },
     /// What the encoder's readings show.
-    Encoder(Trouble),
+    Encoder(EncoderFault),
     /// Somebody releases the line after a stop.
     Release,
     /// Time has passed: parts may be late, ejectors may have to switch.
@@ -145,20 +146,20 @@ pub enum LaneAction {
     /// A part was offered to the lane.
     Offered(Part),
     /// A part has its outcome from one camera.
-    Ended(Ending),
+    Ended(CameraEnding),
     /// A part has its outcome over all cameras; time was left, in nanoseconds, if it was inspected.
     Settled {
         /// The part.
-        end: PartEnd,
+        end: PartVerdict,
         /// Whether it is a record of its own. A camera by itself that ejects nothing says all in its verdicts.
         record: bool,
     },
     /// An ejector switched on and off for a part.
-    Fired(Fired),
+    Ejection(Ejection),
     /// Something odd: a record for people.
-    Notice(Notice),
+    Event(LineEvent),
     /// Something odd that is only counted.
-    Counted(NoticeKind),
+    Counted(EventKind),
     /// An output has to be switched: ejectors first, then line stop, then heartbeat, as far as there are any.
     Set {
         /// Its number.
@@ -171,7 +172,7 @@ pub enum LaneAction {
 }
 
 /// Takes actions as they are decided, in their order.
-pub type Act<'a> = &'a mut dyn FnMut(LaneAction);
+pub type Emit<'a> = &'a mut dyn FnMut(LaneAction);
 
 /// A lane. See the module.
 #[derive(Debug)]
@@ -189,7 +190,7 @@ impl LaneController {
     /// A lane on which nothing has happened.
     pub fn new(setup: LaneSetup) -> LaneController {
         let schedule = Schedule::new(setup.ejectors.iter().copied());
-        let rule = Rule {
+        let rule = LaneRules {
             cameras: setup.cameras.len(),
             matching: setup.matching,
             budget: setup.budget,
@@ -208,8 +209,8 @@ impl LaneController {
     }
 
     /// Takes what happened at `at`, with the belt as it was then, and hands out what has to be done. Times never go back.
-    pub fn handle(&mut self, input: LaneInput, at: Mono, belt: Belt, act: Act<'_>) {
-        let now = Now { at, belt, lead: self.lead };
+    pub fn handle(&mut self, input: LaneInput, at: Mono, belt: Belt, act: Emit<'_>) {
+        let now = Moment { at, belt, lead: self.lead };
         let LaneController { ledger, policy, .. } = self;
         match input {
             LaneInput::Trigger(trigger) => ledger.trigger(trigger, &now, &mut |event| policy.ledger(event, act)),
@@ -227,21 +228,21 @@ impl LaneController {
             }
             LaneInput::Confirm { ejector, at } => policy.confirm(ejector, at, act),
             LaneInput::InputWorks { input, works } => {
-                let kind = if works { NoticeKind::InputBack } else { NoticeKind::InputFault };
-                policy.notice(Notice::new(kind, at).about(Subject::Input(input)), act);
+                let kind = if works { EventKind::InputBack } else { EventKind::InputFault };
+                policy.notice(LineEvent::new(kind, at).about(Subject::Input(input)), act);
             }
             LaneInput::OutputWorks { output, works } => {
-                let kind = if works { NoticeKind::OutputBack } else { NoticeKind::OutputFault };
-                policy.notice(Notice::new(kind, at).about(Subject::Output(output)), act);
+                let kind = if works { EventKind::OutputBack } else { EventKind::OutputFault };
+                policy.notice(LineEvent::new(kind, at).about(Subject::Output(output)), act);
             }
             LaneInput::CameraWorks { place, works } => policy.camera(place, works, at, act),
             LaneInput::Encoder(trouble) => {
                 let (kind, detail) = match trouble {
-                    Trouble::Reset => (NoticeKind::EncoderReset, Detail::None),
-                    Trouble::Lost => (NoticeKind::EncoderLost, Detail::None),
-                    Trouble::Back => (NoticeKind::EncoderBack, Detail::Cause(NoticeKind::EncoderLost)),
+                    EncoderFault::Reset => (EventKind::EncoderReset, Detail::None),
+                    EncoderFault::Lost => (EventKind::EncoderLost, Detail::None),
+                    EncoderFault::Back => (EventKind::EncoderBack, Detail::Cause(EventKind::EncoderLost)),
                 };
-                policy.notice(Notice::new(kind, at).about(Subject::Encoder).with(detail), act);
+                policy.notice(LineEvent::new(kind, at).about(Subject::Encoder).with(detail), act);
             }
             LaneInput::Release => policy.release(at, act),
             LaneInput::Step => {
@@ -254,7 +255,7 @@ impl LaneController {
 
     /// How long until [`LaneInput::Step`] has something to do; a second at most.
     pub fn next(&self, at: Mono, belt: Belt) -> Duration {
-        let now = Now { at, belt, lead: self.lead };
+        let now = Moment { at, belt, lead: self.lead };
         let deadline = self.ledger.next_deadline(&now).map(|d| d + Duration::from_nanos(1));
         let mut wait = self.policy.next(&now);
         if let Some(deadline) = deadline {

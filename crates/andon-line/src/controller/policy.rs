@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::{Act, LaneAction, LaneSetup};
+use super::{Emit, LaneAction, LaneSetup};
 use crate::act::{self, Alarms, Schedule};
-use crate::decide::{Now, Told};
-use andon_core::{CameraId, Detail, FrameNo, Mono, Notice, NoticeKind, Subject};
+use crate::decide::{LedgerEvent, Moment};
+use andon_core::{CameraId, Detail, EventKind, FrameNo, LineEvent, Mono, Subject};
 
 /// Half a period of the heartbeat: 2.5 Hz.
 const BEAT: Duration = Duration::from_millis(200);
@@ -18,11 +18,11 @@ pub(super) struct Policy {
     records_parts: bool,
     schedule: Schedule,
     alarms: Alarms,
-    tolerated: Vec<NoticeKind>,
+    tolerated: Vec<EventKind>,
     line_stop: Option<usize>,
     heartbeat: Option<Heartbeat>,
     /// Notices of one step of the schedule; kept for its storage.
-    notices: Vec<Notice>,
+    notices: Vec<LineEvent>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -72,33 +72,33 @@ impl Policy {
     }
 
     /// An event of the ledger.
-    pub fn ledger(&mut self, event: Told, act: Act<'_>) {
+    pub fn ledger(&mut self, event: LedgerEvent, act: Emit<'_>) {
         match event {
-            Told::Offered(part) => {
+            LedgerEvent::Offered(part) => {
                 act(LaneAction::Offered(part));
                 self.schedule.arm(&part);
             }
-            Told::Ended(ending) => act(LaneAction::Ended(ending)),
-            Told::Settled(end) => {
+            LedgerEvent::Ended(ending) => act(LaneAction::Ended(ending)),
+            LedgerEvent::Settled(end) => {
                 self.schedule.settle(end.part.seq, &end.outcome);
                 if let Some(alarm) = self.alarms.ended(&end.outcome, end.at) {
                     self.notice(alarm, act);
                 }
                 act(LaneAction::Settled { end, record: self.records_parts });
             }
-            Told::Orphan { camera, frame, at } => self.frame_without_part(camera, frame, at, act),
-            Told::Notice(notice) => self.notice(notice, act),
+            LedgerEvent::Orphan { camera, frame, at } => self.frame_without_part(camera, frame, at, act),
+            LedgerEvent::Event(notice) => self.notice(notice, act),
         }
     }
 
     /// That is how it is with a camera that takes pictures all the time: counted, and nobody is told.
-    fn frame_without_part(&mut self, place: usize, frame: FrameNo, at: Mono, act: Act<'_>) {
+    fn frame_without_part(&mut self, place: usize, frame: FrameNo, at: Mono, act: Emit<'_>) {
         let (Some(camera), Some((continuous, count))) = (self.cameras.get(place), self.without_part.get_mut(place))
         else {
             return;
         };
         *count += 1;
-        let notice = Notice::new(NoticeKind::FrameWithoutPart, at).about(Subject::Camera(*camera));
+        let notice = LineEvent::new(EventKind::FrameWithoutPart, at).about(Subject::Camera(*camera));
         if *continuous {
             act(LaneAction::Counted(notice.kind));
         } else {
@@ -107,26 +107,26 @@ impl Policy {
     }
 
     /// A notice goes out, and asks the line to stop if its kind does.
-    pub fn notice(&mut self, notice: Notice, act: Act<'_>) {
-        act(LaneAction::Notice(notice));
+    pub fn notice(&mut self, notice: LineEvent, act: Emit<'_>) {
+        act(LaneAction::Event(notice));
         if self.tolerated.contains(&notice.kind) || !self.alarms.heard(&notice) {
             return;
         }
         act(LaneAction::LineStop(true));
-        let stop = Notice { kind: NoticeKind::LineStop, detail: Detail::Cause(notice.kind), ..notice };
-        act(LaneAction::Notice(stop));
+        let stop = LineEvent { kind: EventKind::LineStop, detail: Detail::Cause(notice.kind), ..notice };
+        act(LaneAction::Event(stop));
         if let Some(output) = self.line_stop {
             act(LaneAction::Set { output, on: true });
         }
     }
 
-    pub fn camera(&mut self, place: usize, works: bool, at: Mono, act: Act<'_>) {
+    pub fn camera(&mut self, place: usize, works: bool, at: Mono, act: Emit<'_>) {
         let Some(camera) = self.cameras.get(place).copied() else { return };
-        let kind = if works { NoticeKind::CameraBack } else { NoticeKind::CameraDown };
-        self.notice(Notice::new(kind, at).about(Subject::Camera(camera)), act);
+        let kind = if works { EventKind::CameraBack } else { EventKind::CameraDown };
+        self.notice(LineEvent::new(kind, at).about(Subject::Camera(camera)), act);
     }
 
-    pub fn release(&mut self, at: Mono, act: Act<'_>) {
+    pub fn release(&mut self, at: Mono, act: Emit<'_>) {
         if !self.alarms.release() {
             return;
         }
@@ -134,13 +134,13 @@ impl Policy {
         if let Some(output) = self.line_stop {
             act(LaneAction::Set { output, on: false });
         }
-        self.notice(Notice::new(NoticeKind::LineReleased, at), act);
+        self.notice(LineEvent::new(EventKind::LineReleased, at), act);
     }
 
-    pub fn confirm(&mut self, ejector: u8, at: Mono, act: Act<'_>) {
+    pub fn confirm(&mut self, ejector: u8, at: Mono, act: Emit<'_>) {
         let mut odd = None;
         self.schedule.confirm(ejector, at, &mut |done| {
-            if let act::Act::Notice(notice) = done {
+            if let act::ActuatorAction::Event(notice) = done {
                 odd = Some(notice);
             }
         });
@@ -150,13 +150,13 @@ impl Policy {
     }
 
     /// Ejectors that have to switch now, and the heartbeat.
-    pub fn step(&mut self, now: &Now, act: Act<'_>) {
+    pub fn step(&mut self, now: &Moment, act: Emit<'_>) {
         // Notices are handled when the schedule is free again.
         let mut notices = std::mem::take(&mut self.notices);
         self.schedule.step(now.at, &now.belt, &mut |done| match done {
-            act::Act::Set { ejector, on } => act(LaneAction::Set { output: usize::from(ejector), on }),
-            act::Act::Fired(fired) => act(LaneAction::Fired(fired)),
-            act::Act::Notice(notice) => notices.push(notice),
+            act::ActuatorAction::Set { ejector, on } => act(LaneAction::Set { output: usize::from(ejector), on }),
+            act::ActuatorAction::Ejection(fired) => act(LaneAction::Ejection(fired)),
+            act::ActuatorAction::Event(notice) => notices.push(notice),
         });
         for notice in notices.drain(..) {
             self.notice(notice, act);
@@ -172,7 +172,7 @@ impl Policy {
     }
 
     /// How long until [`Policy::step`] has something to do; a second at most.
-    pub fn next(&self, now: &Now) -> Duration {
+    pub fn next(&self, now: &Moment) -> Duration {
         let mut wait = Duration::from_secs(1);
         if let Some(due) = self.schedule.next(now.at, &now.belt) {
             wait = wait.min(due);

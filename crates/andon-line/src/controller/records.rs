@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::LaneAction;
-use andon_core::{CameraId, ModelTag, Record, Threshold, Verdict};
+use andon_core::{CameraId, CameraVerdict, ModelTag, Record, Threshold};
 
 /// What judges now; swapped whole, read once a part.
 #[derive(Clone, Debug)]
@@ -34,7 +34,7 @@ impl RecordMaker {
             LaneAction::Ended(e) => {
                 let camera = *self.cameras.get(e.camera)?;
                 let active = active(camera);
-                Some(Record::Verdict(Verdict {
+                Some(Record::Verdict(CameraVerdict {
                     camera,
                     seq: e.part.seq,
                     source_index: e.source_index,
@@ -56,8 +56,8 @@ impl RecordMaker {
                 }))
             }
             LaneAction::Settled { end, record: true } => Some(Record::Part(self.lane, end)),
-            LaneAction::Fired(fired) => Some(Record::Fired(self.lane, fired)),
-            LaneAction::Notice(notice) => Some(Record::Notice(self.lane, notice)),
+            LaneAction::Ejection(fired) => Some(Record::Ejection(self.lane, fired)),
+            LaneAction::Event(notice) => Some(Record::Event(self.lane, notice)),
             LaneAction::Settled { record: false, .. }
             | LaneAction::Offered(_)
             | LaneAction::Counted(_)

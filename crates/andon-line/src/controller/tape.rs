@@ -11,7 +11,9 @@ use thiserror::Error;
 
 use super::{LaneAction, LaneController, LaneInput, LaneSetup};
 use crate::decide::{FrameSeen, Observed, Trigger};
-use andon_core::{Belt, Fault, FrameNo, Mono, NearestGood, Region, Regions, StageTimes, Threshold, Ticks, Trouble};
+use andon_core::{
+    Belt, EncoderFault, Fault, FrameNo, Mono, NearestGood, Region, Regions, StageTimes, Threshold, Ticks,
+};
 
 /// What one lane was fed at a moment.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -220,9 +222,9 @@ impl From<&LaneInput> for Written {
             LaneInput::InputWorks { input, works } => Written::InputWorks { input, works },
             LaneInput::OutputWorks { output, works } => Written::OutputWorks { output, works },
             LaneInput::CameraWorks { place, works } => Written::CameraWorks { place, works },
-            LaneInput::Encoder(Trouble::Reset) => Written::EncoderReset,
-            LaneInput::Encoder(Trouble::Lost) => Written::EncoderLost,
-            LaneInput::Encoder(Trouble::Back) => Written::EncoderBack,
+            LaneInput::Encoder(EncoderFault::Reset) => Written::EncoderReset,
+            LaneInput::Encoder(EncoderFault::Lost) => Written::EncoderLost,
+            LaneInput::Encoder(EncoderFault::Back) => Written::EncoderBack,
             LaneInput::Release => Written::Release,
             LaneInput::Step => Written::Step,
             LaneInput::Stop => Written::Stop,
@@ -252,9 +254,9 @@ impl Written {
             Written::InputWorks { input, works } => LaneInput::InputWorks { input, works },
             Written::OutputWorks { output, works } => LaneInput::OutputWorks { output, works },
             Written::CameraWorks { place, works } => LaneInput::CameraWorks { place, works },
-            Written::EncoderReset => LaneInput::Encoder(Trouble::Reset),
-            Written::EncoderLost => LaneInput::Encoder(Trouble::Lost),
-            Written::EncoderBack => LaneInput::Encoder(Trouble::Back),
+            Written::EncoderReset => LaneInput::Encoder(EncoderFault::Reset),
+            Written::EncoderLost => LaneInput::Encoder(EncoderFault::Lost),
+            Written::EncoderBack => LaneInput::Encoder(EncoderFault::Back),
             Written::Release => LaneInput::Release,
             Written::Step => LaneInput::Step,
             Written::Stop => LaneInput::Stop,

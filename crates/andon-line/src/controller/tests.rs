@@ -1,5 +1,5 @@
 use super::*;
-use crate::act::{Causes, Shape};
+use crate::act::{EjectOn, PulseShape};
 use andon_core::{Fault, NearestGood, Outcome, Reason, Region, Regions, SplitMix64, Threshold};
 
 const MS: u64 = 1_000_000;
@@ -19,14 +19,14 @@ fn setup() -> LaneSetup {
             length: 10_000,
             before: 1000,
             after: 1000,
-            shape: Shape::Window,
+            shape: PulseShape::Window,
             delay_on: Duration::from_millis(5),
             delay_off: Duration::from_millis(5),
             min_on: Duration::from_millis(1),
             min_gap: Duration::from_millis(1),
             max_on: Duration::from_secs(1),
             max_duty: 1.0,
-            causes: Causes::ALL,
+            causes: EjectOn::ALL,
             confirm_within: None,
         }],
         line_stop: true,
@@ -94,9 +94,9 @@ impl Bench {
         self.done.iter().filter_map(end).collect()
     }
 
-    fn notices(&self) -> Vec<NoticeKind> {
+    fn notices(&self) -> Vec<EventKind> {
         let kind = |(_, action): &(u64, LaneAction)| match action {
-            LaneAction::Notice(notice) => Some(notice.kind),
+            LaneAction::Event(notice) => Some(notice.kind),
             _ => None,
         };
         self.done.iter().filter_map(kind).collect()
@@ -148,25 +148,25 @@ fn three_rejects_in_a_row_ask_the_line_to_stop_until_somebody_releases_it() {
         bench.until(bench.now + 50);
     }
     assert!(bench.lane.stopped());
-    assert_eq!(bench.notices(), [NoticeKind::ConsecutiveRejects, NoticeKind::LineStop]);
+    assert_eq!(bench.notices(), [EventKind::ConsecutiveRejects, EventKind::LineStop]);
     assert_eq!(bench.switched(1), [(1100, true)]);
     bench.feed(LaneInput::Release);
     assert!(!bench.lane.stopped());
     assert_eq!(bench.switched(1), [(1100, true), (1150, false)]);
     bench.feed(LaneInput::Release);
-    assert_eq!(bench.notices().last(), Some(&NoticeKind::LineReleased), "released once");
+    assert_eq!(bench.notices().last(), Some(&EventKind::LineReleased), "released once");
     assert_eq!(bench.notices().len(), 3);
 }
 
 #[test]
 fn what_is_tolerated_is_told_and_stops_nothing() {
-    let mut bench = Bench::new(LaneSetup { tolerated: vec![NoticeKind::ConsecutiveRejects], ..setup() });
+    let mut bench = Bench::new(LaneSetup { tolerated: vec![EventKind::ConsecutiveRejects], ..setup() });
     for n in 0..3 {
         bench.part(n, Some(Err(Fault::Engine("lost"))));
         bench.until(bench.now + 50);
     }
     assert!(!bench.lane.stopped());
-    assert_eq!(bench.notices(), [NoticeKind::ConsecutiveRejects]);
+    assert_eq!(bench.notices(), [EventKind::ConsecutiveRejects]);
 }
 
 #[test]
@@ -186,7 +186,7 @@ fn a_camera_that_takes_pictures_all_the_time_is_counted_and_not_told() {
         let seen = FrameSeen { frame: FrameNo(0), t_capture: at, ticks: Belt::of_time(at).ticks, source_index: None };
         bench.feed(LaneInput::Frame { place: 0, seen });
         bench.until(3000);
-        let odd = bench.notices().iter().filter(|kind| **kind == NoticeKind::FrameWithoutPart).count();
+        let odd = bench.notices().iter().filter(|kind| **kind == EventKind::FrameWithoutPart).count();
         assert_eq!((odd, bench.lane.frames_without_part(0)), (told, 1));
     }
 }
@@ -212,7 +212,9 @@ fn anything(random: &mut SplitMix64, bench: &mut Bench, frame: &mut u64) {
         7 => bench.feed(LaneInput::InputWorks { input: 1, works: random.below(2) == 0 }),
         8 => bench.feed(LaneInput::OutputWorks { output: 0, works: random.below(2) == 0 }),
         9 => bench.feed(LaneInput::CameraWorks { place: 0, works: random.below(2) == 0 }),
-        10 => bench.feed(LaneInput::Encoder([Trouble::Reset, Trouble::Lost, Trouble::Back][random.below(3) as usize])),
+        10 => bench.feed(LaneInput::Encoder(
+            [EncoderFault::Reset, EncoderFault::Lost, EncoderFault::Back][random.below(3) as usize],
+        )),
         11 => bench.feed(LaneInput::Release),
         12 => bench.feed(LaneInput::Confirm { ejector: 0, at }),
         _ => bench.until(bench.now + random.below(300)),

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::words::{Rule, Trigger};
-use andon_core::{Mono, NoticeKind, Ticks};
+use super::messages::{LaneRules, Trigger};
+use andon_core::{EventKind, Mono, Ticks};
 
 /// What the last triggers were.
 #[derive(Debug, Default)]
@@ -31,7 +31,7 @@ const BOUNCE: Duration = Duration::from_millis(5);
 
 impl Gate {
     /// Why a trigger opens no part, if so.
-    pub fn doubts(&mut self, rule: &Rule, t: &Trigger) -> Option<NoticeKind> {
+    pub fn doubts(&mut self, rule: &LaneRules, t: &Trigger) -> Option<EventKind> {
         let Some(last) = &mut self.last else {
             self.last = Some(Last { opened: t.ticks, seen: t.ticks, at: t.at, standing: 0 });
             return None;
@@ -46,7 +46,7 @@ impl Gate {
         }
         let silent = rule.encoder && last.standing == SILENT_AFTER;
         self.silent |= silent;
-        Some(if silent { NoticeKind::EncoderSilent } else { NoticeKind::DuplicateTrigger })
+        Some(if silent { EventKind::EncoderSilent } else { EventKind::DuplicateTrigger })
     }
 
     /// Whether an encoder that was named as dead moves again; asked after a trigger that opens a part, and said once.

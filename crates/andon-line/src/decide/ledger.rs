@@ -20,16 +20,16 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::gate::Gate;
-use super::words::{Ending, FrameSeen, Matching, Now, Observed, Rule, Told, Trigger};
+use super::messages::{CameraEnding, FrameSeen, LaneRules, LedgerEvent, Matching, Moment, Observed, Trigger};
 use andon_core::judge;
 use andon_core::{
-    Counts, Detail, FrameNo, Mono, Notice, NoticeKind, Outcome, Part, PartEnd, Reason, Seq, Subject, Ticks,
+    Counts, Detail, EventKind, FrameNo, LineEvent, Mono, Outcome, Part, PartVerdict, Reason, Seq, Subject, Ticks,
 };
 
 /// Parts in flight of one lane and the count of all that ended.
 #[derive(Debug)]
 pub struct Ledger {
-    rule: Rule,
+    rule: LaneRules,
     /// Oldest first; the front is the oldest part that may still be open.
     slots: VecDeque<Slot>,
     next: Seq,
@@ -72,7 +72,7 @@ enum Early {
 }
 
 /// Who is told.
-pub type Tell<'a> = &'a mut dyn FnMut(Told);
+pub type Emit<'a> = &'a mut dyn FnMut(LedgerEvent);
 
 impl Ledger {
     /// Parts in flight at most; the oldest ends when one more comes.
@@ -81,7 +81,7 @@ impl Ledger {
     pub const FRAMES: usize = 64;
 
     /// An empty ledger for `rule.cameras` cameras, 1 to 16; a free run has one.
-    pub fn new(rule: Rule) -> Ledger {
+    pub fn new(rule: LaneRules) -> Ledger {
         let camera = || Camera { counts: Counts::default(), frames: VecDeque::with_capacity(Self::FRAMES) };
         Ledger {
             slots: VecDeque::with_capacity(Self::CAPACITY),
@@ -98,17 +98,19 @@ impl Ledger {
     }
 
     /// A part is announced.
-    pub fn trigger(&mut self, trigger: Trigger, now: &Now, tell: Tell<'_>) {
+    pub fn trigger(&mut self, trigger: Trigger, now: &Moment, tell: Emit<'_>) {
         if let Some(kind) = self.gate.doubts(&self.rule, &trigger) {
-            tell(Told::Notice(Notice::new(NoticeKind::DuplicateTrigger, trigger.at)));
-            if kind == NoticeKind::EncoderSilent {
-                tell(Told::Notice(Notice::new(kind, trigger.at).about(Subject::Encoder)));
+            tell(LedgerEvent::Event(LineEvent::new(EventKind::DuplicateTrigger, trigger.at)));
+            if kind == EventKind::EncoderSilent {
+                tell(LedgerEvent::Event(LineEvent::new(kind, trigger.at).about(Subject::Encoder)));
             }
             return;
         }
         if self.gate.moves_again() {
-            let ends = Detail::Cause(NoticeKind::EncoderSilent);
-            tell(Told::Notice(Notice::new(NoticeKind::EncoderBack, trigger.at).about(Subject::Encoder).with(ends)));
+            let ends = Detail::Cause(EventKind::EncoderSilent);
+            tell(LedgerEvent::Event(
+                LineEvent::new(EventKind::EncoderBack, trigger.at).about(Subject::Encoder).with(ends),
+            ));
         }
         let part = Part { seq: self.next, at: trigger.at, ticks: trigger.ticks, id: trigger.id };
         self.open(part, now, tell);
@@ -121,7 +123,7 @@ impl Ledger {
     }
 
     /// A camera has taken a frame and handed it to its inspector.
-    pub fn frame(&mut self, camera: usize, seen: FrameSeen, now: &Now, tell: Tell<'_>) {
+    pub fn frame(&mut self, camera: usize, seen: FrameSeen, now: &Moment, tell: Emit<'_>) {
         if self.rule.matching == Matching::Free {
             if seen.frame.0 < self.next.0 {
                 // A number twice would be a bug of the capture stage; the first part keeps it.
@@ -150,7 +152,7 @@ impl Ledger {
 
     /// The camera numbered `count` frames that never arrived. In free run each was a part; else the parts that they belonged
     /// to end when their time is over.
-    pub fn gap(&mut self, camera: usize, count: u64, at: Mono, ticks: Ticks, now: &Now, tell: Tell<'_>) {
+    pub fn gap(&mut self, camera: usize, count: u64, at: Mono, ticks: Ticks, now: &Moment, tell: Emit<'_>) {
         if self.rule.matching != Matching::Free {
             return;
         }
@@ -162,7 +164,7 @@ impl Ledger {
     }
 
     /// The queue pushed a frame out before it was inspected.
-    pub fn evicted(&mut self, camera: usize, frame: FrameNo, now: &Now, tell: Tell<'_>) {
+    pub fn evicted(&mut self, camera: usize, frame: FrameNo, now: &Moment, tell: Emit<'_>) {
         let frames = &mut self.cameras[camera].frames;
         let Some(at) = frames.iter().position(|h| h.seen.frame == frame) else { return };
         match frames[at].part {
@@ -175,7 +177,7 @@ impl Ledger {
     }
 
     /// The inspector's word. In time it is judged; too late, it changes nothing.
-    pub fn observed(&mut self, camera: usize, seen: Observed, now: &Now, tell: Tell<'_>) {
+    pub fn observed(&mut self, camera: usize, seen: Observed, now: &Moment, tell: Emit<'_>) {
         let frames = &mut self.cameras[camera].frames;
         match frames.iter().position(|h| h.seen.frame == seen.frame) {
             Some(at) => match frames[at].part {
@@ -190,14 +192,14 @@ impl Ledger {
     }
 
     /// Ends every part that is too late now, and names the frames that nobody came for.
-    pub fn expire(&mut self, now: &Now, tell: Tell<'_>) {
+    pub fn expire(&mut self, now: &Moment, tell: Emit<'_>) {
         self.end_all(|rule, part| now.is_late(rule, part), Reason::Late, now, tell);
         let hold = self.rule.budget;
         for (n, camera) in self.cameras.iter_mut().enumerate() {
             camera.frames.retain(|h| {
                 let orphaned = h.part.is_none() && now.at.since(h.seen.t_capture) > hold;
                 if orphaned {
-                    tell(Told::Orphan { camera: n, frame: h.seen.frame, at: now.at });
+                    tell(LedgerEvent::Orphan { camera: n, frame: h.seen.frame, at: now.at });
                 }
                 !orphaned
             });
@@ -205,12 +207,12 @@ impl Ledger {
     }
 
     /// Ends every part that is still open because the line stops.
-    pub fn stop(&mut self, now: &Now, tell: Tell<'_>) {
+    pub fn stop(&mut self, now: &Moment, tell: Emit<'_>) {
         self.end_all(|_, _| true, Reason::Stopped, now, tell);
     }
 
     /// How long until [`Ledger::expire`] has something to do, at the belt's speed of now; `None` while nothing is open.
-    pub fn next_deadline(&self, now: &Now) -> Option<Duration> {
+    pub fn next_deadline(&self, now: &Moment) -> Option<Duration> {
         let parts = self.slots.iter().filter(|s| s.pending != 0).map(|s| now.left(&self.rule, &s.part));
         parts.min().map(|ns| Duration::from_nanos(ns.max(0) as u64))
     }
@@ -230,7 +232,7 @@ impl Ledger {
         }
     }
 
-    fn open(&mut self, part: Part, now: &Now, tell: Tell<'_>) {
+    fn open(&mut self, part: Part, now: &Moment, tell: Emit<'_>) {
         self.retire();
         if self.slots.len() == Self::CAPACITY {
             let oldest = self.slots[0].part.seq;
@@ -246,22 +248,22 @@ impl Ledger {
             camera.counts.offered += 1;
             camera.counts.in_flight += 1;
         }
-        tell(Told::Offered(part));
+        tell(LedgerEvent::Offered(part));
     }
 
-    fn hold(&mut self, camera: usize, seen: FrameSeen, tell: Tell<'_>) {
+    fn hold(&mut self, camera: usize, seen: FrameSeen, tell: Emit<'_>) {
         let frames = &mut self.cameras[camera].frames;
         if frames.len() == Self::FRAMES
             && let Some(old) = frames.pop_front()
             && old.part.is_none()
         {
-            tell(Told::Orphan { camera, frame: old.seen.frame, at: seen.t_capture });
+            tell(LedgerEvent::Orphan { camera, frame: old.seen.frame, at: seen.t_capture });
         }
         frames.push_back(Held { seen, part: None, early: None });
     }
 
     /// A frame has found its part; what was already said of it counts now.
-    fn bind(&mut self, camera: usize, at: usize, seq: Seq, now: &Now, tell: Tell<'_>) {
+    fn bind(&mut self, camera: usize, at: usize, seq: Seq, now: &Moment, tell: Emit<'_>) {
         let held = &mut self.cameras[camera].frames[at];
         held.part = Some(seq);
         let early = held.early.take();
@@ -281,7 +283,7 @@ impl Ledger {
         self.slots.get_mut(usize::try_from(seq.0.checked_sub(first.0)?).ok()?)
     }
 
-    fn judged(&mut self, seq: Seq, camera: usize, seen: &Observed, now: &Now, tell: Tell<'_>) {
+    fn judged(&mut self, seq: Seq, camera: usize, seen: &Observed, now: &Moment, tell: Emit<'_>) {
         let rule = self.rule;
         let Some(slot) = self.slot(seq).filter(|s| s.pending & (1 << camera) != 0) else {
             self.cameras[camera].counts.late_results += 1;
@@ -292,22 +294,22 @@ impl Ledger {
             self.uninspected(seq, camera, Reason::Late, now, tell);
         } else {
             let j = judge(seen.result, seen.threshold);
-            let ending = Ending { score: j.score, ..self.ending(seq, camera, j.outcome, j.reason, now) };
+            let ending = CameraEnding { score: j.score, ..self.ending(seq, camera, j.outcome, j.reason, now) };
             let ending =
-                Ending { queue_ns: seen.queue_ns, times: seen.times, threshold: Some(seen.threshold), ..ending };
+                CameraEnding { queue_ns: seen.queue_ns, times: seen.times, threshold: Some(seen.threshold), ..ending };
             let regions = if j.outcome == Outcome::Reject { seen.regions } else { Default::default() };
-            self.finish(Ending { regions, ..ending }, now, tell);
+            self.finish(CameraEnding { regions, ..ending }, now, tell);
         }
     }
 
-    fn uninspected(&mut self, seq: Seq, camera: usize, reason: Reason, now: &Now, tell: Tell<'_>) {
+    fn uninspected(&mut self, seq: Seq, camera: usize, reason: Reason, now: &Moment, tell: Emit<'_>) {
         if self.slot(seq).is_some_and(|s| s.pending & (1 << camera) != 0) {
             let ending = self.ending(seq, camera, Outcome::Uninspected, reason, now);
             self.finish(ending, now, tell);
         }
     }
 
-    fn end_all(&mut self, due: impl Fn(&Rule, &Part) -> bool, reason: Reason, now: &Now, tell: Tell<'_>) {
+    fn end_all(&mut self, due: impl Fn(&LaneRules, &Part) -> bool, reason: Reason, now: &Moment, tell: Emit<'_>) {
         for n in 0..self.slots.len() {
             let slot = &self.slots[n];
             if slot.pending == 0 || !due(&self.rule, &slot.part) {
@@ -315,8 +317,8 @@ impl Ledger {
             }
             let (seq, framed) = (slot.part.seq, slot.framed);
             if framed == 0 && reason == Reason::Late {
-                let kind = NoticeKind::TriggerWithoutFrame;
-                tell(Told::Notice(Notice::new(kind, now.at).with(Detail::Part(seq))));
+                let kind = EventKind::TriggerWithoutFrame;
+                tell(LedgerEvent::Event(LineEvent::new(kind, now.at).with(Detail::Part(seq))));
             }
             for camera in 0..self.cameras.len() {
                 let seen = framed & (1 << camera) != 0;
@@ -327,11 +329,11 @@ impl Ledger {
         self.retire();
     }
 
-    fn ending(&mut self, seq: Seq, camera: usize, outcome: Outcome, reason: Reason, now: &Now) -> Ending {
+    fn ending(&mut self, seq: Seq, camera: usize, outcome: Outcome, reason: Reason, now: &Moment) -> CameraEnding {
         let frame = self.cameras[camera].frames.iter().find(|h| h.part == Some(seq)).map(|h| h.seen);
         let rule = self.rule;
         let part = self.slot(seq).map_or(Part { seq, at: now.at, ticks: now.belt.ticks, id: None }, |s| s.part);
-        Ending {
+        CameraEnding {
             camera,
             part,
             t_capture: frame.map_or(part.at, |f| f.t_capture),
@@ -349,7 +351,7 @@ impl Ledger {
     }
 
     /// The one place where a part ends for a camera.
-    fn finish(&mut self, ending: Ending, now: &Now, tell: Tell<'_>) {
+    fn finish(&mut self, ending: CameraEnding, now: &Moment, tell: Emit<'_>) {
         let rule = self.rule;
         let counts = &mut self.cameras[ending.camera].counts;
         counts.in_flight -= 1;
@@ -359,15 +361,15 @@ impl Ledger {
             Outcome::Uninspected => counts.uninspected += 1,
             Outcome::Error => counts.error += 1,
         }
-        tell(Told::Ended(ending));
+        tell(LedgerEvent::Ended(ending));
         let Some(slot) = self.slot(ending.part.seq) else { return };
         slot.pending &= !(1 << ending.camera);
         if slot.worst.is_none_or(|(worst, _)| severity(&ending.outcome) > severity(&worst)) {
             slot.worst = Some((ending.outcome, ending.reason));
         }
         if let (0, Some((outcome, reason))) = (slot.pending, slot.worst) {
-            let left_ns = now.left(&rule, &slot.part).max(0) as u64;
-            tell(Told::Settled(PartEnd { part: slot.part, outcome, reason, at: now.at, left_ns }));
+            let slack_ns = now.left(&rule, &slot.part).max(0) as u64;
+            tell(LedgerEvent::Settled(PartVerdict { part: slot.part, outcome, reason, at: now.at, slack_ns }));
         }
     }
 

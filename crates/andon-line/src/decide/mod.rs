@@ -5,7 +5,7 @@
 
 mod gate;
 mod ledger;
-mod words;
+mod messages;
 
-pub use ledger::{Ledger, Tell};
-pub use words::{Ending, FrameSeen, Matching, Now, Observed, Rule, Told, Trigger};
+pub use ledger::{Emit, Ledger};
+pub use messages::{CameraEnding, FrameSeen, LaneRules, LedgerEvent, Matching, Moment, Observed, Trigger};

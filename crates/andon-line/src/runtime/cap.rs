@@ -9,7 +9,7 @@ use super::status::Status;
 use super::wiring::PartEvent;
 use andon_core::{CameraId, Frame, FrameNo, Mono};
 use andon_core::{CameraState, Next, Source, SourceError};
-use andon_core::{EvictOldest, Refuse};
+use andon_core::{EvictOldest, RefuseNewest};
 
 /// How often the stop flag is looked at while the camera is silent.
 const TICK: Duration = Duration::from_millis(50);
@@ -18,7 +18,7 @@ pub(super) struct Cap {
     pub camera: CameraId,
     pub source: Box<dyn Source>,
     pub frames: EvictOldest<Frame>,
-    pub parts: Refuse<PartEvent>,
+    pub parts: RefuseNewest<PartEvent>,
     pub status: Arc<Status>,
     pub stop: Arc<AtomicBool>,
     /// Frames without a part in them are no parts.

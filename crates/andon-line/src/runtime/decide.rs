@@ -13,14 +13,14 @@ use crate::controller::{LaneAction, LaneInput};
 use crate::decide::{FrameSeen, Observed, Trigger};
 use andon_core::CameraState;
 use andon_core::{CameraId, Counts, LatencySummary, Mono, Stats};
-use andon_core::{LatestOnly, Woken};
+use andon_core::{LatestOnly, ParkedReceiver};
 use andon_core::{MapRecord, Record};
 
 /// How often each camera reports.
 const REPORT: Duration = Duration::from_secs(1);
 
 pub(super) struct Decide {
-    pub parts: Woken<PartEvent>,
+    pub parts: ParkedReceiver<PartEvent>,
     pub maps: LatestOnly<MapRecord>,
     pub lanes: Vec<Lane>,
     pub context: LaneContext,

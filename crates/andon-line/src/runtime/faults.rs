@@ -7,7 +7,7 @@ use super::lane_spec::LaneSpec;
 use super::status::{LaneStatus, Status};
 use crate::telemetry::{JudgeState, LineState};
 use andon_core::CameraState;
-use andon_core::{Detail, Notice, NoticeKind, Subject};
+use andon_core::{Detail, EventKind, LineEvent, Subject};
 
 /// A flag for each of up to 256 wires.
 #[derive(Debug, Default)]
@@ -83,30 +83,30 @@ impl LaneFaults {
 
 impl LaneStatus {
     /// A notice of this lane: faults begin and end with some. Comes before the lane acts on it.
-    pub(super) fn heard(&self, notice: &Notice) {
+    pub(super) fn heard(&self, notice: &LineEvent) {
         let faults = &self.faults;
         match (notice.kind, notice.subject) {
-            (NoticeKind::OutputFault, Subject::Output(n)) => faults.outputs.set(n, true),
-            (NoticeKind::OutputBack, Subject::Output(n)) => faults.outputs.set(n, false),
-            (NoticeKind::InputFault, Subject::Input(n)) => faults.inputs.set(n, true),
-            (NoticeKind::InputBack, Subject::Input(n)) => faults.inputs.set(n, false),
-            (NoticeKind::EncoderSilent, _) => faults.encoder_silent.store(true, Relaxed),
+            (EventKind::OutputFault, Subject::Output(n)) => faults.outputs.set(n, true),
+            (EventKind::OutputBack, Subject::Output(n)) => faults.outputs.set(n, false),
+            (EventKind::InputFault, Subject::Input(n)) => faults.inputs.set(n, true),
+            (EventKind::InputBack, Subject::Input(n)) => faults.inputs.set(n, false),
+            (EventKind::EncoderSilent, _) => faults.encoder_silent.store(true, Relaxed),
             // One that can be read again may still stand still.
-            (NoticeKind::EncoderBack, _) if notice.detail == Detail::Cause(NoticeKind::EncoderSilent) => {
+            (EventKind::EncoderBack, _) if notice.detail == Detail::Cause(EventKind::EncoderSilent) => {
                 faults.encoder_silent.store(false, Relaxed);
             }
             _ => {}
         }
         if notice.kind.stops_line() && !self.stopped.load(Relaxed) {
-            let place = NoticeKind::ALL.iter().position(|k| *k == notice.kind);
+            let place = EventKind::ALL.iter().position(|k| *k == notice.kind);
             faults.cause.store(place.map_or(0, |n| n as u8 + 1), Relaxed);
         }
     }
 
     /// What the line was stopped for last.
-    fn cause(&self) -> Option<NoticeKind> {
+    fn cause(&self) -> Option<EventKind> {
         let place = usize::from(self.faults.cause.load(Relaxed)).checked_sub(1)?;
-        NoticeKind::ALL.get(place).copied()
+        EventKind::ALL.get(place).copied()
     }
 }
 
@@ -187,7 +187,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::act::{Causes, EjectorSpec, Shape};
+    use crate::act::{EjectOn, EjectorSpec, PulseShape};
     use crate::runtime::EjectorLine;
     use andon_core::Recorder;
     use andon_core::{CameraId, Mono};
@@ -202,14 +202,14 @@ mod tests {
                 length: 40,
                 before: 0,
                 after: 0,
-                shape: Shape::Window,
+                shape: PulseShape::Window,
                 delay_on: Duration::ZERO,
                 delay_off: Duration::ZERO,
                 min_on: Duration::ZERO,
                 min_gap: Duration::ZERO,
                 max_on: Duration::from_secs(1),
                 max_duty: 1.0,
-                causes: Causes::default(),
+                causes: EjectOn::default(),
                 confirm_within: None,
             },
             output: Box::new(Recorder::new("valve")),
@@ -224,11 +224,11 @@ mod tests {
     fn faults_are_named_while_they_last_and_no_longer() {
         let status = status();
         let lane = &status.lanes[0];
-        let heard = |kind, subject| lane.heard(&Notice::new(kind, Mono(0)).about(subject));
+        let heard = |kind, subject| lane.heard(&LineEvent::new(kind, Mono(0)).about(subject));
         assert!(status.troubles().is_empty());
-        heard(NoticeKind::OutputFault, Subject::Output(0));
+        heard(EventKind::OutputFault, Subject::Output(0));
         lane.stopped.store(true, Relaxed);
-        heard(NoticeKind::StuckOn, Subject::Ejector(0));
+        heard(EventKind::StuckOn, Subject::Ejector(0));
         lane.faults.encoder(false);
         assert_eq!(
             status.troubles(),
@@ -241,17 +241,17 @@ mod tests {
         let state = status.line_state();
         assert!(state.line_stop && state.encoder_lost);
         assert_eq!(state.outputs, [("stop".to_owned(), false), ("valve".to_owned(), true)].into());
-        heard(NoticeKind::OutputBack, Subject::Output(0));
+        heard(EventKind::OutputBack, Subject::Output(0));
         lane.faults.encoder(true);
         lane.stopped.store(false, Relaxed);
         assert!(status.troubles().is_empty());
         // A dead encoder is named until it moves; that it can be read again does not end that.
         let back =
-            |cause| Notice::new(NoticeKind::EncoderBack, Mono(0)).about(Subject::Encoder).with(Detail::Cause(cause));
-        heard(NoticeKind::EncoderSilent, Subject::Encoder);
-        lane.heard(&back(NoticeKind::EncoderLost));
+            |cause| LineEvent::new(EventKind::EncoderBack, Mono(0)).about(Subject::Encoder).with(Detail::Cause(cause));
+        heard(EventKind::EncoderSilent, Subject::Encoder);
+        lane.heard(&back(EventKind::EncoderLost));
         assert_eq!(status.troubles(), ["encoder_silent: parts come and the encoder of lane belt stands still"]);
-        lane.heard(&back(NoticeKind::EncoderSilent));
+        lane.heard(&back(EventKind::EncoderSilent));
         assert!(status.troubles().is_empty());
     }
 

@@ -9,15 +9,15 @@ use std::time::Duration;
 
 use crossbeam_channel::Receiver;
 
-use super::replace::{Made, Replacement};
+use super::replace::{BuiltDetector, DetectorSwap};
 use super::status::Status;
 use super::wiring::PartEvent;
 use andon_core::Detector;
-use andon_core::Refuse;
-use andon_core::{CameraId, Detection, Fault, Frame, FrameView, Mono, Pool, Regions, ScoreMap};
+use andon_core::RefuseNewest;
+use andon_core::{AnomalyMap, CameraId, Detection, Fault, Frame, FrameView, Mono, Pool, Regions};
 
 /// Makes a detector; called at start and after a fault.
-pub type MakeDetector = Box<dyn FnMut() -> Result<Made, String> + Send>;
+pub type DetectorFactory = Box<dyn FnMut() -> Result<BuiltDetector, String> + Send>;
 
 /// More rebuilds than this within [`WINDOW`] are no passing fault.
 const RESTARTS: usize = 5;
@@ -25,9 +25,9 @@ const RESTARTS: usize = 5;
 const WINDOW: Duration = Duration::from_secs(60);
 
 /// In the place of a detector that is being made anew.
-struct Gone;
+struct PlaceholderDetector;
 
-impl Detector for Gone {
+impl Detector for PlaceholderDetector {
     fn warm_up(&mut self) -> Result<(), Fault> {
         Err(Fault::Engine("gone"))
     }
@@ -70,12 +70,12 @@ impl Said {
 
 pub(super) struct Infer {
     pub camera: CameraId,
-    pub make: MakeDetector,
+    pub make: DetectorFactory,
     pub detector: Box<dyn Detector>,
-    pub replacement: Option<Arc<Replacement>>,
+    pub replacement: Option<Arc<DetectorSwap>>,
     pub frames: Receiver<Frame>,
-    pub parts: Refuse<PartEvent>,
-    pub maps: Pool<ScoreMap>,
+    pub parts: RefuseNewest<PartEvent>,
+    pub maps: Pool<AnomalyMap>,
     pub status: Arc<Status>,
 }
 
@@ -134,7 +134,7 @@ impl Infer {
         catch_unwind(work).unwrap_or(Err(Fault::Panic))
     }
 
-    fn map_of(&self, out: &Detection) -> Option<andon_core::Pooled<ScoreMap>> {
+    fn map_of(&self, out: &Detection) -> Option<andon_core::Pooled<AnomalyMap>> {
         let loan = self.maps.take();
         match loan {
             Some(mut map) => {
@@ -158,7 +158,7 @@ impl Infer {
         self.status.cameras[self.camera.index()].detector_restarts.fetch_add(1, Relaxed);
         tracing::error!(camera = self.name(), %fault, "rebuilding the detector");
         // The old one goes first: a small card has no memory for two.
-        self.detector = Box::new(Gone);
+        self.detector = Box::new(PlaceholderDetector);
         let made = (self.make)().map_err(|e| format!("{fault}; the detector could not be rebuilt: {e}"))?;
         self.detector = made.detector;
         self.status.cameras[self.camera.index()].runs_on(self.detector.engine_name(), made.degraded);

@@ -9,8 +9,8 @@ use super::lane::LaneInputs;
 use super::status::Status;
 use super::wiring::PartEvent;
 use andon_core::Mono;
-use andon_core::{Edge, Encoder, FieldError, Input, Track};
-use andon_core::{Joined, spawn};
+use andon_core::{Edge, Encoder, FieldError, Input, SharedEncoder};
+use andon_core::{NamedThread, spawn};
 
 /// How often the stop flag is looked at.
 const TICK: Duration = Duration::from_millis(50);
@@ -30,7 +30,7 @@ pub(super) fn start(
     inputs: LaneInputs,
     status: &Arc<Status>,
     stop: &Arc<AtomicBool>,
-) -> std::io::Result<Vec<Joined>> {
+) -> std::io::Result<Vec<NamedThread>> {
     let LaneInputs { triggers, confirms, encoder } = inputs;
     let triggers = triggers.into_iter().map(|i| (Meaning::Trigger, i));
     let all = triggers.chain(confirms.into_iter().map(|(e, i)| (Meaning::Confirm(e), i)));
@@ -74,7 +74,7 @@ impl Wire {
         }
     }
 
-    fn encoder(&self, mut encoder: Box<dyn Encoder>, track: &Track) {
+    fn encoder(&self, mut encoder: Box<dyn Encoder>, track: &SharedEncoder) {
         let mut works = true;
         while !self.stop.load(Relaxed) {
             let read = encoder.read(track, Mono::now() + TICK);

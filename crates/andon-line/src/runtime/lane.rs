@@ -9,12 +9,12 @@ use super::lane_spec::LaneSpec;
 use super::status::Status;
 use crate::controller::{LaneAction, LaneController, LaneInput, LaneSetup, RecordMaker, Tape, TapeEntry};
 use crate::telemetry::{LatencyHistogram, Metrics};
-use andon_core::{BeltSource, Encoder, Input, Output, Track};
-use andon_core::{CameraId, Mono, Outcome, Record, Refuse, Ticks};
+use andon_core::{BeltSource, Encoder, Input, Output, SharedEncoder};
+use andon_core::{CameraId, Mono, Outcome, Record, RefuseNewest, Ticks};
 
 /// What every lane shares.
 pub(super) struct LaneContext {
-    pub records: Refuse<Record>,
+    pub records: RefuseNewest<Record>,
     pub status: Arc<Status>,
     pub metrics: Arc<Metrics>,
     /// By camera.
@@ -49,7 +49,7 @@ const HEALTH: Duration = Duration::from_millis(10);
 pub(super) struct LaneInputs {
     pub triggers: Vec<Box<dyn Input>>,
     pub confirms: Vec<(u8, Box<dyn Input>)>,
-    pub encoder: Option<(Box<dyn Encoder>, Arc<Track>)>,
+    pub encoder: Option<(Box<dyn Encoder>, Arc<SharedEncoder>)>,
 }
 
 impl Lane {
@@ -178,11 +178,11 @@ impl Effects {
             LaneAction::Offered(_) => self.records.cameras.iter().for_each(|camera| metrics.offered(*camera, 1)),
             LaneAction::Settled { end, .. } => {
                 if matches!(end.outcome, Outcome::Pass(_) | Outcome::Reject) {
-                    self.slack.record_ns(end.left_ns);
+                    self.slack.record_ns(end.slack_ns);
                 }
             }
-            LaneAction::Fired(_) => metrics.ejected(),
-            LaneAction::Notice(notice) => {
+            LaneAction::Ejection(_) => metrics.ejected(),
+            LaneAction::Event(notice) => {
                 metrics.notice(notice.kind);
                 status.lanes[usize::from(self.number)].heard(notice);
             }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use crate::act::{AlarmSpec, EjectorSpec};
 use crate::decide::Matching;
-use andon_core::{BeltSource, Encoder, Input, Output, TimeBelt, Track};
-use andon_core::{CameraId, NoticeKind};
+use andon_core::{BeltSource, ClockBelt, Encoder, Input, Output, SharedEncoder};
+use andon_core::{CameraId, EventKind};
 
 /// An ejector with its wires.
 pub struct EjectorLine {
@@ -37,7 +37,7 @@ pub struct LaneSpec {
     /// Where the belt is.
     pub belt: Arc<dyn BeltSource>,
     /// What reads the belt's encoder into its track, if it has one.
-    pub encoder: Option<(Box<dyn Encoder>, Arc<Track>)>,
+    pub encoder: Option<(Box<dyn Encoder>, Arc<SharedEncoder>)>,
     /// The belt's ticks are counts, not time.
     pub has_encoder: bool,
     /// What announces parts besides messages.
@@ -51,7 +51,7 @@ pub struct LaneSpec {
     /// When many rejects are one fault.
     pub alarms: AlarmSpec,
     /// Notices that do not ask the line to stop although they would.
-    pub tolerated: Vec<NoticeKind>,
+    pub tolerated: Vec<EventKind>,
 }
 
 impl LaneSpec {
@@ -64,7 +64,7 @@ impl LaneSpec {
             budget,
             min_pitch: 1,
             margin: Duration::ZERO,
-            belt: Arc::new(TimeBelt),
+            belt: Arc::new(ClockBelt),
             encoder: None,
             has_encoder: false,
             triggers: Vec::new(),

@@ -9,22 +9,22 @@ use thiserror::Error;
 
 use super::cap::Cap;
 use super::decide::Decide;
-use super::infer::{Infer, MakeDetector};
+use super::infer::{DetectorFactory, Infer};
 use super::inputs;
 use super::lane::{Lane, LaneContext};
 use super::lane_spec::LaneSpec;
 use super::presence::Presence;
 use super::publish::Publish;
-use super::replace::Replacement;
+use super::replace::DetectorSwap;
 use super::status::Status;
 use super::wiring::{self, PartEvent};
 use crate::controller::Active;
 use crate::controller::Tape;
 use crate::telemetry::{LatencyHistogram, Metrics};
-use andon_core::Refuse;
+use andon_core::RefuseNewest;
 use andon_core::Sink;
 use andon_core::{CameraId, Counts, LatencySummary};
-use andon_core::{Joined, spawn};
+use andon_core::{NamedThread, spawn};
 use andon_core::{Source, SourceError};
 
 /// One camera with what inspects its frames.
@@ -34,9 +34,9 @@ pub struct CameraSpec {
     /// Where frames come from.
     pub source: Box<dyn Source>,
     /// Makes the detector, now and after a fault.
-    pub make_detector: MakeDetector,
+    pub make_detector: DetectorFactory,
     /// Where a better one may come from while the line runs.
-    pub replacement: Option<Arc<Replacement>>,
+    pub replacement: Option<Arc<DetectorSwap>>,
     /// What judges at start.
     pub active: Active,
     /// Capture to outcome at most in free run; a later result does not count.
@@ -111,12 +111,12 @@ pub struct Line {
     status: Arc<Status>,
     failures: Receiver<LineError>,
     totals: Receiver<Vec<(Counts, LatencySummary)>>,
-    parts: Refuse<PartEvent>,
-    inputs: Vec<Joined>,
-    cap: Vec<Joined>,
-    infer: Vec<Joined>,
-    decide: Option<Joined>,
-    publish: Option<Joined>,
+    parts: RefuseNewest<PartEvent>,
+    inputs: Vec<NamedThread>,
+    cap: Vec<NamedThread>,
+    infer: Vec<NamedThread>,
+    decide: Option<NamedThread>,
+    publish: Option<NamedThread>,
 }
 
 /// Real-time priority for the thread that decides and switches; the log says so, or why not.
@@ -290,11 +290,11 @@ impl Line {
                 Err(crossbeam_channel::RecvTimeoutError::Disconnected) => return broken.map_or(Ok(()), Err),
                 Err(crossbeam_channel::RecvTimeoutError::Timeout) => {}
             }
-            if stop.load(Relaxed) || self.cap.iter().all(Joined::is_done) {
+            if stop.load(Relaxed) || self.cap.iter().all(NamedThread::is_done) {
                 return self.failures.try_recv().ok().or(broken).map_or(Ok(()), Err);
             }
             for (stage, joined) in [("decide", &self.decide), ("pub", &self.publish)] {
-                if joined.as_ref().is_some_and(Joined::is_done) && !self.cap.iter().all(Joined::is_done) {
+                if joined.as_ref().is_some_and(NamedThread::is_done) && !self.cap.iter().all(NamedThread::is_done) {
                     return Err(LineError::StageLost(stage));
                 }
             }

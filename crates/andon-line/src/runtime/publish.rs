@@ -8,15 +8,15 @@ use crossbeam_channel::{Receiver, RecvTimeoutError};
 
 use super::repeats::Repeats;
 use super::status::Status;
-use andon_core::Woken;
+use andon_core::ParkedReceiver;
+use andon_core::{Accepted, MapRecord, Record, Sink};
 use andon_core::{Delivery, Mono, SinkCounts};
-use andon_core::{MapRecord, Offer, Record, Sink};
 
 /// How often the sinks are asked whether they want maps while nothing comes.
 const TICK: Duration = Duration::from_millis(50);
 
 pub(super) struct Publish {
-    pub records: Woken<Record>,
+    pub records: ParkedReceiver<Record>,
     pub maps: Receiver<MapRecord>,
     /// Each with its counters.
     pub sinks: Vec<(Box<dyn Sink>, Arc<SinkCounts>)>,
@@ -27,7 +27,7 @@ pub(super) struct Publish {
 impl Publish {
     /// The stage for these sinks; what each takes and sheds is counted in `delivery` under its name.
     pub fn new(
-        records: Woken<Record>,
+        records: ParkedReceiver<Record>,
         maps: Receiver<MapRecord>,
         sinks: Vec<Box<dyn Sink>>,
         status: Arc<Status>,
@@ -46,9 +46,9 @@ impl Publish {
             let wanted = self.sinks.iter().any(|(s, _)| s.wants_maps());
             self.status.maps_wanted.store(wanted, Relaxed);
             match self.records.recv_timeout(TICK) {
-                Ok(Record::Notice(lane, notice)) => {
+                Ok(Record::Event(lane, notice)) => {
                     if let Some(notice) = self.repeats.hear(lane, notice, Mono::now()) {
-                        self.offer(&Record::Notice(lane, notice));
+                        self.offer(&Record::Event(lane, notice));
                     }
                 }
                 Ok(record) => self.offer(&record),
@@ -56,7 +56,7 @@ impl Publish {
                 Err(RecvTimeoutError::Disconnected) => break,
             }
             while let Some((lane, notice)) = self.repeats.due(Mono::now()) {
-                self.offer(&Record::Notice(lane, notice));
+                self.offer(&Record::Event(lane, notice));
             }
             // Verdicts first: a map is rendered only when none waits.
             if self.records.is_empty()
@@ -66,7 +66,7 @@ impl Publish {
             }
         }
         while let Some((lane, notice)) = self.repeats.due(Mono(u64::MAX)) {
-            self.offer(&Record::Notice(lane, notice));
+            self.offer(&Record::Event(lane, notice));
         }
         for (sink, _) in &mut self.sinks {
             sink.close();
@@ -76,9 +76,9 @@ impl Publish {
     fn offer(&mut self, record: &Record) {
         for (sink, counts) in &mut self.sinks {
             match sink.offer(record) {
-                Offer::Taken => counts.taken.fetch_add(1, Relaxed),
-                Offer::Shed => counts.shed.fetch_add(1, Relaxed),
-                Offer::Ignored => continue,
+                Accepted::Taken => counts.taken.fetch_add(1, Relaxed),
+                Accepted::Shed => counts.shed.fetch_add(1, Relaxed),
+                Accepted::Ignored => continue,
             };
         }
     }
@@ -88,7 +88,7 @@ impl Publish {
 mod tests {
     use super::*;
     use crate::runtime::wiring;
-    use andon_core::{Notice, NoticeKind, Subject};
+    use andon_core::{EventKind, LineEvent, Subject};
 
     /// Takes, sheds and ignores in turn.
     struct Moody(usize);
@@ -98,9 +98,9 @@ mod tests {
             "moody"
         }
 
-        fn offer(&mut self, _: &Record) -> Offer {
+        fn offer(&mut self, _: &Record) -> Accepted {
             self.0 += 1;
-            [Offer::Taken, Offer::Shed, Offer::Shed, Offer::Ignored][self.0 % 4]
+            [Accepted::Taken, Accepted::Shed, Accepted::Shed, Accepted::Ignored][self.0 % 4]
         }
     }
 
@@ -112,8 +112,8 @@ mod tests {
         let publish = Publish::new(records, maps, vec![Box::new(Moody(0))], Status::new([], []), &delivery);
         for n in 0..8 {
             // Each about something else, so that none repeats another.
-            let notice = Notice::new(NoticeKind::DuplicateTrigger, Mono::now()).about(Subject::Input(n));
-            assert!(to.try_send(Record::Notice(0, notice)).is_ok());
+            let notice = LineEvent::new(EventKind::DuplicateTrigger, Mono::now()).about(Subject::Input(n));
+            assert!(to.try_send(Record::Event(0, notice)).is_ok());
         }
         drop(to);
         publish.run();

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use andon_core::{Mono, Notice, NoticeKind, Subject};
+use andon_core::{EventKind, LineEvent, Mono, Subject};
 
 /// What comes again within this is counted and told at its end.
 const WINDOW: Duration = Duration::from_secs(10);
@@ -20,28 +20,28 @@ pub struct Repeats {
 #[derive(Debug)]
 struct Open {
     lane: u8,
-    kind: NoticeKind,
+    kind: EventKind,
     subject: Subject,
     until: Mono,
     told: u32,
     /// The last one, with the number of those that were held back.
-    held: Option<Notice>,
+    held: Option<LineEvent>,
 }
 
 impl Repeats {
     /// Something odd on a lane: what is to be told at once, if anything.
-    pub fn hear(&mut self, lane: u8, notice: Notice, now: Mono) -> Option<Notice> {
-        let Notice { kind, subject, times, .. } = notice;
+    pub fn hear(&mut self, lane: u8, notice: LineEvent, now: Mono) -> Option<LineEvent> {
+        let LineEvent { kind, subject, times, .. } = notice;
         let allowed = match kind {
-            NoticeKind::LineStop | NoticeKind::LineReleased => return Some(notice),
-            NoticeKind::OutputFault
-            | NoticeKind::OutputBack
-            | NoticeKind::InputFault
-            | NoticeKind::InputBack
-            | NoticeKind::EncoderLost
-            | NoticeKind::EncoderBack
-            | NoticeKind::CameraDown
-            | NoticeKind::CameraBack => STATES,
+            EventKind::LineStop | EventKind::LineReleased => return Some(notice),
+            EventKind::OutputFault
+            | EventKind::OutputBack
+            | EventKind::InputFault
+            | EventKind::InputBack
+            | EventKind::EncoderLost
+            | EventKind::EncoderBack
+            | EventKind::CameraDown
+            | EventKind::CameraBack => STATES,
             _ => 1,
         };
         let same = |o: &&mut Open| (o.lane, o.kind, o.subject) == (lane, kind, subject);
@@ -54,12 +54,12 @@ impl Repeats {
             return Some(notice);
         }
         let before = open.held.map_or(0, |h| h.times);
-        open.held = Some(Notice { times: before + times, ..notice });
+        open.held = Some(LineEvent { times: before + times, ..notice });
         None
     }
 
     /// What was held back until now, oldest first; asked until there is none. Asked with the end of time, all of it.
-    pub fn due(&mut self, now: Mono) -> Option<(u8, Notice)> {
+    pub fn due(&mut self, now: Mono) -> Option<(u8, LineEvent)> {
         self.open.retain(|o| o.until > now || o.held.is_some());
         let over = self.open.iter_mut().filter(|o| o.until <= now);
         let open = over.min_by_key(|o| o.held.map(|h| h.at))?;
@@ -79,8 +79,8 @@ mod tests {
         Mono(ms * 1_000_000)
     }
 
-    fn orphan(camera: u8, n: u64) -> Notice {
-        let notice = Notice::new(NoticeKind::FrameWithoutPart, at(33 * n)).about(Subject::Camera(CameraId(camera)));
+    fn orphan(camera: u8, n: u64) -> LineEvent {
+        let notice = LineEvent::new(EventKind::FrameWithoutPart, at(33 * n)).about(Subject::Camera(CameraId(camera)));
         notice.with(Detail::Frame(FrameNo(n)))
     }
 
@@ -106,7 +106,7 @@ mod tests {
         assert!(repeats.hear(0, orphan(0, 1), at(0)).is_some());
         assert!(repeats.hear(0, orphan(1, 1), at(1)).is_some());
         assert!(repeats.hear(1, orphan(0, 1), at(2)).is_some());
-        assert!(repeats.hear(0, Notice::new(NoticeKind::DuplicateTrigger, at(3)), at(3)).is_some());
+        assert!(repeats.hear(0, LineEvent::new(EventKind::DuplicateTrigger, at(3)), at(3)).is_some());
         assert!(repeats.hear(0, orphan(0, 2), at(4)).is_none());
         assert!(repeats.due(at(9_999)).is_none());
         let (lane, held) = repeats.due(at(10_000)).expect("the window is over");
@@ -120,13 +120,13 @@ mod tests {
         let mut repeats = Repeats::default();
         let (mut told, subject) = (Vec::new(), Subject::Output(0));
         for n in 0..20u64 {
-            let kind = if n % 2 == 0 { NoticeKind::OutputFault } else { NoticeKind::OutputBack };
-            told.extend(repeats.hear(0, Notice::new(kind, at(n)).about(subject), at(n)));
+            let kind = if n % 2 == 0 { EventKind::OutputFault } else { EventKind::OutputBack };
+            told.extend(repeats.hear(0, LineEvent::new(kind, at(n)).about(subject), at(n)));
         }
         assert_eq!(told.len(), 6, "three changes at once");
         let rest: Vec<_> = std::iter::from_fn(|| repeats.due(at(20_000))).map(|(_, n)| (n.kind, n.times)).collect();
-        assert_eq!(rest, [(NoticeKind::OutputFault, 7), (NoticeKind::OutputBack, 7)]);
-        let stops = Notice::new(NoticeKind::LineStop, at(0));
+        assert_eq!(rest, [(EventKind::OutputFault, 7), (EventKind::OutputBack, 7)]);
+        let stops = LineEvent::new(EventKind::LineStop, at(0));
         assert!((0..9).all(|_| repeats.hear(0, stops, at(0)).is_some()), "never held back");
     }
 }

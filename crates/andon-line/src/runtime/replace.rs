@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use andon_core::Detector;
 
 /// A fresh, warmed-up detector.
-pub struct Made {
+pub struct BuiltDetector {
     /// The detector.
     pub detector: Box<dyn Detector>,
     /// It works with less than was asked for.
@@ -15,7 +15,7 @@ pub struct Made {
 
 /// One place for a detector that is to replace a camera's. Who makes it also drops the old one, for that can take a while.
 #[derive(Default)]
-pub struct Replacement {
+pub struct DetectorSwap {
     offered: AtomicBool,
     slot: Mutex<Slot>,
 }
@@ -24,13 +24,13 @@ pub struct Replacement {
 enum Slot {
     #[default]
     Empty,
-    Offered(Made),
+    Offered(BuiltDetector),
     Retired(Box<dyn Detector>),
 }
 
-impl Replacement {
+impl DetectorSwap {
     /// Offers a detector that is warmed up. One that was offered before and not taken is dropped.
-    pub fn offer(&self, made: Made) {
+    pub fn offer(&self, made: BuiltDetector) {
         let mut slot = self.slot.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let old = std::mem::replace(&mut *slot, Slot::Offered(made));
         drop(slot);

@@ -10,7 +10,7 @@ use super::wiring::PartEvent;
 use crate::controller::Active;
 use andon_core::CameraState;
 use andon_core::ModelTag;
-use andon_core::{Refuse, Woken};
+use andon_core::{ParkedReceiver, RefuseNewest};
 
 /// One camera's state.
 #[derive(Debug)]
@@ -104,8 +104,8 @@ pub struct Status {
     /// Set by the sinks: somebody looks at maps.
     pub maps_wanted: AtomicBool,
     /// The way in for what comes from outside, and decide's end of it until the line starts.
-    pub(super) parts: Refuse<PartEvent>,
-    pub(super) inbox: Mutex<Option<Woken<PartEvent>>>,
+    pub(super) parts: RefuseNewest<PartEvent>,
+    pub(super) inbox: Mutex<Option<ParkedReceiver<PartEvent>>>,
 }
 
 impl Status {

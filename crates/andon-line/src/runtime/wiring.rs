@@ -4,15 +4,15 @@
 //! | edge | from → to | capacity | when full | counter | why |
 //! |---|---|---|---|---|---|
 //! | `frames` | cap-N → infer-N | 2 | `EvictOldest`, the evicted part becomes UNINSPECTED | outcome `overflow` | one frame in work, one fresh; older ones would only be late |
-//! | `parts` | cap-N, infer-N, in-N, control → decide | 256 | `Refuse` | `shed.parts` | decide is never busy for long; a part that was not announced is not sent to the inspector and is made good as missing, a result that was refused ends at its deadline |
-//! | `records` | decide → pub | 1024 | `Refuse` | `shed.records` | 17 s at 60 parts/s for a sink that hangs; the outcome itself stands |
+//! | `parts` | cap-N, infer-N, in-N, control → decide | 256 | `RefuseNewest` | `shed.parts` | decide is never busy for long; a part that was not announced is not sent to the inspector and is made good as missing, a result that was refused ends at its deadline |
+//! | `records` | decide → pub | 1024 | `RefuseNewest` | `shed.records` | 17 s at 60 parts/s for a sink that hangs; the outcome itself stands |
 //! | `maps` | decide → pub | 1 | `LatestOnly` | `shed.maps` | a picture for people: the newest is the one they want |
 //! | map pool | infer-N → pub → infer-N | 4 a camera | none left: no map for this part | `shed.maps` | bounds the memory of a slow viewer |
 
 use crossbeam_channel::Receiver;
 
-use andon_core::{CameraId, Fault, Frame, FrameNo, Mono, Pool, Pooled, Regions, ScoreMap, StageTimes};
-use andon_core::{EvictOldest, LatestOnly, Refuse, Woken, refuse};
+use andon_core::{AnomalyMap, CameraId, Fault, Frame, FrameNo, Mono, Pool, Pooled, Regions, StageTimes};
+use andon_core::{EvictOldest, LatestOnly, ParkedReceiver, RefuseNewest, refuse};
 use andon_core::{MapRecord, Record};
 
 /// What decide is told, by the capture and the inspection stages. One channel carries both, so that a part's admission
@@ -91,7 +91,7 @@ pub enum PartEvent {
         /// Where the map is above the threshold.
         regions: Regions,
         /// The anomaly map, while somebody wants it.
-        map: Option<Pooled<ScoreMap>>,
+        map: Option<Pooled<AnomalyMap>>,
     },
     /// The line stops and nothing more will come that counts: end what is open.
     Close,
@@ -112,12 +112,12 @@ pub fn frames() -> (EvictOldest<Frame>, Receiver<Frame>) {
 }
 
 /// `parts` of all cameras.
-pub fn parts() -> (Refuse<PartEvent>, Woken<PartEvent>) {
+pub fn parts() -> (RefuseNewest<PartEvent>, ParkedReceiver<PartEvent>) {
     refuse(PARTS)
 }
 
 /// `records`.
-pub fn records() -> (Refuse<Record>, Woken<Record>) {
+pub fn records() -> (RefuseNewest<Record>, ParkedReceiver<Record>) {
     refuse(RECORDS)
 }
 
@@ -127,6 +127,6 @@ pub fn maps() -> (LatestOnly<MapRecord>, Receiver<MapRecord>) {
 }
 
 /// The maps on loan to one camera, with room for a grid of 64 x 64 before any has to grow.
-pub fn map_pool() -> Pool<ScoreMap> {
-    Pool::new(MAPS, || ScoreMap { width: 0, height: 0, data: Vec::with_capacity(64 * 64) })
+pub fn map_pool() -> Pool<AnomalyMap> {
+    Pool::new(MAPS, || AnomalyMap { width: 0, height: 0, data: Vec::with_capacity(64 * 64) })
 }

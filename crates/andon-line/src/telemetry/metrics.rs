@@ -10,7 +10,7 @@ use prometheus_client::registry::{Registry, Unit};
 
 use super::plain::plain;
 use super::state::LineState;
-use andon_core::{CameraId, Delivery, Machine, NoticeKind, Outcome, Reason, Verdict};
+use andon_core::{CameraId, CameraVerdict, Delivery, EventKind, HardwareHealth, Outcome, Reason};
 
 /// Upper bounds of the latency buckets, in seconds.
 const BUCKETS: [f64; 26] = [
@@ -33,10 +33,10 @@ impl fmt::Debug for Watch {
 #[derive(Debug)]
 pub struct Metrics {
     cameras: Vec<PerCamera>,
-    notices: [AtomicU64; NoticeKind::ALL.len()],
+    notices: [AtomicU64; EventKind::ALL.len()],
     ejected: AtomicU64,
     /// Temperatures and clocks, for whoever reads them to leave here.
-    pub machine: Machine,
+    pub machine: HardwareHealth,
     /// Where a scrape finds the line's state.
     line: OnceLock<Watch>,
     /// What became of the records, for the sinks to count in.
@@ -79,7 +79,7 @@ impl Metrics {
             cameras: cameras.iter().map(per_camera).collect(),
             notices: std::array::from_fn(|_| zero()),
             ejected: zero(),
-            machine: Machine::default(),
+            machine: HardwareHealth::default(),
             line: OnceLock::new(),
             delivery: Delivery::default(),
         })
@@ -93,7 +93,7 @@ impl Metrics {
     }
 
     /// A part that has its outcome.
-    pub fn ended(&self, camera: CameraId, verdict: &Verdict) {
+    pub fn ended(&self, camera: CameraId, verdict: &CameraVerdict) {
         let Some(c) = self.cameras.get(camera.index()) else { return };
         if let Some(i) = Reason::ALL.iter().position(|r| *r == verdict.reason) {
             c.ended[i].fetch_add(1, Relaxed);
@@ -112,8 +112,8 @@ impl Metrics {
     }
 
     /// Something odd happened.
-    pub fn notice(&self, kind: NoticeKind) {
-        if let Some(i) = NoticeKind::ALL.iter().position(|k| *k == kind) {
+    pub fn notice(&self, kind: EventKind) {
+        if let Some(i) = EventKind::ALL.iter().position(|k| *k == kind) {
             self.notices[i].fetch_add(1, Relaxed);
         }
     }
@@ -212,7 +212,7 @@ impl Collector for Metrics {
         let mut family = encoder.encode_descriptor("parts_ejected", "Parts ejected", None, MetricType::Counter)?;
         family.encode_counter(&self.ejected.load(Relaxed), NONE)?;
         let mut family = encoder.encode_descriptor("notices", "Oddities by kind", None, MetricType::Counter)?;
-        for (kind, count) in NoticeKind::ALL.iter().zip(&self.notices) {
+        for (kind, count) in EventKind::ALL.iter().zip(&self.notices) {
             family.encode_family(&[("kind", kind.as_str())])?.encode_counter(&count.load(Relaxed), NONE)?;
         }
         let mut family = encoder.encode_descriptor("camera_up", "1 while frames come", None, MetricType::Gauge)?;
@@ -247,7 +247,7 @@ fn filled(bounds: &[f64], counts: &[AtomicU64]) -> (u64, Vec<(f64, u64)>) {
     (buckets.iter().map(|(_, n)| n).sum(), buckets)
 }
 
-fn encode_machine(machine: &Machine, encoder: &mut DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+fn encode_machine(machine: &HardwareHealth, encoder: &mut DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
     let states = machine.states();
     let help = "1 while it is held back, by heat or power";
     let mut family = encoder.encode_descriptor("slowed", help, None, MetricType::Gauge)?;

@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::super::noise::Dice;
 use super::super::score::{Ejections, slices};
 use super::{SimLine, SimReport};
-use andon_core::BeltTrack;
-use andon_core::{Belt, CameraId, Fault, FrameNo, Mono, NoticeKind, Outcome, Seq, Threshold, Trouble};
+use andon_core::EncoderTracker;
+use andon_core::{Belt, CameraId, EncoderFault, EventKind, Fault, FrameNo, Mono, Outcome, Seq, Threshold};
 use andon_line::controller::{LaneAction, LaneController, LaneInput, LaneSetup};
 use andon_line::decide::{FrameSeen, Matching, Observed, Trigger};
 
@@ -42,7 +42,7 @@ pub(super) struct Run<'a> {
     wheel: f64,
     /// Count at which the encoder was set to zero.
     zero: i64,
-    track: BeltTrack,
+    track: EncoderTracker,
     read_at: Mono,
     lane: LaneController,
     /// What the lane decided and nobody has carried out yet; kept for its storage.
@@ -57,7 +57,7 @@ pub(super) struct Run<'a> {
     valve: VecDeque<(Mono, bool)>,
     jet: bool,
     frames: u64,
-    notices: [u64; NoticeKind::ALL.len()],
+    notices: [u64; EventKind::ALL.len()],
     margins: Vec<u64>,
     ejections: Ejections,
     defects_through: u64,
@@ -88,7 +88,7 @@ impl<'a> Run<'a> {
             belt: 0.0,
             wheel: 0.0,
             zero: 0,
-            track: BeltTrack::new(1 << 16, max_rate, ticks(spec.speed * 0.01).max(1)),
+            track: EncoderTracker::new(1 << 16, max_rate, ticks(spec.speed * 0.01).max(1)),
             read_at: Mono(0),
             lane: LaneController::new(setup),
             actions: Vec::new(),
@@ -99,7 +99,7 @@ impl<'a> Run<'a> {
             valve: VecDeque::new(),
             jet: false,
             frames: 0,
-            notices: [0; NoticeKind::ALL.len()],
+            notices: [0; EventKind::ALL.len()],
             margins: Vec::new(),
             ejections: Ejections::default(),
             defects_through: 0,
@@ -191,8 +191,8 @@ impl<'a> Run<'a> {
             self.zero = count;
         }
         let raw = (count - self.zero).rem_euclid(1 << 16) as u64;
-        if self.track.push(raw, self.now) == andon_core::Pushed::Reset {
-            self.feed(LaneInput::Encoder(Trouble::Reset));
+        if self.track.push(raw, self.now) == andon_core::ReadingKind::Reset {
+            self.feed(LaneInput::Encoder(EncoderFault::Reset));
         }
     }
 
@@ -285,7 +285,7 @@ impl<'a> Run<'a> {
             match action {
                 LaneAction::Settled { end, .. } => {
                     if matches!(end.outcome, Outcome::Pass(_) | Outcome::Reject) {
-                        self.margins.push(end.left_ns);
+                        self.margins.push(end.slack_ns);
                     }
                     let stays = matches!(end.outcome, Outcome::Pass(_));
                     if let Some(laid) = self.laid.iter_mut().find(|l| l.announced == Some(end.part.seq)) {
@@ -294,11 +294,14 @@ impl<'a> Run<'a> {
                 }
                 LaneAction::Set { on, .. } => self.valve.push_back((self.now + self.spec.delay, on)),
                 // The belt runs again because the simulated PLC says so, not because anybody looked.
-                LaneAction::Notice(notice) if notice.kind == NoticeKind::LineReleased => {}
-                LaneAction::Notice(notice) => self.note(notice.kind),
+                LaneAction::Event(notice) if notice.kind == EventKind::LineReleased => {}
+                LaneAction::Event(notice) => self.note(notice.kind),
                 LaneAction::Counted(kind) => self.note(kind),
                 LaneAction::LineStop(true) => self.stopped_until = self.now + PLC_PAUSE,
-                LaneAction::LineStop(false) | LaneAction::Offered(_) | LaneAction::Ended(_) | LaneAction::Fired(_) => {}
+                LaneAction::LineStop(false)
+                | LaneAction::Offered(_)
+                | LaneAction::Ended(_)
+                | LaneAction::Ejection(_) => {}
             }
         }
         self.actions = actions;
@@ -329,8 +332,8 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn note(&mut self, kind: NoticeKind) {
-        if let Some(n) = NoticeKind::ALL.iter().position(|k| *k == kind) {
+    fn note(&mut self, kind: EventKind) {
+        if let Some(n) = EventKind::ALL.iter().position(|k| *k == kind) {
             self.notices[n] += 1;
         }
     }
@@ -338,7 +341,7 @@ impl<'a> Run<'a> {
     fn report(mut self, seconds: f64) -> SimReport {
         self.margins.sort_unstable();
         let ms = |n: Option<&u64>| n.map_or(0.0, |n| *n as f64 / 1e6);
-        let notices = NoticeKind::ALL.iter().zip(self.notices).filter(|(_, n)| *n > 0);
+        let notices = EventKind::ALL.iter().zip(self.notices).filter(|(_, n)| *n > 0);
         SimReport {
             counts: self.lane.counts(0),
             ejections: self.ejections,

@@ -1,5 +1,5 @@
 use super::*;
-use andon_core::NoticeKind;
+use andon_core::EventKind;
 
 fn run(spec: &SimLine) -> SimReport {
     let report = spec.run();
@@ -9,7 +9,7 @@ fn run(spec: &SimLine) -> SimReport {
     report
 }
 
-fn count(report: &SimReport, kind: NoticeKind) -> u64 {
+fn count(report: &SimReport, kind: EventKind) -> u64 {
     report.notices.iter().find(|(name, _)| *name == kind.as_str()).map_or(0, |(_, n)| *n)
 }
 
@@ -48,7 +48,7 @@ fn lost_frames_lost_results_and_double_triggers_hit_no_neighbour() {
         SimLine { lost_frames: 0.05, lost_results: 0.05, double_triggers: 0.1, parts: 2000, ..SimLine::default() };
     let report = run(&spec);
     assert!(report.ejections.all_right() && report.defects_through == 0, "{report:?}");
-    assert!(count(&report, NoticeKind::DuplicateTrigger) > 100 && count(&report, NoticeKind::TriggerWithoutFrame) > 50);
+    assert!(count(&report, EventKind::DuplicateTrigger) > 100 && count(&report, EventKind::TriggerWithoutFrame) > 50);
     assert!(report.counts.error > 20 && report.counts.uninspected > 50);
     assert_eq!(report.counts.offered, 2000);
 }
@@ -58,14 +58,14 @@ fn parts_that_the_eye_does_not_see_are_named_by_their_frames() {
     let report = run(&SimLine { missed_triggers: 0.05, parts: 2000, ..SimLine::default() });
     let unseen = report.ejections.unannounced;
     assert!(unseen > 50 && report.ejections.all_right(), "{report:?}");
-    assert_eq!(count(&report, NoticeKind::FrameWithoutPart), unseen);
+    assert_eq!(count(&report, EventKind::FrameWithoutPart), unseen);
 }
 
 #[test]
 fn an_encoder_that_is_reset_is_bridged() {
     let spec = SimLine { encoder_resets: 20.0, parts: 1500, unsteady: 0.05, ..SimLine::default() };
     let report = run(&spec);
-    assert!(count(&report, NoticeKind::EncoderReset) > 20, "{report:?}");
+    assert!(count(&report, EventKind::EncoderReset) > 20, "{report:?}");
     assert!(report.ejections.all_right() && report.defects_through == 0, "{report:?}");
 }
 

@@ -14,7 +14,7 @@ use super::summary::ImageResult;
 use super::svg;
 use crate::fit::read_image;
 use crate::model::heatmap;
-use andon_core::ScoreMap;
+use andon_core::AnomalyMap;
 
 /// Pictures of each kind of mistake that are shown.
 const SHOWN: usize = 12;
@@ -182,7 +182,7 @@ fn gallery(html: &mut String, e: &Evaluation, title: &str, which: &[usize]) {
 }
 
 /// The picture and the picture with its heatmap, small.
-fn pictures(path: &Path, map: &ScoreMap, baseline: f32, threshold: f32) -> Option<[Vec<u8>; 2]> {
+fn pictures(path: &Path, map: &AnomalyMap, baseline: f32, threshold: f32) -> Option<[Vec<u8>; 2]> {
     let picture = read_image(path).ok()?;
     let full = image::RgbImage::from_raw(picture.width, picture.height, picture.rgb)?;
     let factor = (f64::from(SIDE) / f64::from(picture.width.max(picture.height))).min(1.0);

@@ -10,7 +10,7 @@ use crate::model::bundle::Bundle;
 use crate::model::heatmap;
 use andon_core::Detector;
 use andon_core::judge;
-use andon_core::{Detection, Fault, Outcome, ScoreMap, Threshold};
+use andon_core::{AnomalyMap, Detection, Fault, Outcome, Threshold};
 
 /// One model on one set.
 #[derive(Clone, Debug)]
@@ -22,7 +22,7 @@ pub struct Evaluation {
     /// In the order of the samples.
     pub images: Vec<ImageResult>,
     /// Anomaly maps, for the report; empty where there is no score.
-    pub maps: Vec<ScoreMap>,
+    pub maps: Vec<AnomalyMap>,
     /// The figures.
     pub summary: Summary,
 }
@@ -59,7 +59,7 @@ pub fn evaluate(
             (_, Ok(_)) if score.is_none() => Some("the score is not finite".to_owned()),
             _ => None,
         };
-        maps.push(if score.is_some() { out.map.clone() } else { ScoreMap::default() });
+        maps.push(if score.is_some() { out.map.clone() } else { AnomalyMap::default() });
         if let (Some(pixels), Ok(picture), Some(_)) = (&mut pixels, &picture, score) {
             let added = defects(sample, picture).and_then(|each| {
                 if sample.bad && each.is_empty() {

@@ -10,7 +10,7 @@ use std::collections::BinaryHeap;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Barrier, Mutex, PoisonError};
 
-use crate::model::head::nearest::squared;
+use crate::model::head::knn::squared;
 use andon_core::SplitMix64;
 
 /// Picks `k` of the points (rows of `dim` values of `points`) that `among` lists, ascending, and returns their indices in

@@ -1,9 +1,9 @@
 //! The heatmap: the anomaly map upsampled to the picture, on a colour scale that is fixed for each model.
 
-use andon_core::ScoreMap;
+use andon_core::AnomalyMap;
 
 /// Upsamples `map` to `width * height` values (bilinear, half-pixel centres).
-pub fn render_into(map: &ScoreMap, width: usize, height: usize, out: &mut Vec<f32>) {
+pub fn render_into(map: &AnomalyMap, width: usize, height: usize, out: &mut Vec<f32>) {
     out.clear();
     if map.data.is_empty() || map.data.len() != map.width * map.height {
         out.resize(width * height, f32::NAN);
@@ -79,7 +79,7 @@ mod tests {
 
     #[test]
     fn upsampling_never_leaves_the_range_of_the_map() {
-        let mut map = ScoreMap { width: 4, height: 4, data: vec![3.0; 16] };
+        let mut map = AnomalyMap { width: 4, height: 4, data: vec![3.0; 16] };
         let mut out = Vec::new();
         map.data[5] = 30.0;
         render_into(&map, 32, 32, &mut out);

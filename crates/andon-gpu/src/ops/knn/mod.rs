@@ -1,4 +1,4 @@
-//! Exact k nearest neighbours (`kernels/nearest.cu`, `kernels/matrix.cu`); the counterpart of `head::nearest` on the CPU. Called by PatchCore's
+//! Exact k nearest neighbours (`kernels/nearest.cu`, `kernels/matrix.cu`); the counterpart of `head::knn` on the CPU. Called by PatchCore's
 //! head. An index never changes; what a search finds is the same for each algorithm.
 
 mod launch;
@@ -10,7 +10,7 @@ use self::tensor_core::{TensorCoreIndex, TensorCoreScratch};
 use crate::driver::Device;
 use crate::error::CudaError;
 use crate::memory::Buffer;
-use andon_vision::model::head::nearest::Nearest;
+use andon_vision::model::head::knn::Nearest;
 
 /// Banks below this many rows, or with fewer values each, are searched without tensor cores: there is too little to share out.
 const TENSOR_CORE_ROWS: usize = 1024;

@@ -4,7 +4,7 @@ use super::{KnnAlgorithm, KnnIndex, Neighbors};
 use crate::driver::Device;
 use crate::error::CudaError;
 use crate::ops::compare::Random;
-use andon_vision::model::head::nearest::Nearest;
+use andon_vision::model::head::knn::Nearest;
 
 /// Random queries and rows, some of them alike: `(dim, queries, rows)`.
 fn queries_and_bank(random: &mut Random) -> (usize, Vec<f32>, Vec<f32>) {

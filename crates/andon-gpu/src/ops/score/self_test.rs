@@ -5,11 +5,14 @@ use crate::driver::Device;
 use crate::error::CudaError;
 use crate::ops::compare::{Random, differing_bits};
 use crate::ops::knn::{KnnIndex, Neighbors};
-use andon_core::ScoreMap;
+use andon_core::AnomalyMap;
 use andon_vision::model::head::score::{ImageScore, Scorer, Scoring};
 
 /// A scorer over a random grid, some of whose cells are masked, its maps on the GPU and on the CPU, and the unmasked cells.
-pub(crate) fn scored(device: &Device, random: &mut Random) -> Result<(GpuScorer, Vec<ScoreMap>, Vec<u32>), CudaError> {
+pub(crate) fn scored(
+    device: &Device,
+    random: &mut Random,
+) -> Result<(GpuScorer, Vec<AnomalyMap>, Vec<u32>), CudaError> {
     let (height, width, images) = (random.whole(1, 20), random.whole(1, 20), random.whole(1, 3));
     let masked = random.one_in(2);
     let mut mask: Vec<bool> = (0..height * width).map(|_| !masked || !random.one_in(4)).collect();
@@ -34,7 +37,7 @@ pub(crate) fn scored(device: &Device, random: &mut Random) -> Result<(GpuScorer,
     for near in neighbors.download(device)?.chunks_exact(cells.len()) {
         let mut data = Vec::new();
         scorer.map_into(near, &weights, &mut data);
-        maps.push(ScoreMap { width, height, data });
+        maps.push(AnomalyMap { width, height, data });
     }
     Ok((ours, maps, cells))
 }

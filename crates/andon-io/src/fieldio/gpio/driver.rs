@@ -10,7 +10,7 @@ use gpiocdev::line::{Bias, EdgeDetection, EdgeKind, Value};
 use super::GpioAddress;
 use crate::fieldio::{Devices, EncoderPoint, IoPoint, Quadrature};
 use andon_core::Mono;
-use andon_core::{Edge, Encoder, FieldError, Input, Output, Track};
+use andon_core::{Edge, Encoder, FieldError, Input, Output, SharedEncoder};
 
 /// Opens an output at its safe level.
 pub(in crate::fieldio) fn open_output(
@@ -212,7 +212,7 @@ impl GpioEncoder {
 }
 
 impl Encoder for GpioEncoder {
-    fn read(&mut self, track: &Track, until: Mono) -> Result<(), FieldError> {
+    fn read(&mut self, track: &SharedEncoder, until: Mono) -> Result<(), FieldError> {
         let error = |e: gpiocdev::Error| self.spec.error(&e);
         loop {
             let wait = until.since(Mono::now());

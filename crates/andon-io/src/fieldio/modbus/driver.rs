@@ -14,7 +14,7 @@ use tokio_modbus::client::sync::{Context, Reader, Writer, tcp};
 use super::ModbusAddress;
 use crate::fieldio::{Devices, EncoderPoint, IoPoint};
 use andon_core::Mono;
-use andon_core::{Edge, Encoder, FieldError, Input, Output, Track, real_time};
+use andon_core::{Edge, Encoder, FieldError, Input, Output, SharedEncoder, real_time};
 
 /// How long the devices may take to answer before the line starts.
 const READY: Duration = Duration::from_secs(1);
@@ -362,7 +362,7 @@ impl ModbusEncoder {
 }
 
 impl Encoder for ModbusEncoder {
-    fn read(&mut self, track: &Track, until: Mono) -> Result<(), FieldError> {
+    fn read(&mut self, track: &SharedEncoder, until: Mono) -> Result<(), FieldError> {
         while Mono::now() < until {
             let context = match &mut self.context {
                 Some(context) => context,

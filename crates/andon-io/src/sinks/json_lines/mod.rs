@@ -9,7 +9,7 @@ use std::time::Duration;
 use crossbeam_channel::{Sender, bounded};
 
 use super::wire::{self, StationInfo};
-use andon_core::{Joined, Offer, Record, Sink, spawn};
+use andon_core::{Accepted, NamedThread, Record, Sink, spawn};
 
 /// Lines that wait for the reader: 17 s at 60 parts/s.
 const WAITING: usize = 1024;
@@ -20,7 +20,7 @@ const LAST: Duration = Duration::from_secs(2);
 pub struct JsonLines {
     names: StationInfo,
     to: Option<Sender<Vec<u8>>>,
-    writer: Option<Joined>,
+    writer: Option<NamedThread>,
     stuck: Arc<AtomicBool>,
 }
 
@@ -47,14 +47,14 @@ impl Sink for JsonLines {
         "json"
     }
 
-    fn offer(&mut self, record: &Record) -> Offer {
+    fn offer(&mut self, record: &Record) -> Accepted {
         if matches!(record, Record::Stats(_)) {
-            return Offer::Ignored;
+            return Accepted::Ignored;
         }
-        let Some(to) = &self.to else { return Offer::Ignored };
-        let Some((_, mut line)) = wire::json(&self.names, record) else { return Offer::Ignored };
+        let Some(to) = &self.to else { return Accepted::Ignored };
+        let Some((_, mut line)) = wire::json(&self.names, record) else { return Accepted::Ignored };
         line.push(b'\n');
-        if to.try_send(line).is_ok() { Offer::Taken } else { Offer::Shed }
+        if to.try_send(line).is_ok() { Accepted::Taken } else { Accepted::Shed }
     }
 
     fn close(&mut self) {

@@ -1,7 +1,7 @@
 //! Statistics and events as messages in the log.
 
 use super::wire::{self, StationInfo};
-use andon_core::{Mono, NoticeKind, Offer, Record, Sink, Stats};
+use andon_core::{Accepted, EventKind, Mono, Record, Sink, Stats};
 
 /// One line in the log for each camera every ten seconds, when a camera's state changes, and for each oddity.
 pub struct LogStats {
@@ -46,24 +46,24 @@ impl Sink for LogStats {
         "log"
     }
 
-    fn offer(&mut self, record: &Record) -> Offer {
-        if let Record::Notice(lane, n) = record {
+    fn offer(&mut self, record: &Record) -> Accepted {
+        if let Record::Event(lane, n) = record {
             let (event, text) = (n.kind.as_str(), wire::text(&self.names, *lane, n));
             match n.kind {
-                NoticeKind::OutputBack
-                | NoticeKind::InputBack
-                | NoticeKind::EncoderBack
-                | NoticeKind::CameraBack
-                | NoticeKind::LineReleased => tracing::info!(event, "{text}"),
+                EventKind::OutputBack
+                | EventKind::InputBack
+                | EventKind::EncoderBack
+                | EventKind::CameraBack
+                | EventKind::LineReleased => tracing::info!(event, "{text}"),
                 _ => tracing::warn!(event, "{text}"),
             }
-            return Offer::Taken;
+            return Accepted::Taken;
         }
-        let Record::Stats(s) = record else { return Offer::Ignored };
+        let Record::Stats(s) = record else { return Accepted::Ignored };
         self.tell_slowed(s);
-        let Some((at, state)) = self.last.get_mut(s.camera.index()) else { return Offer::Ignored };
+        let Some((at, state)) = self.last.get_mut(s.camera.index()) else { return Accepted::Ignored };
         if s.t.since(*at).as_secs() < 10 && *state == s.camera_state {
-            return Offer::Ignored;
+            return Accepted::Ignored;
         }
         (*at, *state) = (s.t, s.camera_state);
         let (c, ms) = (s.counts, |us: u64| us as f64 / 1000.0);
@@ -80,6 +80,6 @@ impl Sink for LogStats {
             margin_p1_ms = ms(s.margin.p1_us),
             "parts"
         );
-        Offer::Taken
+        Accepted::Taken
     }
 }

@@ -19,8 +19,8 @@ use thiserror::Error;
 use super::OpcUaConfig;
 use crate::sinks::wire::{self, StationInfo};
 use crate::sinks::{SinkContext, SinkError};
-use andon_core::{CameraId, Outcome, Stats, Verdict};
-use andon_core::{Offer, Record, Sink};
+use andon_core::{Accepted, Record, Sink};
+use andon_core::{CameraId, CameraVerdict, Outcome, Stats};
 
 /// Starts the sink of the table.
 pub(in crate::sinks) fn start(config: &OpcUaConfig, context: &SinkContext<'_>) -> Result<Box<dyn Sink>, SinkError> {
@@ -117,20 +117,20 @@ impl OpcUaServer {
         }
     }
 
-    fn set(&self, camera: CameraId, values: Vec<(&'static str, Variant)>) -> Offer {
+    fn set(&self, camera: CameraId, values: Vec<(&'static str, Variant)>) -> Accepted {
         let ids: Vec<(NodeId, Variant)> = values.into_iter().map(|(n, v)| (self.id(camera, n), v)).collect();
         let values = ids.iter().map(|(id, v)| (id, None, DataValue::new_now(v.clone())));
         match self.manager.set_values(self.handle.subscriptions(), values) {
-            Ok(()) => Offer::Taken,
+            Ok(()) => Accepted::Taken,
             Err(status) => {
                 tracing::debug!("an OPC UA value was refused: {status}");
-                Offer::Shed
+                Accepted::Shed
             }
         }
     }
 
-    fn verdict(&mut self, v: &Verdict) -> Offer {
-        let Some(number) = self.results.get_mut(v.camera.index()) else { return Offer::Ignored };
+    fn verdict(&mut self, v: &CameraVerdict) -> Accepted {
+        let Some(number) = self.results.get_mut(v.camera.index()) else { return Accepted::Ignored };
         *number += 1;
         let number = *number;
         let wall = self.names.clock.now();
@@ -168,7 +168,7 @@ impl OpcUaServer {
         self.set(v.camera, values)
     }
 
-    fn stats(&self, s: &Stats) -> Offer {
+    fn stats(&self, s: &Stats) -> Accepted {
         let state = match (s.line_stop, s.camera_state) {
             (true, _) | (_, "down") => "Error",
             (_, "running") => "ContinuousExecution",
@@ -228,11 +228,11 @@ impl Sink for OpcUaServer {
         "opcua"
     }
 
-    fn offer(&mut self, record: &Record) -> Offer {
+    fn offer(&mut self, record: &Record) -> Accepted {
         match record {
             Record::Verdict(v) => self.verdict(v),
             Record::Stats(s) => self.stats(s),
-            Record::Part(..) | Record::Fired(..) | Record::Notice(..) | Record::Map(_) => Offer::Ignored,
+            Record::Part(..) | Record::Ejection(..) | Record::Event(..) | Record::Map(_) => Accepted::Ignored,
         }
     }
 

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Origin, StationInfo, WallClock, ms};
-use andon_core::{CameraId, Detail, Fired, Notice, NoticeKind, PartEnd, Subject};
+use andon_core::{CameraId, Detail, Ejection, EventKind, LineEvent, PartVerdict, Subject};
 
 /// Schema name of a part's outcome over all of its cameras.
 pub const PART_SCHEMA: &str = "andon.part.v1";
@@ -116,7 +116,7 @@ pub struct EventRecord<'a> {
 }
 
 /// A part's outcome as it goes out.
-pub fn part<'a>(names: &'a StationInfo, wall: &WallClock, lane: u8, end: &'a PartEnd) -> PartRecord<'a> {
+pub fn part<'a>(names: &'a StationInfo, wall: &WallClock, lane: u8, end: &'a PartVerdict) -> PartRecord<'a> {
     PartRecord {
         schema: PART_SCHEMA,
         origin: names.origin(names.id(end.part.at, &[b"part", &[lane], &end.part.seq.0.to_le_bytes()])),
@@ -129,12 +129,12 @@ pub fn part<'a>(names: &'a StationInfo, wall: &WallClock, lane: u8, end: &'a Par
         result: end.outcome.as_str(),
         reason: end.reason.as_str(),
         t_result: wall.rfc3339(end.at),
-        margin_ms: ms(end.left_ns),
+        margin_ms: ms(end.slack_ns),
     }
 }
 
 /// What an ejector did, as it goes out.
-pub fn eject<'a>(names: &'a StationInfo, wall: &WallClock, lane: u8, fired: &Fired) -> EjectRecord<'a> {
+pub fn eject<'a>(names: &'a StationInfo, wall: &WallClock, lane: u8, fired: &Ejection) -> EjectRecord<'a> {
     // A belt that runs back brings a part to the same ejector again.
     let what: [&[u8]; 4] = [b"eject", &[lane, fired.ejector], &fired.seq.0.to_le_bytes(), &fired.on.0.to_le_bytes()];
     EjectRecord {
@@ -152,7 +152,7 @@ pub fn eject<'a>(names: &'a StationInfo, wall: &WallClock, lane: u8, fired: &Fir
 }
 
 /// An oddity as it goes out.
-pub fn event<'a>(names: &'a StationInfo, wall: &WallClock, lane: u8, notice: &Notice) -> EventRecord<'a> {
+pub fn event<'a>(names: &'a StationInfo, wall: &WallClock, lane: u8, notice: &LineEvent) -> EventRecord<'a> {
     let (kind, at) = (notice.kind.as_str(), notice.at);
     let (subject, n): (&[u8], u8) = match notice.subject {
         Subject::Lane => (b"lane", 0),
@@ -195,7 +195,7 @@ pub fn event<'a>(names: &'a StationInfo, wall: &WallClock, lane: u8, notice: &No
 }
 
 /// A notice in a sentence for people.
-pub fn text(names: &StationInfo, lane: u8, notice: &Notice) -> String {
+pub fn text(names: &StationInfo, lane: u8, notice: &LineEvent) -> String {
     let thing = match notice.subject {
         Subject::Lane => format!("lane {}", names.lane(lane)),
         Subject::Encoder => format!("the encoder of lane {}", names.lane(lane)),
@@ -210,40 +210,40 @@ pub fn text(names: &StationInfo, lane: u8, notice: &Notice) -> String {
     };
     let parts = if let Detail::Count(n) = notice.detail { n } else { 0 };
     let what = match notice.kind {
-        NoticeKind::DuplicateTrigger => {
+        EventKind::DuplicateTrigger => {
             format!("{thing}: a trigger came nearer to the last one than parts.min_pitch_mm and was ignored")
         }
-        NoticeKind::FrameWithoutPart => match notice.detail {
+        EventKind::FrameWithoutPart => match notice.detail {
             Detail::Frame(frame) => format!("{thing} took frame {} of which no part was announced", frame.0),
             _ => format!("{thing} took a frame of which no part was announced"),
         },
-        NoticeKind::TriggerWithoutFrame => format!("{thing}: no camera took a picture of {part}"),
-        NoticeKind::EncoderSilent => format!("parts come, and {thing} stands still"),
-        NoticeKind::EncoderReset => format!("the count of {thing} jumped; it goes on with the last speed"),
-        NoticeKind::EncoderLost => format!("{thing} cannot be read; positions go on with the last speed"),
-        NoticeKind::EncoderBack => format!("{thing} works again"),
-        NoticeKind::CameraDown => {
+        EventKind::TriggerWithoutFrame => format!("{thing}: no camera took a picture of {part}"),
+        EventKind::EncoderSilent => format!("parts come, and {thing} stands still"),
+        EventKind::EncoderReset => format!("the count of {thing} jumped; it goes on with the last speed"),
+        EventKind::EncoderLost => format!("{thing} cannot be read; positions go on with the last speed"),
+        EventKind::EncoderBack => format!("{thing} works again"),
+        EventKind::CameraDown => {
             format!("{thing} gives no frames; parts that are announced meanwhile end as UNINSPECTED")
         }
-        NoticeKind::CameraBack => format!("{thing} gives frames again"),
-        NoticeKind::ConsecutiveRejects => format!("{thing}: {parts} parts in a row did not pass"),
-        NoticeKind::RejectShare => format!("{thing}: {parts} of the last parts did not pass"),
-        NoticeKind::StuckOn => format!("{thing} was on longer than max_on_ms allows and was switched off"),
-        NoticeKind::OverDuty => {
+        EventKind::CameraBack => format!("{thing} gives frames again"),
+        EventKind::ConsecutiveRejects => format!("{thing}: {parts} parts in a row did not pass"),
+        EventKind::RejectShare => format!("{thing}: {parts} of the last parts did not pass"),
+        EventKind::StuckOn => format!("{thing} was on longer than max_on_ms allows and was switched off"),
+        EventKind::OverDuty => {
             format!("{thing} was on for more of the time than max_duty allows and was switched off")
         }
-        NoticeKind::RejectUnconfirmed => format!("the sensor behind {thing} did not see {part}"),
-        NoticeKind::ConfirmUnexpected => format!("the sensor behind {thing} saw something that was not ejected"),
-        NoticeKind::OutputFault => format!("{thing} does not do what it is told"),
-        NoticeKind::OutputBack => format!("{thing} does what it is told again"),
-        NoticeKind::InputFault => format!("{thing} cannot be read"),
-        NoticeKind::InputBack => format!("{thing} can be read again"),
-        NoticeKind::MissedEjection => format!("{part} went past {thing}, which did not act"),
-        NoticeKind::LineStop => match notice.detail {
+        EventKind::RejectUnconfirmed => format!("the sensor behind {thing} did not see {part}"),
+        EventKind::ConfirmUnexpected => format!("the sensor behind {thing} saw something that was not ejected"),
+        EventKind::OutputFault => format!("{thing} does not do what it is told"),
+        EventKind::OutputBack => format!("{thing} does what it is told again"),
+        EventKind::InputFault => format!("{thing} cannot be read"),
+        EventKind::InputBack => format!("{thing} can be read again"),
+        EventKind::MissedEjection => format!("{part} went past {thing}, which did not act"),
+        EventKind::LineStop => match notice.detail {
             Detail::Cause(kind) => format!("the line is asked to stop because of {} ({thing})", kind.as_str()),
             _ => "the line is asked to stop".to_owned(),
         },
-        NoticeKind::LineReleased => "the line was released".to_owned(),
+        EventKind::LineReleased => "the line was released".to_owned(),
     };
     match notice.times {
         1 => what,
@@ -270,7 +270,7 @@ mod tests {
         }
     }
 
-    fn record(names: &StationInfo, notice: Notice) -> serde_json::Value {
+    fn record(names: &StationInfo, notice: LineEvent) -> serde_json::Value {
         let wall = names.clock.now();
         serde_json::to_value(event(names, &wall, 0, &notice)).expect("plain data")
     }
@@ -278,32 +278,33 @@ mod tests {
     #[test]
     fn events_carry_names_of_what_they_are_about() {
         let (names, at) = (names(), Mono(5));
-        let fault = record(&names, Notice::new(NoticeKind::OutputFault, at).about(Subject::Output(1)));
+        let fault = record(&names, LineEvent::new(EventKind::OutputFault, at).about(Subject::Output(1)));
         assert_eq!(
             (&fault["output"], &fault["box"], &fault["text"]),
             (&"lamp".into(), &"press-7".into(), &"output lamp does not do what it is told".into())
         );
         assert!(fault.get("camera").is_none() && fault.get("seq").is_none(), "{fault}");
-        let missed = Notice::new(NoticeKind::MissedEjection, at).about(Subject::Ejector(0)).with(Detail::Part(Seq(12)));
+        let missed =
+            LineEvent::new(EventKind::MissedEjection, at).about(Subject::Ejector(0)).with(Detail::Part(Seq(12)));
         let missed = record(&names, missed);
         assert_eq!((&missed["ejector"], &missed["seq"]), (&"blow".into(), &12.into()));
-        let stop = Notice::new(NoticeKind::LineStop, at).with(Detail::Cause(NoticeKind::StuckOn));
+        let stop = LineEvent::new(EventKind::LineStop, at).with(Detail::Cause(EventKind::StuckOn));
         assert_eq!(record(&names, stop)["cause"], "stuck_on");
     }
 
     #[test]
     fn every_kind_has_a_sentence_and_an_id_of_its_own_that_stays() {
         let (names, mut ids) = (names(), HashSet::new());
-        for (n, kind) in NoticeKind::ALL.into_iter().enumerate() {
+        for (n, kind) in EventKind::ALL.into_iter().enumerate() {
             for subject in [Subject::Lane, Subject::Camera(CameraId(1)), Subject::Input(0)] {
                 let detail = Detail::Frame(FrameNo(n as u64));
-                let notice = Notice::new(kind, Mono(7)).about(subject).with(detail);
+                let notice = LineEvent::new(kind, Mono(7)).about(subject).with(detail);
                 let first = record(&names, notice);
                 assert_eq!(first, record(&names, notice), "whoever sends it again");
                 assert!(ids.insert(first["id"].to_string()) && !first["text"].to_string().is_empty());
             }
         }
-        let often = Notice { times: 357, ..Notice::new(NoticeKind::InputFault, Mono(7)).about(Subject::Input(0)) };
+        let often = LineEvent { times: 357, ..LineEvent::new(EventKind::InputFault, Mono(7)).about(Subject::Input(0)) };
         assert_eq!(text(&names, 0, &often), "357 times: input eye cannot be read");
     }
 }

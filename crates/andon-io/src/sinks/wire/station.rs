@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use ulid::Ulid;
 
-use andon_core::{CameraId, Delivery, Machine, Mono, WallClock};
+use andon_core::{CameraId, Delivery, HardwareHealth, Mono, WallClock};
 
 /// Which box speaks, what hangs on it, and what its records are stamped with. Clones share the clock, the states of the hardware and the
 /// counters of the sinks.
@@ -38,7 +38,7 @@ pub struct StationInfo {
     /// The clock by which every way out stamps the same record alike.
     pub clock: SharedClock,
     /// Temperatures and clocks, as they were read last.
-    pub machine: Machine,
+    pub machine: HardwareHealth,
     /// What became of the records, by sink.
     pub delivery: Delivery,
 }

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Origin, STATS_SCHEMA, StationInfo, WallClock};
-use andon_core::{ClockState, LatencySummary, MarginSummary, SinkState, Stats};
+use andon_core::{LatencySummary, MarginSummary, SinkState, Stats, ThermalReading};
 
 /// What a camera reports once a second.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -59,7 +59,7 @@ pub struct StatsRecord<'a> {
     /// Other boxes that use the same site, line and station.
     pub same_names: Vec<String>,
     /// Temperatures and clocks of the box; empty where it does not say.
-    pub machine: Vec<ClockState>,
+    pub machine: Vec<ThermalReading>,
 }
 
 /// Percentiles since the start.

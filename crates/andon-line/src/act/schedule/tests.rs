@@ -2,9 +2,9 @@ use std::collections::HashMap;
 
 use proptest::prelude::*;
 
-use super::super::Causes;
+use super::super::EjectOn;
 use super::*;
-use crate::decide::{FrameSeen, Ledger, Matching, Now, Observed, Rule, Told};
+use crate::decide::{FrameSeen, LaneRules, Ledger, LedgerEvent, Matching, Moment, Observed};
 use andon_core::judge;
 use andon_core::{FrameNo, Outcome, Threshold};
 
@@ -18,14 +18,14 @@ fn jet() -> EjectorSpec {
         length: 100,
         before: 10,
         after: 20,
-        shape: Shape::Window,
+        shape: PulseShape::Window,
         delay_on: Duration::from_millis(20),
         delay_off: Duration::from_millis(10),
         min_on: Duration::from_millis(5),
         min_gap: Duration::from_millis(5),
         max_on: Duration::from_secs(1),
         max_duty: 1.0,
-        causes: Causes::ALL,
+        causes: EjectOn::ALL,
         confirm_within: None,
     }
 }
@@ -47,7 +47,7 @@ fn steady(n: u64) -> Belt {
 struct Run {
     edges: Vec<(u64, bool)>,
     fired: Vec<(u64, u64)>,
-    notices: Vec<(NoticeKind, Detail)>,
+    notices: Vec<(EventKind, Detail)>,
 }
 
 fn run(schedule: &mut Schedule, from: u64, to: u64, belt: impl Fn(u64) -> Belt) -> Run {
@@ -56,9 +56,9 @@ fn run(schedule: &mut Schedule, from: u64, to: u64, belt: impl Fn(u64) -> Belt) 
     while at <= to {
         let belt = belt(at);
         schedule.step(ms(at), &belt, &mut |act| match act {
-            Act::Set { on, .. } => run.edges.push((at, on)),
-            Act::Fired(f) => run.fired.push((f.seq.0, f.late_ns / 1_000_000)),
-            Act::Notice(n) => run.notices.push((n.kind, n.detail)),
+            ActuatorAction::Set { on, .. } => run.edges.push((at, on)),
+            ActuatorAction::Ejection(f) => run.fired.push((f.seq.0, f.late_ns / 1_000_000)),
+            ActuatorAction::Event(n) => run.notices.push((n.kind, n.detail)),
         });
         let next = schedule.next(ms(at), &belt).map_or(10, |d| d.as_millis() as u64);
         at += next.clamp(1, 10);
@@ -115,7 +115,7 @@ fn pulses_that_come_near_are_merged_and_pauses_are_kept() {
 
 #[test]
 fn a_pusher_gives_one_pulse_and_a_guard_cuts_what_lasts_too_long() {
-    let pusher = EjectorSpec { shape: Shape::Pulse(Duration::from_millis(30)), ..jet() };
+    let pusher = EjectorSpec { shape: PulseShape::Pulse(Duration::from_millis(30)), ..jet() };
     let mut schedule = Schedule::new([pusher]);
     schedule.arm(&part(0, 0));
     assert_eq!(run(&mut schedule, 0, 2000, steady).edges, [(1030, true), (1060, false)]);
@@ -124,7 +124,7 @@ fn a_pusher_gives_one_pulse_and_a_guard_cuts_what_lasts_too_long() {
     let stands = |n: u64| if n < 1000 { steady(n) } else { Belt { at: ms(n), ticks: Ticks(1000), rate: 0.0 } };
     let run = run(&mut schedule, 0, 3000, stands);
     assert_eq!(run.edges, [(970, true), (1470, false)]);
-    assert_eq!(run.notices, [(NoticeKind::StuckOn, Detail::None)]);
+    assert_eq!(run.notices, [(EventKind::StuckOn, Detail::None)]);
 }
 
 #[test]
@@ -137,15 +137,15 @@ fn a_coil_that_is_on_too_often_is_switched_off_and_said() {
     // 140 ms of every 200: the half second that 5 % of ten seconds allow, and a little that is filled meanwhile.
     let on: u64 = run.edges.chunks(2).map(|e| e[1].0 - e[0].0).sum();
     assert!((500..620).contains(&on), "{on} ms on");
-    assert!(run.notices.iter().any(|n| n.0 == NoticeKind::OverDuty));
-    assert!(run.notices.iter().any(|n| n.0 == NoticeKind::MissedEjection), "what was not ejected is said");
+    assert!(run.notices.iter().any(|n| n.0 == EventKind::OverDuty));
+    assert!(run.notices.iter().any(|n| n.0 == EventKind::MissedEjection), "what was not ejected is said");
 }
 
 #[test]
 fn ejectors_by_cause_and_the_sensor_behind() {
-    let second = EjectorSpec { distance: 2000, causes: Causes::new(false, true, true), ..jet() };
+    let second = EjectorSpec { distance: 2000, causes: EjectOn::new(false, true, true), ..jet() };
     let within = Some(Duration::from_millis(200));
-    let first = EjectorSpec { causes: Causes::new(true, false, false), confirm_within: within, ..jet() };
+    let first = EjectorSpec { causes: EjectOn::new(true, false, false), confirm_within: within, ..jet() };
     let mut schedule = Schedule::new([first, second]);
     let outcomes = [Outcome::Reject, Outcome::Error, Outcome::Reject, Outcome::Uninspected];
     for (n, outcome) in outcomes.iter().enumerate() {
@@ -156,17 +156,17 @@ fn ejectors_by_cause_and_the_sensor_behind() {
     let (mut fired, mut seen) = (Vec::new(), false);
     for at in 0..4000 {
         schedule.step(ms(at), &steady(at), &mut |act| match act {
-            Act::Fired(f) => fired.push((f.ejector, f.seq.0)),
-            Act::Notice(n) => notices.push((n.kind, n.detail)),
-            Act::Set { .. } => {}
+            ActuatorAction::Ejection(f) => fired.push((f.ejector, f.seq.0)),
+            ActuatorAction::Event(n) => notices.push((n.kind, n.detail)),
+            ActuatorAction::Set { .. } => {}
         });
         if at == 1100 || at == 1150 {
-            schedule.confirm(0, ms(at), &mut |act| seen |= matches!(act, Act::Notice(_)));
+            schedule.confirm(0, ms(at), &mut |act| seen |= matches!(act, ActuatorAction::Event(_)));
             assert_eq!(seen, at == 1150, "one part, two edges: the second is nobody's");
         }
     }
     assert_eq!(fired, [(0, 0), (0, 2), (1, 1), (1, 3)]);
-    assert_eq!(notices, [(NoticeKind::RejectUnconfirmed, Detail::Part(Seq(2)))]);
+    assert_eq!(notices, [(EventKind::RejectUnconfirmed, Detail::Part(Seq(2)))]);
 }
 
 #[derive(Clone, Debug)]
@@ -198,20 +198,20 @@ proptest! {
         let spec = EjectorSpec { distance: 300, length: 20, before: 5, after: 5, min_gap: Duration::ZERO, ..jet() };
         let mut schedule = Schedule::new([spec, EjectorSpec { distance: 400, ..spec }]);
         let margin = Duration::from_millis(25);
-        let rule = Rule {
+        let rule = LaneRules {
             cameras: 1, matching: Matching::Free, budget: Duration::from_secs(60), commit: schedule.commit(), min_pitch: 1, encoder: true,
         };
         let mut ledger = Ledger::new(rule);
         let (mut at, mut ticks, mut frames) = (ms(0), 0i64, 0u64);
         let (mut settled, mut done, mut offered) = (HashMap::new(), HashMap::<(u8, u64), u32>::new(), 0u64);
-        let mut told: Vec<Told> = Vec::new();
+        let mut told: Vec<LedgerEvent> = Vec::new();
         // At the end the belt runs on until everything is past the last ejector.
         let rest = std::iter::repeat_n(Step { wait: 10, speed: 2, part: false, result: None }, 60);
         for step in steps.into_iter().chain(rest) {
             at = at + Duration::from_millis(step.wait);
             ticks += step.wait as i64 * step.speed;
             let belt = Belt { at, ticks: Ticks(ticks), rate: step.speed as f64 * 1000.0 };
-            let now = Now { at, belt, lead: schedule.lead() + margin };
+            let now = Moment { at, belt, lead: schedule.lead() + margin };
             ledger.expire(&now, &mut |t| told.push(t));
             if step.part {
                 let seen = FrameSeen { frame: FrameNo(frames), t_capture: at, ticks: Ticks(ticks), source_index: None };
@@ -227,11 +227,11 @@ proptest! {
             }
             for t in told.drain(..) {
                 match t {
-                    Told::Offered(part) => {
+                    LedgerEvent::Offered(part) => {
                         offered += 1;
                         schedule.arm(&part);
                     }
-                    Told::Settled(end) => {
+                    LedgerEvent::Settled(end) => {
                         prop_assert!(settled.insert(end.part.seq.0, end.outcome).is_none(), "settled twice");
                         if matches!(end.outcome, Outcome::Pass(_)) {
                             let on = end.part.ticks + spec.commit() + -belt.ticks_in(spec.delay_on);
@@ -239,12 +239,12 @@ proptest! {
                         }
                         schedule.settle(end.part.seq, &end.outcome);
                     }
-                    Told::Ended(_) | Told::Orphan { .. } | Told::Notice(_) => {}
+                    LedgerEvent::Ended(_) | LedgerEvent::Orphan { .. } | LedgerEvent::Event(_) => {}
                 }
             }
             schedule.step(at, &belt, &mut |act| match act {
-                Act::Fired(f) => *done.entry((f.ejector, f.seq.0)).or_default() += 1,
-                Act::Notice(Notice { kind: NoticeKind::MissedEjection, subject: Subject::Ejector(e), detail: Detail::Part(seq), .. }) => {
+                ActuatorAction::Ejection(f) => *done.entry((f.ejector, f.seq.0)).or_default() += 1,
+                ActuatorAction::Event(LineEvent { kind: EventKind::MissedEjection, subject: Subject::Ejector(e), detail: Detail::Part(seq), .. }) => {
                     *done.entry((e, seq.0)).or_default() += 1;
                 }
                 _ => {}

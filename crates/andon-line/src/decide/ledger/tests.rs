@@ -11,16 +11,16 @@ fn ms(n: u64) -> Mono {
     Mono(n * 1_000_000)
 }
 
-fn now(at: u64) -> Now {
-    Now::of_time(ms(at))
+fn now(at: u64) -> Moment {
+    Moment::of_time(ms(at))
 }
 
 fn free() -> Ledger {
     Ledger::new(rule(Matching::Free, 1))
 }
 
-fn rule(matching: Matching, cameras: usize) -> Rule {
-    Rule { cameras, matching, budget: BUDGET, commit: None, min_pitch: 10_000, encoder: false }
+fn rule(matching: Matching, cameras: usize) -> LaneRules {
+    LaneRules { cameras, matching, budget: BUDGET, commit: None, min_pitch: 10_000, encoder: false }
 }
 
 fn frame(n: u64, at: u64) -> FrameSeen {
@@ -42,19 +42,19 @@ fn trigger(at: u64) -> Trigger {
 #[derive(Default)]
 struct Heard {
     offered: Vec<Part>,
-    ended: Vec<Ending>,
-    settled: Vec<PartEnd>,
-    notices: Vec<NoticeKind>,
+    ended: Vec<CameraEnding>,
+    settled: Vec<PartVerdict>,
+    notices: Vec<EventKind>,
 }
 
 impl Heard {
-    fn tell(&mut self) -> impl FnMut(Told) {
+    fn tell(&mut self) -> impl FnMut(LedgerEvent) {
         |told| match told {
-            Told::Offered(p) => self.offered.push(p),
-            Told::Ended(e) => self.ended.push(e),
-            Told::Settled(s) => self.settled.push(s),
-            Told::Orphan { .. } => self.notices.push(NoticeKind::FrameWithoutPart),
-            Told::Notice(n) => self.notices.push(n.kind),
+            LedgerEvent::Offered(p) => self.offered.push(p),
+            LedgerEvent::Ended(e) => self.ended.push(e),
+            LedgerEvent::Settled(s) => self.settled.push(s),
+            LedgerEvent::Orphan { .. } => self.notices.push(EventKind::FrameWithoutPart),
+            LedgerEvent::Event(n) => self.notices.push(n.kind),
         }
     }
 
@@ -89,11 +89,11 @@ fn silence_ends_at_the_deadline() {
 
 #[test]
 fn a_part_is_late_when_it_nears_the_ejector_whatever_the_time() {
-    let mut ledger = Ledger::new(Rule { commit: Some(100), encoder: true, ..rule(Matching::Free, 1) });
+    let mut ledger = Ledger::new(LaneRules { commit: Some(100), encoder: true, ..rule(Matching::Free, 1) });
     let mut heard = Heard::default();
     let at = |t: u64, ticks: i64, rate: f64| {
         let belt = Belt { at: ms(t), ticks: Ticks(ticks), rate };
-        Now { at: ms(t), belt, lead: Duration::from_millis(10) }
+        Moment { at: ms(t), belt, lead: Duration::from_millis(10) }
     };
     for n in 0..3 {
         let seen = FrameSeen { ticks: Ticks(0), ..frame(n, 0) };
@@ -104,7 +104,7 @@ fn a_part_is_late_when_it_nears_the_ejector_whatever_the_time() {
     ledger.observed(0, says(1, Ok(0.5)), &at(1, 90, 1000.0), &mut heard.tell());
     // The belt stands: the same position is in time again, until the budget is over.
     ledger.observed(0, says(2, Ok(0.5)), &at(1, 95, 0.0), &mut heard.tell());
-    let said: Vec<_> = heard.settled.iter().map(|s| (s.outcome.as_str(), s.left_ns)).collect();
+    let said: Vec<_> = heard.settled.iter().map(|s| (s.outcome.as_str(), s.slack_ns)).collect();
     assert_eq!(said, [("PASS", 1_000_000), ("UNINSPECTED", 0), ("PASS", 99_000_000)]);
     assert!(heard.ended.iter().all(|e| matches!(e.outcome, Outcome::Pass(_)) == (e.at <= e.deadline)));
 }
@@ -166,7 +166,7 @@ fn frames_find_their_trigger_whichever_comes_first() {
     ledger.trigger(trigger(60), &now(60), &mut heard.tell());
     ledger.expire(&now(200), &mut heard.tell());
     assert_eq!(heard.outcomes()[1..], [(1, "UNINSPECTED", Reason::FrameMissing)]);
-    assert_eq!(heard.notices, [NoticeKind::TriggerWithoutFrame, NoticeKind::FrameWithoutPart]);
+    assert_eq!(heard.notices, [EventKind::TriggerWithoutFrame, EventKind::FrameWithoutPart]);
 }
 
 #[test]
@@ -190,7 +190,7 @@ fn numbers_and_positions_match_too() {
 #[test]
 fn a_duplicate_trigger_is_named_and_a_dead_encoder_is_recognised() {
     let mut ledger =
-        Ledger::new(Rule { encoder: true, min_pitch: 100, ..rule(Matching::Range { from: 0, to: 50 }, 1) });
+        Ledger::new(LaneRules { encoder: true, min_pitch: 100, ..rule(Matching::Range { from: 0, to: 50 }, 1) });
     let mut heard = Heard::default();
     let mut edge = |at: u64, ticks: i64| {
         ledger.trigger(Trigger { ticks: Ticks(ticks), ..trigger(at) }, &now(at), &mut heard.tell());
@@ -204,14 +204,14 @@ fn a_duplicate_trigger_is_named_and_a_dead_encoder_is_recognised() {
     edge(260, 400); // nothing moves any more, and parts keep coming
     edge(320, 400);
     assert_eq!(heard.offered.len(), 3);
-    let duplicates = heard.notices.iter().filter(|n| **n == NoticeKind::DuplicateTrigger).count();
-    assert_eq!((duplicates, heard.notices.last()), (5, Some(&NoticeKind::EncoderSilent)));
+    let duplicates = heard.notices.iter().filter(|n| **n == EventKind::DuplicateTrigger).count();
+    assert_eq!((duplicates, heard.notices.last()), (5, Some(&EventKind::EncoderSilent)));
     let mut edge = |at: u64, ticks: i64| {
         ledger.trigger(Trigger { ticks: Ticks(ticks), ..trigger(at) }, &now(at), &mut heard.tell());
     };
     edge(400, 600);
     edge(450, 800);
-    let back = heard.notices.iter().filter(|n| **n == NoticeKind::EncoderBack).count();
+    let back = heard.notices.iter().filter(|n| **n == EventKind::EncoderBack).count();
     assert_eq!((heard.offered.len(), back), (5, 1), "it moves again, which is said once");
 }
 
@@ -256,19 +256,19 @@ proptest! {
     #[test]
     fn every_part_ends_exactly_once(matching in matching(), events in proptest::collection::vec(event(), 1..40)) {
         let cameras = if matching == Matching::Free { 1 } else { 2 };
-        let mut ledger = Ledger::new(Rule { min_pitch: 1, ..rule(matching, cameras) });
+        let mut ledger = Ledger::new(LaneRules { min_pitch: 1, ..rule(matching, cameras) });
         let (mut offered, mut ended, mut settled) = (Vec::new(), HashMap::new(), HashMap::new());
         let mut twice = None;
         let (mut clock, mut next, mut id) = (ms(0), [0u64; 2], 0u64);
         {
-            let mut tell = |told: Told| match told {
-                Told::Offered(p) => offered.push(p.seq.0),
-                Told::Ended(e) => if let Some(old) = ended.insert((e.part.seq.0, e.camera), e) { twice = Some(old.part) },
-                Told::Settled(s) => if let Some(old) = settled.insert(s.part.seq.0, s) { twice = Some(old.part) },
-                Told::Orphan { .. } | Told::Notice(_) => {}
+            let mut tell = |told: LedgerEvent| match told {
+                LedgerEvent::Offered(p) => offered.push(p.seq.0),
+                LedgerEvent::Ended(e) => if let Some(old) = ended.insert((e.part.seq.0, e.camera), e) { twice = Some(old.part) },
+                LedgerEvent::Settled(s) => if let Some(old) = settled.insert(s.part.seq.0, s) { twice = Some(old.part) },
+                LedgerEvent::Orphan { .. } | LedgerEvent::Event(_) => {}
             };
             for event in events {
-                let now = Now::of_time(clock);
+                let now = Moment::of_time(clock);
                 match event {
                     Event::Trigger => {
                         let trigger = Trigger { at: clock, ticks: now.belt.ticks, id: Some(id) };
@@ -300,7 +300,7 @@ proptest! {
                 }
                 prop_assert!((0..cameras).all(|c| ledger.counts(c).adds_up()));
             }
-            ledger.stop(&Now::of_time(clock), &mut tell);
+            ledger.stop(&Moment::of_time(clock), &mut tell);
         }
         prop_assert!(twice.is_none(), "ended twice: {twice:?}");
         prop_assert!(offered.iter().copied().eq(0..offered.len() as u64), "numbers without gaps");

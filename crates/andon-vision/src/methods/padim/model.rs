@@ -11,7 +11,7 @@ use crate::fit::FeatureSet;
 use crate::methods::Facts;
 use crate::methods::patches::{PatchHead, PatchModel, PatchOp, Spread};
 use crate::model::bundle::Bundle;
-use crate::model::head::nearest::Nearest;
+use crate::model::head::knn::Nearest;
 use crate::model::head::score::Scorer;
 use crate::model::tensors::{Tensor, Tensors};
 

@@ -9,7 +9,7 @@ use crate::methods::adapt::{AdaptError, Adapted, Adapter};
 use crate::methods::patches::{PatchHead, PatchModel, parity_set};
 use crate::model::Embed;
 use crate::model::bundle::Bundle;
-use crate::model::head::nearest::{Nearest, squared};
+use crate::model::head::knn::{Nearest, squared};
 use crate::model::head::score::Scorer;
 use andon_core::Fault;
 

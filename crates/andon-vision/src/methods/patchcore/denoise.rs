@@ -2,7 +2,7 @@
 //! set. Source: SoftPatch (Jiang et al., NeurIPS 2022): local outlier factor (Breunig et al. 2000) per position; the
 //! patches of the highest factor are kept out of the memory bank, and distances to the rest are weighted by theirs.
 
-use crate::model::head::nearest::{Nearest, Searcher};
+use crate::model::head::knn::{KnnSearcher, Nearest};
 
 /// Neighbours of the local outlier factor, as in SoftPatch's code.
 const K: usize = 6;
@@ -27,7 +27,7 @@ pub(super) fn outlier_factors(
             let at = (image * cells + cell) * dim;
             column.extend_from_slice(&values[at..at + dim]);
         }
-        let mut searcher = Searcher::new(column.as_slice().into(), dim, threads);
+        let mut searcher = KnnSearcher::new(column.as_slice().into(), dim, threads);
         searcher.search_k_into(&column, K + 1, &mut near);
         for (image, factor) in factors_of(&near).into_iter().enumerate() {
             factors[image * cells + cell] = factor;

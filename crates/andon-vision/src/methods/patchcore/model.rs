@@ -9,7 +9,7 @@ use super::ID;
 use crate::methods::Facts;
 use crate::methods::patches::{PatchHead, PatchModel, PatchOp};
 use crate::model::bundle::Bundle;
-use crate::model::head::nearest::{Nearest, Searcher};
+use crate::model::head::knn::{KnnSearcher, Nearest};
 use crate::model::head::score::Scorer;
 use crate::model::tensors::{Tensor, Tensors};
 
@@ -111,7 +111,7 @@ impl PatchModel for PatchCoreModel {
 
     fn head(&self, threads: usize) -> Box<dyn PatchHead> {
         Box::new(BankHead {
-            searcher: Searcher::new(self.bank.clone(), self.dim(), threads),
+            searcher: KnnSearcher::new(self.bank.clone(), self.dim(), threads),
             rows: self.bank.clone(),
             weights: self.weight.clone(),
         })
@@ -139,7 +139,7 @@ impl PatchModel for PatchCoreModel {
 
 /// Scores features against a memory bank. The one place where that is done on the CPU: learning, parity, adaptation and inspection call it.
 pub(super) struct BankHead {
-    searcher: Searcher,
+    searcher: KnnSearcher,
     rows: Arc<[f32]>,
     weights: Arc<[f32]>,
 }

@@ -1,7 +1,7 @@
 //! How far good patches usually are from the bank row that they land on. Around some rows (a printed texture, a shiny edge)
 //! distances are large on every good part, around others they are small; dividing by that makes them comparable.
 
-use crate::model::head::nearest::{Nearest, Searcher};
+use crate::model::head::knn::{KnnSearcher, Nearest};
 
 /// The share of a row's good patches that are nearer than its spread.
 const QUANTILE: f64 = 0.9;
@@ -25,7 +25,7 @@ pub(super) struct Spread {
 
 impl Spread {
     /// `near` are the neighbours of the good patches among the rows that do not come from their own picture.
-    pub fn new(near: &[Nearest], searcher: &mut Searcher, bank: &[f32], exponent: f32) -> Spread {
+    pub fn new(near: &[Nearest], searcher: &mut KnnSearcher, bank: &[f32], exponent: f32) -> Spread {
         let mut pairs = Vec::new();
         searcher.search_k_into(bank, 2, &mut pairs);
         let spacing: Vec<f32> =

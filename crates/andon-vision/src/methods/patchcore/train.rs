@@ -9,7 +9,7 @@ use super::params::{BankSize, Params};
 use super::spread::Spread;
 use crate::fit::{FeatureSet, FitError, FitOptions, Phase, greedy_coreset};
 use crate::methods::patches::{PatchModel, PatchTrainer};
-use crate::model::head::nearest::{Nearest, Searcher};
+use crate::model::head::knn::{KnnSearcher, Nearest};
 
 /// What banks are learned from.
 pub(super) struct Trainer<'a> {
@@ -60,7 +60,7 @@ impl PatchTrainer for Trainer<'_> {
         let at = |i: &u32| *i as usize * dim;
         let rows: Arc<[f32]> = chosen.iter().flat_map(|i| &set.values[at(i)..at(i) + dim]).copied().collect();
         let source: Arc<[u32]> = chosen.iter().map(|i| set.blocks[*i as usize / cells].0).collect();
-        let mut searcher = Searcher::new(rows.clone(), dim, threads);
+        let mut searcher = KnnSearcher::new(rows.clone(), dim, threads);
         let exponent = if self.factors.is_some() { 0.0 } else { self.params.local_scale };
         let near = if exponent > 0.0 { self.leave_one_out(&mut searcher, &source, keep, progress) } else { Vec::new() };
         let spread = Spread::new(&near, &mut searcher, &rows, exponent);
@@ -97,7 +97,7 @@ impl Trainer<'_> {
     /// The neighbours of every picture's patches among the rows that do not come from it.
     fn leave_one_out(
         &self,
-        searcher: &mut Searcher,
+        searcher: &mut KnnSearcher,
         source: &[u32],
         keep: &dyn Fn(usize) -> bool,
         progress: &mut dyn FnMut(Phase, usize, usize),
@@ -142,7 +142,7 @@ fn largest_bank(set: &FeatureSet, budget: Duration, threads: usize) -> Result<us
     let mut seconds = |n: usize| {
         let step = patches / n;
         let rows: Vec<f32> = (0..n).flat_map(|i| &values[i * step * dim..(i * step + 1) * dim]).copied().collect();
-        let mut searcher = Searcher::new(rows.into(), dim, threads);
+        let mut searcher = KnnSearcher::new(rows.into(), dim, threads);
         let mut times: Vec<Duration> = (0..12)
             .map(|_| {
                 let start = Instant::now();

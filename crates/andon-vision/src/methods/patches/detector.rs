@@ -7,7 +7,7 @@ use crate::model::Embed;
 use crate::model::bundle::{Bundle, Manifest};
 use crate::model::embedder::PatchEmbedder;
 use crate::model::engine::EngineError;
-use crate::model::head::nearest::Nearest;
+use crate::model::head::knn::Nearest;
 use crate::model::head::regions::regions;
 use crate::model::head::score::Scorer;
 use andon_core::{Detection, Detector, Fault, FrameView, Mono, NearestGood, PixelFormat, Regions, StageTimes};

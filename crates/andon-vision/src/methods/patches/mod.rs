@@ -15,7 +15,7 @@ pub(crate) use learn::parity_set;
 pub use learn::{MakeTrainer, PatchTrainer, fit};
 
 use super::Facts;
-use crate::model::head::nearest::Nearest;
+use crate::model::head::knn::Nearest;
 use crate::model::head::score::Scorer;
 use crate::model::tensors::Tensors;
 

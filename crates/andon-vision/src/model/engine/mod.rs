@@ -94,12 +94,12 @@ pub struct EngineOptions {
     /// Where `libonnxruntime.so` is; `None` searches.
     pub ort_library: Option<PathBuf>,
     /// Engines for a card.
-    pub card: CardOptions,
+    pub gpu: GpuOptions,
 }
 
 /// How networks are run on an NVIDIA card.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct CardOptions {
+pub struct GpuOptions {
     /// Arithmetic.
     pub precision: Precision,
     /// The folder of TensorRT's libraries; `None` asks the system's loader.

@@ -1,6 +1,6 @@
 //! Which values flow through a network's convolutions, seen on real pictures.
 
-use super::{GraphError, OnnxGraph, Ranges};
+use super::{ActivationRanges, GraphError, OnnxGraph};
 use crate::model::Backbone;
 use crate::model::engine::{self, EngineError, EngineOptions, Network};
 use crate::preprocess::{Preprocessor, Tiling};
@@ -26,7 +26,7 @@ pub struct Calibrator {
     maps: Vec<engine::FeatureMap>,
     input_name: String,
     names: Vec<String>,
-    ranges: Ranges,
+    ranges: ActivationRanges,
 }
 
 impl Calibrator {
@@ -49,7 +49,7 @@ impl Calibrator {
             maps: Vec::new(),
             input_name,
             names,
-            ranges: Ranges::new(),
+            ranges: ActivationRanges::new(),
         })
     }
 
@@ -71,7 +71,7 @@ impl Calibrator {
     }
 
     /// What was seen.
-    pub fn ranges(self) -> Ranges {
+    pub fn ranges(self) -> ActivationRanges {
         self.ranges
     }
 }

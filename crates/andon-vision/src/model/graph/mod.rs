@@ -2,20 +2,20 @@
 //! again, so that any engine can run it, and the reference can be compared with it.
 
 mod calibrate;
-mod eight_bit;
-mod half_precision;
+mod quantize_int8;
+mod convert_fp16;
 mod proto;
-mod shapes;
+mod bench_networks;
 
 use prost::Message;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+pub use bench_networks::{efficientad_s_shape, resnet18_shape};
 pub use calibrate::{CalibrationError, Calibrator};
-pub use eight_bit::{Range, Ranges};
 use proto::{Attribute, Dim, Model, Node, Shape, Tensor, ValueInfo};
-pub use shapes::{efficientad_s_shape, resnet18_shape};
+pub use quantize_int8::{ActivationRange, ActivationRanges};
 
 /// Arithmetic of a network.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -150,11 +150,11 @@ impl OnnxGraph {
     ///
     /// # Errors
     /// [`GraphError::Unsupported`].
-    pub fn in_precision(&self, precision: Precision, ranges: &Ranges) -> Result<OnnxGraph, GraphError> {
+    pub fn in_precision(&self, precision: Precision, ranges: &ActivationRanges) -> Result<OnnxGraph, GraphError> {
         match precision {
             Precision::Fp32 => Ok(self.clone()),
-            Precision::Fp16 => self.half_precision(),
-            Precision::Int8 => self.eight_bit(ranges),
+            Precision::Fp16 => self.convert_fp16(),
+            Precision::Int8 => self.quantize_int8(ranges),
         }
     }
 

@@ -30,8 +30,8 @@ proptest::proptest! {
         let mut onnx = Backbone::embedded().onnx[..3000 + cut].to_vec();
         onnx[at] = with;
         if let Ok(graph) = OnnxGraph::read(&onnx) {
-            drop(graph.half_precision());
-            drop(graph.eight_bit(&Ranges::new()));
+            drop(graph.convert_fp16());
+            drop(graph.quantize_int8(&ActivationRanges::new()));
         }
     }
 }
@@ -53,19 +53,19 @@ fn half_precision_ends_somewhere() {
     let mut values = floats(tensor).unwrap();
     values[0] = 70_000.0;
     tensor.raw_data = Some(values.iter().flat_map(|v| v.to_le_bytes()).collect());
-    let why = graph.half_precision().unwrap_err().to_string();
+    let why = graph.convert_fp16().unwrap_err().to_string();
     assert!(why.contains("holds 70000") && why.contains("65504"), "{why}");
 }
 
 #[test]
 fn eight_bits_need_ranges() {
-    let why = embedded().eight_bit(&Ranges::new()).unwrap_err().to_string();
+    let why = embedded().quantize_int8(&ActivationRanges::new()).unwrap_err().to_string();
     assert!(why.contains("no values of"), "{why}");
 }
 
 #[test]
 fn a_range_leaves_out_what_is_rare() {
-    let mut range = Range::default();
+    let mut range = ActivationRange::default();
     assert_eq!(range.limit(), None);
     range.see(&[0.0; 4]);
     assert_eq!(range.limit(), None, "zeros say nothing");

@@ -1,6 +1,6 @@
 //! What turns feature maps into patch features and those into scores.
 
 pub mod aggregate;
-pub mod nearest;
+pub mod knn;
 pub mod regions;
 pub mod score;

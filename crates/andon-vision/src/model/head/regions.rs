@@ -1,12 +1,12 @@
 //! Connected regions of a map at or above a threshold.
 
-use andon_core::{NearestGood, Region, Regions, ScoreMap};
+use andon_core::{AnomalyMap, NearestGood, Region, Regions};
 
 /// Finds the regions (8-connected, as the evaluations of the field do) of `map` at or above `threshold` in a picture of
 /// `width x height` pixels, and tells `nearest` for the cell of each peak. Regions of fewer than `min_cells` cells are left out.
 /// `label` is scratch memory.
 pub fn regions(
-    map: &ScoreMap,
+    map: &AnomalyMap,
     threshold: f32,
     (width, height): (usize, usize),
     min_cells: f32,
@@ -72,7 +72,7 @@ mod tests {
             0.0, 0.0, 0.0, 0.0, 8.0,
             f32::NAN, 0.0, 0.0, 0.0, 0.0,
         ];
-        let map = ScoreMap { width: 5, height: 4, data };
+        let map = AnomalyMap { width: 5, height: 4, data };
         let mut scratch = Vec::new();
         let find = |min, scratch: &mut Vec<u32>| {
             regions(&map, 5.0, (50, 80), min, scratch, |cell| Some(NearestGood { source: cell as u32, at: [0.0; 2] }))

@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::nearest::{MAX_K, Nearest, Searcher, squared};
+use super::knn::{KnnSearcher, MAX_K, Nearest, squared};
 
 /// How the anomaly map is smoothed and becomes the image's score. Part of the manifest.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -165,7 +165,7 @@ impl Scorer {
         near: &[Nearest],
         features: &[f32],
         rows: &[f32],
-        searcher: &mut Searcher,
+        searcher: &mut KnnSearcher,
     ) -> f32 {
         let Some((peak, at)) = self.peak(map) else { return f32::NAN };
         if !self.looks_around() || peak.is_nan() {
@@ -217,7 +217,7 @@ impl Scorer {
         nearest: &Nearest,
         query: &[f32],
         rows: &[f32],
-        searcher: &mut Searcher,
+        searcher: &mut KnnSearcher,
     ) -> f32 {
         let ImageScore::Reweighted(count) = self.scoring.image else { return peak };
         let dim = query.len();
@@ -298,7 +298,7 @@ mod tests {
         let mut map = Vec::new();
         let near = near(distances);
         scorer.map_into(&near, &[], &mut map);
-        let mut searcher = Searcher::new(vec![0.0, 1.0].into(), 1, 1);
+        let mut searcher = KnnSearcher::new(vec![0.0, 1.0].into(), 1, 1);
         scorer.score(&map, &near, distances, &[0.0, 1.0], &mut searcher)
     }
 
@@ -325,7 +325,7 @@ mod tests {
     fn reweighting_follows_the_paper() {
         let near = [Nearest { index: 1, distance: 2.0 }];
         let mut scorer = Scorer::new(scoring(0.0, ImageScore::Reweighted(2)), 1, 1, &[true]);
-        let mut searcher = Searcher::new(vec![0.0, 1.0].into(), 1, 1);
+        let mut searcher = KnnSearcher::new(vec![0.0, 1.0].into(), 1, 1);
         let got = scorer.score(&[2.0], &near, &[3.0], &[0.0, 1.0], &mut searcher);
         let want = 2.0 * (1.0 - 2.0f64.exp() / (2.0f64.exp() + 3.0f64.exp()));
         assert!((f64::from(got) - want).abs() < 1e-6, "{got} {want}");

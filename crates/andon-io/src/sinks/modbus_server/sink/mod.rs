@@ -13,8 +13,8 @@ use self::adu::{Device, Exception};
 use super::ModbusServerConfig;
 use super::registers::{BLOCK, Block, CONTROL, Command, PlcResult};
 use crate::sinks::{SinkContext, SinkError};
-use andon_core::{Control, Offer, Record, Sink};
-use andon_core::{Mono, Outcome, Reason, Stats, Verdict};
+use andon_core::{Accepted, Control, Record, Sink};
+use andon_core::{CameraVerdict, Mono, Outcome, Reason, Stats};
 
 /// Starts the sink of the table.
 pub(in crate::sinks) fn start(
@@ -195,7 +195,7 @@ impl Shared {
         Ok(())
     }
 
-    fn verdict(&self, v: &Verdict) {
+    fn verdict(&self, v: &CameraVerdict) {
         let code = match v.outcome {
             Outcome::Pass(_) => 1,
             Outcome::Reject => 2,
@@ -233,13 +233,15 @@ impl Sink for ModbusServer {
         "modbus"
     }
 
-    fn offer(&mut self, record: &Record) -> Offer {
+    fn offer(&mut self, record: &Record) -> Accepted {
         match record {
             Record::Verdict(v) => self.shared.verdict(v),
             Record::Stats(s) => self.shared.stats(s),
-            Record::Part(..) | Record::Fired(..) | Record::Notice(..) | Record::Map(_) => return Offer::Ignored,
+            Record::Part(..) | Record::Ejection(..) | Record::Event(..) | Record::Map(_) => {
+                return Accepted::Ignored;
+            }
         }
-        Offer::Taken
+        Accepted::Taken
     }
 
     fn close(&mut self) {

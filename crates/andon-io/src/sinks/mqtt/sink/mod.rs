@@ -20,7 +20,7 @@ use crate::sinks::error::read_secret;
 use crate::sinks::retry::{Backoff, Repeats, sleep, times};
 use crate::sinks::store::Outbox;
 use crate::sinks::{RecordKind, SinkContext, SinkError};
-use andon_core::{Delivery, Mono, Offer, Record, Sink};
+use andon_core::{Accepted, Delivery, Mono, Record, Sink};
 
 /// Starts the sink of the table.
 pub(in crate::sinks) fn start(config: &MqttConfig, context: &SinkContext<'_>) -> Result<Box<dyn Sink>, SinkError> {
@@ -93,8 +93,8 @@ impl Sink for MqttForwarder {
         "mqtt"
     }
 
-    fn offer(&mut self, _: &Record) -> Offer {
-        Offer::Ignored
+    fn offer(&mut self, _: &Record) -> Accepted {
+        Accepted::Ignored
     }
 
     fn close(&mut self) {

@@ -13,10 +13,10 @@ use thiserror::Error;
 
 pub use self::outbox::{Outbox, Outgoing};
 use super::StoreConfig;
-use crate::sinks::wire::{self, Kind, StationInfo};
+use crate::sinks::wire::{self, StationInfo, Topic};
 use crate::sinks::{SinkContext, SinkError};
+use andon_core::{Accepted, Record, Sink};
 use andon_core::{Delivery, Mono, Outcome};
-use andon_core::{Offer, Record, Sink};
 
 /// Starts the sink of the table.
 pub(in crate::sinks) fn start(config: &StoreConfig, context: &SinkContext<'_>) -> Result<Box<dyn Sink>, SinkError> {
@@ -127,23 +127,23 @@ impl Sink for StoreSink {
         "store"
     }
 
-    fn offer(&mut self, record: &Record) -> Offer {
+    fn offer(&mut self, record: &Record) -> Accepted {
         let (kind, pass) = match record {
             Record::Verdict(v) => ("verdict", matches!(v.outcome, Outcome::Pass(_))),
             Record::Part(_, end) => ("part", matches!(end.outcome, Outcome::Pass(_))),
-            Record::Fired(..) => ("eject", false),
-            Record::Notice(..) => ("event", false),
-            Record::Stats(_) | Record::Map(_) => return Offer::Ignored,
+            Record::Ejection(..) => ("eject", false),
+            Record::Event(..) => ("event", false),
+            Record::Stats(_) | Record::Map(_) => return Accepted::Ignored,
         };
         let (Some(to), Some((key, json))) = (&self.to, wire::json(&self.names, record)) else {
-            return Offer::Ignored;
+            return Accepted::Ignored;
         };
-        let row = Row { key: Kind::key(key, &self.names), kind, pass, json };
+        let row = Row { key: Topic::key(key, &self.names), kind, pass, json };
         if to.try_send(row).is_ok() {
-            return Offer::Taken;
+            return Accepted::Taken;
         }
         self.names.delivery.lose_history(1);
-        Offer::Shed
+        Accepted::Shed
     }
 
     fn close(&mut self) {

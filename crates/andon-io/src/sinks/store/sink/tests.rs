@@ -1,5 +1,5 @@
 use super::*;
-use andon_core::{Detail, Notice, NoticeKind, Seq};
+use andon_core::{Detail, EventKind, LineEvent, Seq};
 
 fn names() -> StationInfo {
     StationInfo {
@@ -16,7 +16,7 @@ fn names() -> StationInfo {
 }
 
 fn notice(value: u64) -> Record {
-    Record::Notice(0, Notice::new(NoticeKind::MissedEjection, Mono::now()).with(Detail::Part(Seq(value))))
+    Record::Event(0, LineEvent::new(EventKind::MissedEjection, Mono::now()).with(Detail::Part(Seq(value))))
 }
 
 fn options(path: &Path) -> StoreOptions {
@@ -41,7 +41,7 @@ fn rows_wait_for_each_way_out_by_itself_and_over_a_restart() {
     let first = Outbox::open(&path, "mqtt", &kinds(&["event"]), false, &Delivery::default()).unwrap();
     assert!(first.next(None, 10).unwrap().is_empty());
     for n in 0..5 {
-        assert_eq!(store.offer(&notice(n)), Offer::Taken);
+        assert_eq!(store.offer(&notice(n)), Accepted::Taken);
     }
     store.close();
     let rows = first.next(None, 3).unwrap();
@@ -64,7 +64,7 @@ fn the_oldest_rows_go_first() {
     let mut store = StoreSink::start(options(&path), names()).unwrap();
     let delivery = Delivery::default();
     let outbox = Outbox::open(&path, "x", &kinds(&["event"]), false, &delivery).unwrap();
-    (0..100).for_each(|n| assert_eq!(store.offer(&notice(n)), Offer::Taken));
+    (0..100).for_each(|n| assert_eq!(store.offer(&notice(n)), Accepted::Taken));
     store.close();
     let connection = open(&path).unwrap();
     sweep(&connection, &StoreOptions { max_rows: 30, ..options(&path) }, &delivery).unwrap();
@@ -89,14 +89,14 @@ fn a_full_disk_or_a_missing_folder_is_said_and_stops_nothing() {
     // Somebody else holds the file: nothing can be written, as on a full disk.
     let other = Connection::open(&path).unwrap();
     other.execute_batch("BEGIN EXCLUSIVE").unwrap();
-    assert_eq!(store.offer(&notice(0)), Offer::Taken);
+    assert_eq!(store.offer(&notice(0)), Accepted::Taken);
     let until = Mono::now() + Duration::from_secs(10);
     while store.lost() == 0 && Mono::now() < until {
         std::thread::sleep(Duration::from_millis(20));
     }
     assert_eq!(store.lost(), 1);
     other.execute_batch("ROLLBACK").unwrap();
-    assert_eq!(store.offer(&notice(1)), Offer::Taken);
+    assert_eq!(store.offer(&notice(1)), Accepted::Taken);
     store.close();
     assert_eq!(store.lost(), 1, "it goes on when the disk does");
     assert!(store.names.delivery.troubles().is_empty());
@@ -110,7 +110,7 @@ fn a_way_out_that_takes_few_records_does_not_read_the_others_again_and_again() {
     let delivery = Delivery::default();
     let outbox = Outbox::open(&path, "x", &kinds(&["part"]), false, &delivery).unwrap();
     let events = Outbox::open(&path, "y", &kinds(&["event"]), false, &delivery).unwrap();
-    (0..50).for_each(|n| assert_eq!(store.offer(&notice(n)), Offer::Taken));
+    (0..50).for_each(|n| assert_eq!(store.offer(&notice(n)), Accepted::Taken));
     let until = Mono::now() + Duration::from_secs(10);
     while events.next(None, 99).unwrap().len() < 50 && Mono::now() < until {
         std::thread::sleep(Duration::from_millis(5));

@@ -14,7 +14,7 @@ use crate::sinks::error::read_secret;
 use crate::sinks::retry::{Backoff, Repeats, sleep, times};
 use crate::sinks::store::{Outbox, Outgoing};
 use crate::sinks::{RecordKind, SinkContext, SinkError};
-use andon_core::{Mono, Offer, Record, Sink};
+use andon_core::{Accepted, Mono, Record, Sink};
 
 /// Starts the sink of the table.
 pub(in crate::sinks) fn start(config: &WebhookConfig, context: &SinkContext<'_>) -> Result<Box<dyn Sink>, SinkError> {
@@ -73,8 +73,8 @@ impl Sink for WebhookForwarder {
         "webhook"
     }
 
-    fn offer(&mut self, _: &Record) -> Offer {
-        Offer::Ignored
+    fn offer(&mut self, _: &Record) -> Accepted {
+        Accepted::Ignored
     }
 
     fn close(&mut self) {

@@ -18,10 +18,10 @@ use image::ImageEncoder;
 
 use self::session::ZenohSession;
 use super::{ZenohConfig, ZenohError};
-use crate::sinks::wire::{self, Kind, StationInfo};
+use crate::sinks::wire::{self, StationInfo, Topic};
 use crate::sinks::{SinkContext, SinkError};
 use andon_core::Mono;
-use andon_core::{Control, MapRecord, Offer, Record, Render, Sink};
+use andon_core::{Accepted, Control, MapRecord, Record, Render, Sink};
 
 pub use session::probe;
 
@@ -40,7 +40,7 @@ pub struct ZenohSink {
     open: Arc<Mutex<Option<ZenohSession>>>,
     /// Taken from `open` once it is there.
     session: Option<ZenohSession>,
-    waiting: VecDeque<(Kind, Vec<u8>)>,
+    waiting: VecDeque<(Topic, Vec<u8>)>,
     stop: Arc<AtomicBool>,
     opener: Option<std::thread::JoinHandle<()>>,
     render: Render,
@@ -105,15 +105,17 @@ impl ZenohSink {
         self.session.as_ref()
     }
 
-    fn offer_map(&mut self, map: &MapRecord) -> Offer {
+    fn offer_map(&mut self, map: &MapRecord) -> Accepted {
         let wall = self.names.clock.now();
-        let ZenohSink { session: Some(session), names, render, levels, .. } = self else { return Offer::Ignored };
+        let ZenohSink { session: Some(session), names, render, levels, .. } = self else { return Accepted::Ignored };
         if !session.wants_map(map.camera) {
-            return Offer::Ignored;
+            return Accepted::Ignored;
         }
         let (width, height, typical) = render(map.camera, &map.map, map.threshold, levels);
         let note = wire::heatmap_note(names, &wall, map, typical);
-        let (Some(png), Ok(note)) = (png(levels, width, height), serde_json::to_vec(&note)) else { return Offer::Shed };
+        let (Some(png), Ok(note)) = (png(levels, width, height), serde_json::to_vec(&note)) else {
+            return Accepted::Shed;
+        };
         session.put_heatmap(map.camera, png, note)
     }
 }
@@ -123,23 +125,23 @@ impl Sink for ZenohSink {
         "zenoh"
     }
 
-    fn offer(&mut self, record: &Record) -> Offer {
+    fn offer(&mut self, record: &Record) -> Accepted {
         if let Record::Map(map) = record {
             return self.offer_map(map);
         }
-        let Some((kind, payload)) = wire::json(&self.names, record) else { return Offer::Shed };
+        let Some((kind, payload)) = wire::json(&self.names, record) else { return Accepted::Shed };
         if let Some(session) = self.session() {
             return session.put(kind, payload);
         }
-        if matches!(kind, Kind::Stats(_)) {
-            return Offer::Ignored;
+        if matches!(kind, Topic::Stats(_)) {
+            return Accepted::Ignored;
         }
         let full = self.waiting.len() == RING;
         if full {
             self.waiting.pop_front();
         }
         self.waiting.push_back((kind, payload));
-        if full { Offer::Shed } else { Offer::Taken }
+        if full { Accepted::Shed } else { Accepted::Taken }
     }
 
     fn wants_maps(&self) -> bool {

@@ -17,9 +17,9 @@ use super::super::{ZenohConfig, ZenohError, ZenohMode};
 use super::control::{self, Refusals};
 use super::twins::{LEASE, Twins};
 use super::{RING, wait};
-use crate::sinks::wire::{self, Kind, StationInfo};
+use crate::sinks::wire::{self, StationInfo, Topic};
+use andon_core::{Accepted, Control};
 use andon_core::{CameraId, Mono};
-use andon_core::{Control, Offer};
 
 /// Heartbeat period of sample-miss detection: a subscriber knows of a lost record after this at the latest.
 const HEARTBEAT: Duration = Duration::from_millis(250);
@@ -62,10 +62,10 @@ impl ZenohSession {
         let session = wait(::zenoh::open(config(options)?))?;
         let lanes = (0..names.lanes.len() as u8)
             .map(|n| {
-                let publisher = |kind: Kind, schema| declare_reliable(&session, kind.key(names), schema);
-                let part = publisher(Kind::Part(n), wire::PART_SCHEMA)?;
-                let eject = publisher(Kind::Eject(n), wire::EJECT_SCHEMA)?;
-                Ok(LanePublishers { part, eject, event: publisher(Kind::Event(n), wire::EVENT_SCHEMA)? })
+                let publisher = |kind: Topic, schema| declare_reliable(&session, kind.key(names), schema);
+                let part = publisher(Topic::Part(n), wire::PART_SCHEMA)?;
+                let eject = publisher(Topic::Eject(n), wire::EJECT_SCHEMA)?;
+                Ok(LanePublishers { part, eject, event: publisher(Topic::Event(n), wire::EVENT_SCHEMA)? })
             })
             .collect::<Result<_, ZenohError>>()?;
         let base = names.station_key();
@@ -80,23 +80,23 @@ impl ZenohSession {
         Ok(ZenohSession { session, cameras, lanes, subscriptions, twins })
     }
 
-    pub fn put(&self, kind: Kind, payload: Vec<u8>) -> Offer {
+    pub fn put(&self, kind: Topic, payload: Vec<u8>) -> Accepted {
         // Statistics come once a second.
-        if matches!(kind, Kind::Stats(_)) {
+        if matches!(kind, Topic::Stats(_)) {
             self.twins.tell(Mono::now());
         }
         let sent = match kind {
-            Kind::Verdict(c) => self.cameras.get(c.index()).map(|c| wait(c.verdict.put(payload))),
-            Kind::Stats(c) => self.cameras.get(c.index()).map(|c| wait(c.stats.put(payload))),
-            Kind::Part(n) => self.lanes.get(usize::from(n)).map(|l| wait(l.part.put(payload))),
-            Kind::Eject(n) => self.lanes.get(usize::from(n)).map(|l| wait(l.eject.put(payload))),
-            Kind::Event(n) => self.lanes.get(usize::from(n)).map(|l| wait(l.event.put(payload))),
+            Topic::Verdict(c) => self.cameras.get(c.index()).map(|c| wait(c.verdict.put(payload))),
+            Topic::Stats(c) => self.cameras.get(c.index()).map(|c| wait(c.stats.put(payload))),
+            Topic::Part(n) => self.lanes.get(usize::from(n)).map(|l| wait(l.part.put(payload))),
+            Topic::Eject(n) => self.lanes.get(usize::from(n)).map(|l| wait(l.eject.put(payload))),
+            Topic::Event(n) => self.lanes.get(usize::from(n)).map(|l| wait(l.event.put(payload))),
         };
-        sent.map_or(Offer::Ignored, taken)
+        sent.map_or(Accepted::Ignored, taken)
     }
 
-    pub fn put_heatmap(&self, camera: CameraId, png: Vec<u8>, note: Vec<u8>) -> Offer {
-        self.cameras.get(camera.index()).map_or(Offer::Ignored, |c| taken(wait(c.heatmap.put(png).attachment(note))))
+    pub fn put_heatmap(&self, camera: CameraId, png: Vec<u8>, note: Vec<u8>) -> Accepted {
+        self.cameras.get(camera.index()).map_or(Accepted::Ignored, |c| taken(wait(c.heatmap.put(png).attachment(note))))
     }
 
     pub fn wants_map(&self, camera: CameraId) -> bool {
@@ -125,10 +125,10 @@ impl ZenohSession {
     }
 }
 
-fn taken(result: Result<(), ZenohError>) -> Offer {
+fn taken(result: Result<(), ZenohError>) -> Accepted {
     match result {
-        Ok(()) => Offer::Taken,
-        Err(_) => Offer::Shed,
+        Ok(()) => Accepted::Taken,
+        Err(_) => Accepted::Shed,
     }
 }
 

@@ -1,4 +1,4 @@
-//! What stands in for `card_line` in a build without TensorRT: every camera judges by itself, and no engine is built.
+//! What stands in for `gpu_background` in a build without TensorRT: every camera judges by itself, and no engine is built.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use super::cameras::WaitingCamera;
 use super::detector::{OpenError, OpenedDetector};
 use crate::config::Config;
 use andon_vision::model::bundle::Bundle;
-use andon_vision::model::engine::CardOptions;
+use andon_vision::model::engine::GpuOptions;
 
 /// No camera shares its detector.
 pub(super) fn shared(_: &Config, _: &[Arc<Bundle>]) -> Result<BTreeMap<usize, OpenedDetector>, OpenError> {
@@ -19,7 +19,7 @@ pub(super) fn shared(_: &Config, _: &[Arc<Bundle>]) -> Result<BTreeMap<usize, Op
 /// No camera waits for an engine.
 pub(super) fn build_missing(
     _: Vec<WaitingCamera>,
-    _: &CardOptions,
+    _: &GpuOptions,
     _: &Arc<AtomicBool>,
 ) -> std::io::Result<Option<JoinHandle<()>>> {
     Ok(None)

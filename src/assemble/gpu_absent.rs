@@ -11,7 +11,7 @@ use andon_vision::model::engine::{EngineChoice, EngineError, EngineOptions};
 
 /// Nothing can go wrong with a card that is never used.
 #[derive(Debug, Error)]
-pub enum CardError {}
+pub enum GpuError {}
 
 /// The CPU, or the refusal of an engine that was asked for by name.
 pub(super) fn offer(_: &Arc<Bundle>, options: &EngineOptions, _: FrameSize) -> Result<CardOffer, OpenError> {

@@ -2,7 +2,7 @@ use crate::{CameraId, FrameNo, Mono, Seq};
 
 /// Something that people have to know; the text is part of the wire schema.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum NoticeKind {
+pub enum EventKind {
     /// A trigger came nearer to the last one than any two parts can lie; ignored.
     DuplicateTrigger,
     /// A frame that belongs to no part: a trigger was missed, or the camera fired by itself.
@@ -49,58 +49,58 @@ pub enum NoticeKind {
     LineReleased,
 }
 
-impl NoticeKind {
+impl EventKind {
     /// Every kind, for tables and metrics.
-    pub const ALL: [NoticeKind; 22] = [
-        NoticeKind::DuplicateTrigger,
-        NoticeKind::FrameWithoutPart,
-        NoticeKind::TriggerWithoutFrame,
-        NoticeKind::EncoderSilent,
-        NoticeKind::EncoderReset,
-        NoticeKind::EncoderLost,
-        NoticeKind::EncoderBack,
-        NoticeKind::CameraDown,
-        NoticeKind::CameraBack,
-        NoticeKind::ConsecutiveRejects,
-        NoticeKind::RejectShare,
-        NoticeKind::StuckOn,
-        NoticeKind::OverDuty,
-        NoticeKind::RejectUnconfirmed,
-        NoticeKind::ConfirmUnexpected,
-        NoticeKind::OutputFault,
-        NoticeKind::OutputBack,
-        NoticeKind::InputFault,
-        NoticeKind::InputBack,
-        NoticeKind::MissedEjection,
-        NoticeKind::LineStop,
-        NoticeKind::LineReleased,
+    pub const ALL: [EventKind; 22] = [
+        EventKind::DuplicateTrigger,
+        EventKind::FrameWithoutPart,
+        EventKind::TriggerWithoutFrame,
+        EventKind::EncoderSilent,
+        EventKind::EncoderReset,
+        EventKind::EncoderLost,
+        EventKind::EncoderBack,
+        EventKind::CameraDown,
+        EventKind::CameraBack,
+        EventKind::ConsecutiveRejects,
+        EventKind::RejectShare,
+        EventKind::StuckOn,
+        EventKind::OverDuty,
+        EventKind::RejectUnconfirmed,
+        EventKind::ConfirmUnexpected,
+        EventKind::OutputFault,
+        EventKind::OutputBack,
+        EventKind::InputFault,
+        EventKind::InputBack,
+        EventKind::MissedEjection,
+        EventKind::LineStop,
+        EventKind::LineReleased,
     ];
 
     /// The code on the wire and in metrics.
     pub fn as_str(self) -> &'static str {
         match self {
-            NoticeKind::DuplicateTrigger => "duplicate_trigger",
-            NoticeKind::FrameWithoutPart => "frame_without_part",
-            NoticeKind::TriggerWithoutFrame => "trigger_without_frame",
-            NoticeKind::EncoderSilent => "encoder_silent",
-            NoticeKind::EncoderReset => "encoder_reset",
-            NoticeKind::EncoderLost => "encoder_lost",
-            NoticeKind::EncoderBack => "encoder_back",
-            NoticeKind::CameraDown => "camera_down",
-            NoticeKind::CameraBack => "camera_back",
-            NoticeKind::ConsecutiveRejects => "consecutive_rejects",
-            NoticeKind::RejectShare => "reject_share",
-            NoticeKind::StuckOn => "stuck_on",
-            NoticeKind::OverDuty => "over_duty",
-            NoticeKind::RejectUnconfirmed => "reject_unconfirmed",
-            NoticeKind::ConfirmUnexpected => "confirm_unexpected",
-            NoticeKind::OutputFault => "output_fault",
-            NoticeKind::OutputBack => "output_back",
-            NoticeKind::InputFault => "input_fault",
-            NoticeKind::InputBack => "input_back",
-            NoticeKind::MissedEjection => "missed_ejection",
-            NoticeKind::LineStop => "line_stop",
-            NoticeKind::LineReleased => "line_released",
+            EventKind::DuplicateTrigger => "duplicate_trigger",
+            EventKind::FrameWithoutPart => "frame_without_part",
+            EventKind::TriggerWithoutFrame => "trigger_without_frame",
+            EventKind::EncoderSilent => "encoder_silent",
+            EventKind::EncoderReset => "encoder_reset",
+            EventKind::EncoderLost => "encoder_lost",
+            EventKind::EncoderBack => "encoder_back",
+            EventKind::CameraDown => "camera_down",
+            EventKind::CameraBack => "camera_back",
+            EventKind::ConsecutiveRejects => "consecutive_rejects",
+            EventKind::RejectShare => "reject_share",
+            EventKind::StuckOn => "stuck_on",
+            EventKind::OverDuty => "over_duty",
+            EventKind::RejectUnconfirmed => "reject_unconfirmed",
+            EventKind::ConfirmUnexpected => "confirm_unexpected",
+            EventKind::OutputFault => "output_fault",
+            EventKind::OutputBack => "output_back",
+            EventKind::InputFault => "input_fault",
+            EventKind::InputBack => "input_back",
+            EventKind::MissedEjection => "missed_ejection",
+            EventKind::LineStop => "line_stop",
+            EventKind::LineReleased => "line_released",
         }
     }
 
@@ -108,16 +108,16 @@ impl NoticeKind {
     pub fn stops_line(self) -> bool {
         matches!(
             self,
-            NoticeKind::EncoderSilent
-                | NoticeKind::EncoderLost
-                | NoticeKind::ConsecutiveRejects
-                | NoticeKind::RejectShare
-                | NoticeKind::StuckOn
-                | NoticeKind::OverDuty
-                | NoticeKind::RejectUnconfirmed
-                | NoticeKind::OutputFault
-                | NoticeKind::InputFault
-                | NoticeKind::MissedEjection
+            EventKind::EncoderSilent
+                | EventKind::EncoderLost
+                | EventKind::ConsecutiveRejects
+                | EventKind::RejectShare
+                | EventKind::StuckOn
+                | EventKind::OverDuty
+                | EventKind::RejectUnconfirmed
+                | EventKind::OutputFault
+                | EventKind::InputFault
+                | EventKind::MissedEjection
         )
     }
 }
@@ -151,14 +151,14 @@ pub enum Detail {
     /// How many parts.
     Count(u64),
     /// What it follows from, or what it ends.
-    Cause(NoticeKind),
+    Cause(EventKind),
 }
 
 /// Something odd with what it is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Notice {
+pub struct LineEvent {
     /// What happened.
-    pub kind: NoticeKind,
+    pub kind: EventKind,
     /// When; of several, the last.
     pub at: Mono,
     /// What it is about.
@@ -169,19 +169,19 @@ pub struct Notice {
     pub times: u64,
 }
 
-impl Notice {
+impl LineEvent {
     /// Something that happened once to the lane.
-    pub fn new(kind: NoticeKind, at: Mono) -> Notice {
-        Notice { kind, at, subject: Subject::Lane, detail: Detail::None, times: 1 }
+    pub fn new(kind: EventKind, at: Mono) -> LineEvent {
+        LineEvent { kind, at, subject: Subject::Lane, detail: Detail::None, times: 1 }
     }
 
     /// The same about something else than the lane.
-    pub fn about(self, subject: Subject) -> Notice {
-        Notice { subject, ..self }
+    pub fn about(self, subject: Subject) -> LineEvent {
+        LineEvent { subject, ..self }
     }
 
     /// The same with more to say.
-    pub fn with(self, detail: Detail) -> Notice {
-        Notice { detail, ..self }
+    pub fn with(self, detail: Detail) -> LineEvent {
+        LineEvent { detail, ..self }
     }
 }

@@ -15,18 +15,18 @@ const SHARE: f64 = 0.9999;
 
 /// Sizes of the values of one tensor, seen so far.
 #[derive(Clone, Debug)]
-pub struct Range {
+pub struct ActivationRange {
     top: f32,
     bins: Vec<u64>,
 }
 
-impl Default for Range {
-    fn default() -> Range {
-        Range { top: 0.0, bins: vec![0; BINS] }
+impl Default for ActivationRange {
+    fn default() -> ActivationRange {
+        ActivationRange { top: 0.0, bins: vec![0; BINS] }
     }
 }
 
-impl Range {
+impl ActivationRange {
     /// Takes values in. Values that are not finite are left out.
     pub fn see(&mut self, values: &[f32]) {
         let most = values.iter().filter(|v| v.is_finite()).fold(0.0f32, |m, v| m.max(v.abs()));
@@ -64,10 +64,10 @@ impl Range {
 }
 
 /// Ranges by tensor.
-pub type Ranges = BTreeMap<String, Range>;
+pub type ActivationRanges = BTreeMap<String, ActivationRange>;
 
 impl OnnxGraph {
-    /// The tensors whose ranges [`OnnxGraph::eight_bit`] needs: what goes into convolutions with constant weights, save depthwise ones.
+    /// The tensors whose ranges [`OnnxGraph::quantize_int8`] needs: what goes into convolutions with constant weights, save depthwise ones.
     pub fn quantized_tensors(&self) -> Vec<String> {
         let mut names: Vec<String> = self.convolutions().map(|(_, input, _)| input.to_owned()).collect();
         names.sort();
@@ -105,7 +105,7 @@ impl OnnxGraph {
     ///
     /// # Errors
     /// [`GraphError::Unsupported`]: a tensor without a range, operators too old for a scale a channel.
-    pub fn eight_bit(&self, ranges: &Ranges) -> Result<OnnxGraph, GraphError> {
+    pub fn quantize_int8(&self, ranges: &ActivationRanges) -> Result<OnnxGraph, GraphError> {
         if self.opset() < 13 {
             let why = format!("its operators are of version {}; 13 is needed for eight bits", self.opset());
             return Err(GraphError::Unsupported(why));
@@ -117,7 +117,7 @@ impl OnnxGraph {
         let mut before: BTreeMap<usize, Vec<super::Node>> = BTreeMap::new();
         let mut done: BTreeMap<String, ()> = BTreeMap::new();
         for (at, input, weights) in convolutions {
-            let range = ranges.get(&input).and_then(Range::limit);
+            let range = ranges.get(&input).and_then(ActivationRange::limit);
             let limit = range.ok_or_else(|| GraphError::Unsupported(format!("no values of `{input}` were seen")))?;
             let scale = format!("{input}.scale");
             if done.insert(scale.clone(), ()).is_none() {

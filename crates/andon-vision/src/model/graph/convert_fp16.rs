@@ -16,7 +16,7 @@ impl OnnxGraph {
     ///
     /// # Errors
     /// [`GraphError::Unsupported`]: a weight that half precision cannot hold, control flow, weights in another file.
-    pub fn half_precision(&self) -> Result<OnnxGraph, GraphError> {
+    pub fn convert_fp16(&self) -> Result<OnnxGraph, GraphError> {
         let mut made = self.clone();
         let inputs: Vec<String> = made.inputs().into_iter().map(str::to_owned).collect();
         let graph = &mut made.graph;
@@ -76,7 +76,7 @@ impl OnnxGraph {
     pub fn half_input(mut self) -> OnnxGraph {
         let inputs: Vec<String> = self.inputs().into_iter().map(str::to_owned).collect();
         for name in inputs {
-            // The conversion that `half_precision` has put there is the input's only reader.
+            // The conversion that `convert_fp16` has put there is the input's only reader.
             let half = format!("{name}.half");
             let before = self.graph.node.len();
             self.graph

@@ -1,7 +1,8 @@
 use std::time::Duration;
 
 use andon_core::{
-    Belt, Fault, FrameNo, Mono, Notice, Outcome, Part, PartEnd, Reason, Regions, Score, StageTimes, Threshold, Ticks,
+    Belt, Fault, FrameNo, LineEvent, Mono, Outcome, Part, PartVerdict, Reason, Regions, Score, StageTimes, Threshold,
+    Ticks,
 };
 
 /// How a lane's frames find their parts.
@@ -32,7 +33,7 @@ pub enum Matching {
 
 /// What holds for every part of a lane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rule {
+pub struct LaneRules {
     /// Cameras that look at each part, 1 to 16.
     pub cameras: usize,
     /// How frames find their parts.
@@ -49,7 +50,7 @@ pub struct Rule {
 
 /// The moment at which something happens: passed in, never asked for.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Now {
+pub struct Moment {
     /// The time.
     pub at: Mono,
     /// The belt.
@@ -58,15 +59,15 @@ pub struct Now {
     pub lead: Duration,
 }
 
-impl Now {
+impl Moment {
     /// On a line without an encoder and without delays.
-    pub fn of_time(at: Mono) -> Now {
-        Now { at, belt: Belt::of_time(at), lead: Duration::ZERO }
+    pub fn of_time(at: Mono) -> Moment {
+        Moment { at, belt: Belt::of_time(at), lead: Duration::ZERO }
     }
 
     /// Nanoseconds that are left for a part's outcome; negative when it is too late. While the belt stands or runs
     /// backwards, only the time budget counts, unless the part has already reached the ejector.
-    pub(super) fn left(&self, rule: &Rule, part: &Part) -> i64 {
+    pub(super) fn left(&self, rule: &LaneRules, part: &Part) -> i64 {
         let deadline = part.at + rule.budget;
         let time = i64::try_from(i128::from(deadline.0) - i128::from(self.at.0)).unwrap_or(i64::MIN);
         let Some(commit) = rule.commit else { return time };
@@ -81,11 +82,11 @@ impl Now {
         time.min(travel)
     }
 
-    pub(super) fn is_late(&self, rule: &Rule, part: &Part) -> bool {
+    pub(super) fn is_late(&self, rule: &LaneRules, part: &Part) -> bool {
         self.left(rule, part) < 0
     }
 
-    pub(super) fn deadline(&self, rule: &Rule, part: &Part) -> Mono {
+    pub(super) fn deadline(&self, rule: &LaneRules, part: &Part) -> Mono {
         let left = self.left(rule, part);
         Mono(self.at.0.saturating_add_signed(left))
     }
@@ -134,7 +135,7 @@ pub struct Observed {
 
 /// A part that has its outcome from one camera.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Ending {
+pub struct CameraEnding {
     /// The camera, by its place in the lane.
     pub camera: usize,
     /// The part.
@@ -166,13 +167,13 @@ pub struct Ending {
 /// What the ledger says.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[allow(clippy::large_enum_variant, reason = "passed to a closure by value and never stored")]
-pub enum Told {
+pub enum LedgerEvent {
     /// A part was opened: the ejectors are armed for it.
     Offered(Part),
     /// A camera's outcome.
-    Ended(Ending),
+    Ended(CameraEnding),
     /// The part's outcome, after every camera's.
-    Settled(PartEnd),
+    Settled(PartVerdict),
     /// A frame that belongs to no part.
     Orphan {
         /// The camera, by its place in the lane.
@@ -183,5 +184,5 @@ pub enum Told {
         at: Mono,
     },
     /// Something odd.
-    Notice(Notice),
+    Event(LineEvent),
 }

@@ -39,7 +39,7 @@ impl Nearest {
 }
 
 /// Searches one bank; owns its threads and scratch memory.
-pub struct Searcher {
+pub struct KnnSearcher {
     shared: Arc<Shared>,
     dim: usize,
     isa: Isa,
@@ -74,27 +74,27 @@ struct Job {
     scratch: Scratch,
 }
 
-impl Searcher {
+impl KnnSearcher {
     /// `rows` holds `n * dim` values, row by row; `threads` counts the calling thread.
     ///
     /// # Panics
     /// If `dim` is 0 or does not divide the length of `rows`, or there are no rows: a bundle is checked before.
-    pub fn new(rows: Arc<[f32]>, dim: usize, threads: usize) -> Searcher {
+    pub fn new(rows: Arc<[f32]>, dim: usize, threads: usize) -> KnnSearcher {
         Self::with_isa(rows, dim, threads, Isa::best(true))
     }
 
-    /// As [`Searcher::new`], with candidates found in f32: for comparisons of speed.
-    pub fn new_f32(rows: Arc<[f32]>, dim: usize, threads: usize) -> Searcher {
+    /// As [`KnnSearcher::new`], with candidates found in f32: for comparisons of speed.
+    pub fn new_f32(rows: Arc<[f32]>, dim: usize, threads: usize) -> KnnSearcher {
         Self::with_isa(rows, dim, threads, Isa::best(false))
     }
 
-    fn with_isa(rows: Arc<[f32]>, dim: usize, threads: usize, isa: Isa) -> Searcher {
+    fn with_isa(rows: Arc<[f32]>, dim: usize, threads: usize, isa: Isa) -> KnnSearcher {
         assert!(dim > 0 && !rows.is_empty() && rows.len().is_multiple_of(dim), "a bank of whole, non-empty rows");
         let bank = Bank::pack(&rows, dim, isa);
         let shared = Shared { rows, bank, queries: Queries::default(), values: Vec::new(), excluded: 0..0, k: 1 };
         // A helper that cannot be started is only a slower search.
         let helpers = (1..threads.max(1)).map_while(|n| Helper::start(n, isa).ok()).collect();
-        Searcher { shared: Arc::new(shared), dim, isa, norms: Vec::new(), own: Scratch::default(), helpers }
+        KnnSearcher { shared: Arc::new(shared), dim, isa, norms: Vec::new(), own: Scratch::default(), helpers }
     }
 
     /// The instructions in use, for people.

@@ -6,18 +6,18 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use super::cameras::WaitingCamera;
-use super::card::{Card, CardError, FromCard, ready};
 use super::detector::{OpenError, OpenedDetector};
+use super::gpu::{GpuChoice, GpuContext, GpuError, ready};
 use crate::config::{Config, FrameSize};
 use andon_core::Detector;
 use andon_gpu::{BatchedDetector, GpuPatchDetector};
-use andon_line::runtime::Made;
+use andon_line::runtime::BuiltDetector;
 use andon_vision::model::bundle::Bundle;
-use andon_vision::model::engine::{CardOptions, EngineChoice};
-use andon_vision::model::graph::Ranges;
+use andon_vision::model::engine::{EngineChoice, GpuOptions};
+use andon_vision::model::graph::ActivationRanges;
 
 /// Cameras with the same model, by their places, if the configuration wants their frames judged together; each by itself if not.
-fn groups(options: &CardOptions, bundles: impl Iterator<Item = (usize, Arc<Bundle>)>) -> Vec<Vec<usize>> {
+fn groups(options: &GpuOptions, bundles: impl Iterator<Item = (usize, Arc<Bundle>)>) -> Vec<Vec<usize>> {
     let mut groups: Vec<(String, Vec<usize>)> = Vec::new();
     for (n, bundle) in bundles {
         match groups.iter_mut().find(|(model, _)| !options.max_wait.is_zero() && *model == bundle.blake3) {
@@ -31,15 +31,15 @@ fn groups(options: &CardOptions, bundles: impl Iterator<Item = (usize, Arc<Bundl
 /// What cameras judge their frames with, by their places, where they do so together.
 ///
 /// # Errors
-/// [`OpenError::Card`].
+/// [`OpenError::GpuContext`].
 pub(super) fn shared(c: &Config, bundles: &[Arc<Bundle>]) -> Result<BTreeMap<usize, OpenedDetector>, OpenError> {
     let mut shared = BTreeMap::new();
     if !matches!(c.engine.choice, EngineChoice::Auto | EngineChoice::TensorRt) {
         return Ok(shared);
     }
-    for places in groups(&c.engine.card, bundles.iter().cloned().enumerate()).into_iter().filter(|g| g.len() > 1) {
+    for places in groups(&c.engine.gpu, bundles.iter().cloned().enumerate()).into_iter().filter(|g| g.len() > 1) {
         let sizes: Vec<_> = places.iter().map(|n| c.cameras[*n].frame_size).collect();
-        let opened = together(&bundles[places[0]], &sizes, &c.engine.card)?;
+        let opened = together(&bundles[places[0]], &sizes, &c.engine.gpu)?;
         shared.extend(places.into_iter().zip(opened.into_iter().flatten()));
     }
     Ok(shared)
@@ -48,14 +48,14 @@ pub(super) fn shared(c: &Config, bundles: &[Arc<Bundle>]) -> Result<BTreeMap<usi
 /// Detectors for cameras that judge their frames together, one for each of these sizes; `None` where each has to judge by itself.
 ///
 /// # Errors
-/// [`CardError`].
+/// [`GpuError`].
 fn together(
     bundle: &Arc<Bundle>,
     sizes: &[FrameSize],
-    options: &CardOptions,
-) -> Result<Option<Vec<OpenedDetector>>, CardError> {
+    options: &GpuOptions,
+) -> Result<Option<Vec<OpenedDetector>>, GpuError> {
     match ready(bundle, EngineChoice::Auto, options, sizes.len())? {
-        FromCard::Ready(on_card) => {
+        GpuChoice::Ready(on_card) => {
             let parity = on_card.parity;
             let members = match members(on_card.detector, bundle, sizes, options.max_wait) {
                 Ok(members) => members,
@@ -67,8 +67,8 @@ fn together(
             let ready = |detector| OpenedDetector { detector, degraded: None, build: false, parity };
             Ok(Some(members.into_iter().map(ready).collect()))
         }
-        FromCard::Cpu => Ok(None),
-        FromCard::Degraded { why, .. } => {
+        GpuChoice::Cpu => Ok(None),
+        GpuChoice::Degraded { why, .. } => {
             tracing::warn!(model = bundle.manifest.name, "frames are not judged together: {why}");
             Ok(None)
         }
@@ -81,11 +81,11 @@ fn members(
     bundle: &Arc<Bundle>,
     sizes: &[FrameSize],
     max_wait: Duration,
-) -> Result<Vec<Box<dyn Detector>>, CardError> {
+) -> Result<Vec<Box<dyn Detector>>, GpuError> {
     let batch = BatchedDetector::new(detector, max_wait)?;
     let member = |size: &FrameSize| batch.slot(size.accepted(&bundle.manifest));
     let members = sizes.iter().map(|size| Some(Box::new(member(size)?) as Box<dyn Detector>));
-    members.collect::<Option<_>>().ok_or(CardError::TooFewFrames)
+    members.collect::<Option<_>>().ok_or(GpuError::TooFewFrames)
 }
 
 /// Builds the engines that cameras wait for, one after the other, beside the running line, and offers them the detectors. `None` if no
@@ -95,7 +95,7 @@ fn members(
 /// No room for a thread.
 pub(super) fn build_missing(
     cameras: Vec<WaitingCamera>,
-    options: &CardOptions,
+    options: &GpuOptions,
     stop: &Arc<AtomicBool>,
 ) -> std::io::Result<Option<std::thread::JoinHandle<()>>> {
     if cameras.is_empty() {
@@ -134,17 +134,17 @@ pub(super) fn build_missing(
 }
 
 /// One engine, for cameras with the same model.
-fn offer(wanted: &[WaitingCamera], options: &CardOptions, stop: &AtomicBool) -> Result<(), CardError> {
+fn offer(wanted: &[WaitingCamera], options: &GpuOptions, stop: &AtomicBool) -> Result<(), GpuError> {
     let [first, ..] = wanted else { return Ok(()) };
     let (bundle, frames) = (&first.bundle, wanted.len());
-    let card = Card::open(options)?;
+    let card = GpuContext::open(options)?;
     // The engine of a camera before may serve this one.
     let on_card = match card.ready(bundle, options.precision, frames)? {
         Some(on_card) => on_card,
         None => {
             tracing::info!(model = bundle.manifest.name, "building an engine for the card; the CPU inspects meanwhile");
             let going = |_: &str, _: u32, _: u32| !stop.load(Relaxed);
-            card.build(bundle, options.precision, frames, &Ranges::new(), &going)?.0
+            card.build(bundle, options.precision, frames, &ActivationRanges::new(), &going)?.0
         }
     };
     let mut detector = on_card.detector;
@@ -160,7 +160,7 @@ fn offer(wanted: &[WaitingCamera], options: &CardOptions, stop: &AtomicBool) -> 
         }
     };
     for (camera, detector) in wanted.iter().zip(detectors) {
-        camera.replacement.offer(Made { detector, degraded: false });
+        camera.replacement.offer(BuiltDetector { detector, degraded: false });
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::exit::{Exit, Failure};
 use super::output;
 use andon_gpu::{Device, FrameTime, KernelBinary, KernelCheck, SearchTime, search_time, self_test};
-use andon_vision::model::engine::CardOptions;
+use andon_vision::model::engine::GpuOptions;
 
 /// Random shapes for each kernel.
 const CASES: usize = 50;
@@ -51,7 +51,7 @@ fn sizes() -> impl Iterator<Item = (usize, usize, usize)> {
     QUERIES.into_iter().flat_map(|q| ROWS.into_iter().flat_map(move |n| DIMS.map(|d| (q, n, d))))
 }
 
-pub(super) fn run(options: &CardOptions, quick: bool, json: bool) -> Result<Exit, Failure> {
+pub(super) fn run(options: &GpuOptions, quick: bool, json: bool) -> Result<Exit, Failure> {
     let device = Device::open(0)?;
     let (free_bytes, total_bytes) = device.memory()?;
     let (major, minor) = device.capability();
@@ -104,22 +104,23 @@ fn torch() -> Option<Torch> {
 }
 
 #[cfg(feature = "tensorrt")]
-fn frames(options: &CardOptions) -> anyhow::Result<Vec<FrameTime>> {
+fn frames(options: &GpuOptions) -> anyhow::Result<Vec<FrameTime>> {
     use std::sync::Arc;
 
-    use crate::assemble::card::Card;
+    use crate::assemble::gpu::GpuContext;
     use andon_gpu::tensorrt::{Engine, EnginePlan, TensorRtBackbone};
     use andon_vision::model::Backbone;
-    use andon_vision::model::graph::{Ranges, efficientad_s_shape, resnet18_shape};
+    use andon_vision::model::graph::{ActivationRanges, efficientad_s_shape, resnet18_shape};
 
-    let card = Card::open(options)?;
+    let card = GpuContext::open(options)?;
     let mut found = Vec::new();
     // The last has no bank: its map comes out of the network.
     for (backbone, rows) in [(Backbone::embedded(), 4000), (resnet18_shape(), 4000), (efficientad_s_shape(), 1)] {
         for frames in [1, 8, 32] {
             output::note(&format!("building {} for {frames} frames", backbone.name));
             let plan = EnginePlan { backbone: &backbone, part: "", precision: options.precision, frames };
-            let engine = plan.build(&card.library, &Ranges::new(), 512 << 20, &mut Vec::new(), &|_, _, _| true)?;
+            let engine =
+                plan.build(&card.library, &ActivationRanges::new(), 512 << 20, &mut Vec::new(), &|_, _, _| true)?;
             let device = Device::open(0)?;
             let engine = Arc::new(Engine::load(card.library.clone(), &device, &engine)?);
             let trunk = TensorRtBackbone::new(&device, engine, &backbone.outputs, frames)?;
@@ -131,7 +132,7 @@ fn frames(options: &CardOptions) -> anyhow::Result<Vec<FrameTime>> {
 }
 
 #[cfg(not(feature = "tensorrt"))]
-fn frames(_: &CardOptions) -> anyhow::Result<Vec<FrameTime>> {
+fn frames(_: &GpuOptions) -> anyhow::Result<Vec<FrameTime>> {
     Err(anyhow::anyhow!("TensorRT is not in this build: needs --features tensorrt"))
 }
 

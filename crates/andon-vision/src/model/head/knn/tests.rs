@@ -24,7 +24,7 @@ fn brute(rows: &[f32], dim: usize, q: &[f32], skip: &Range<usize>) -> (usize, f6
 fn check(n: usize, dim: usize, queries: usize, threads: usize, isa: Isa) {
     let rows: Arc<[f32]> = noise(n * dim, 1).into();
     let q = noise(queries * dim, 2);
-    let mut searcher = Searcher::with_isa(rows.clone(), dim, threads, isa);
+    let mut searcher = KnnSearcher::with_isa(rows.clone(), dim, threads, isa);
     let mut out = Vec::new();
     searcher.search_into(&q, &mut out);
     assert_eq!(out.len(), queries);
@@ -50,7 +50,7 @@ fn every_instruction_set_and_thread_count_gives_the_same_bits() {
     let q = noise(77 * 40, 4);
     let run = |isa, threads| {
         let mut out = Vec::new();
-        Searcher::with_isa(rows.clone(), 40, threads, isa).search_into(&q, &mut out);
+        KnnSearcher::with_isa(rows.clone(), 40, threads, isa).search_into(&q, &mut out);
         out.iter().map(|n| (n.index, n.distance.to_bits())).collect::<Vec<_>>()
     };
     let reference = run(Isa::Plain, 1);
@@ -67,7 +67,7 @@ fn a_row_is_at_distance_zero_from_itself_and_the_lowest_of_equals_wins() {
     rows[30 * 20..31 * 20].copy_from_slice(&copy);
     for isa in Isa::available() {
         let mut out = Vec::new();
-        Searcher::with_isa(rows.clone().into(), 20, 1, isa).search_into(&copy, &mut out);
+        KnnSearcher::with_isa(rows.clone().into(), 20, 1, isa).search_into(&copy, &mut out);
         assert_eq!(out, [Nearest { index: 7, distance: 0.0 }]);
     }
 }
@@ -76,7 +76,7 @@ fn a_row_is_at_distance_zero_from_itself_and_the_lowest_of_equals_wins() {
 fn excluded_rows_are_not_found_and_come_back() {
     let rows: Arc<[f32]> = noise(120 * 24, 6).into();
     let q = noise(30 * 24, 7);
-    let mut searcher = Searcher::new(rows.clone(), 24, 2);
+    let mut searcher = KnnSearcher::new(rows.clone(), 24, 2);
     let mut out = Vec::new();
     for skip in [0..40, 40..120, 0..0] {
         searcher.exclude((!skip.is_empty()).then(|| skip.clone()));
@@ -133,7 +133,7 @@ proptest::proptest! {
         let queries = [awkward(query_kind, 11, dim, seed + 1), rows[..dim].to_vec()].concat();
         let skip = skip.min(n)..(skip + skipped).min(n).max(skip.min(n));
         for isa in Isa::available() {
-            let mut searcher = Searcher::with_isa(rows.clone(), dim, threads, isa);
+            let mut searcher = KnnSearcher::with_isa(rows.clone(), dim, threads, isa);
             searcher.exclude(Some(skip.clone()));
             let mut out = Vec::new();
             searcher.search_k_into(&queries, k, &mut out);
@@ -152,7 +152,7 @@ proptest::proptest! {
 fn searches_of_every_size_follow_each_other() {
     let (rows, dim): (Arc<[f32]>, usize) = (noise(100 * 10, 21).into(), 10);
     for threads in [2, 5] {
-        let mut searcher = Searcher::new(rows.clone(), dim, threads);
+        let mut searcher = KnnSearcher::new(rows.clone(), dim, threads);
         let mut out = Vec::new();
         for (round, count) in [1, 40, 1, 1, 1, 9, 0, 17, 1, 100, 3].into_iter().enumerate() {
             let q = noise(count * dim, 100 + round as u64);
@@ -215,7 +215,7 @@ fn a_large_bank_is_searched_in_slabs_to_the_same_answer() {
         let q = noise(20 * dim, 12);
         for isa in Isa::available() {
             let mut out = Vec::new();
-            Searcher::with_isa(rows.clone(), dim, 2, isa).search_k_into(&q, 3, &mut out);
+            KnnSearcher::with_isa(rows.clone(), dim, 2, isa).search_k_into(&q, 3, &mut out);
             for (q, found) in q.chunks_exact(dim).zip(out.chunks_exact(3)) {
                 let got: Vec<_> = found.iter().map(|f| (f.index, f.distance.to_bits())).collect();
                 assert_eq!(got, exhaustive(&rows, dim, q, 3, &(0..0)), "{isa:?}");
@@ -230,6 +230,6 @@ fn a_query_with_nan_has_no_distance() {
     let mut q = noise(3 * 8, 9);
     q[11] = f32::NAN;
     let mut out = Vec::new();
-    Searcher::new(rows, 8, 1).search_into(&q, &mut out);
+    KnnSearcher::new(rows, 8, 1).search_into(&q, &mut out);
     assert!(out[0].distance.is_finite() && out[1].distance.is_nan() && out[2].distance.is_finite());
 }

@@ -14,15 +14,15 @@ use andon_gpu::tensorrt::{
 use andon_gpu::{CudaError, Device, GpuPatchDetector};
 use andon_vision::fit::{ParityError, parity_check, parity_tolerance};
 use andon_vision::model::bundle::Bundle;
-use andon_vision::model::engine::{CardOptions, EngineChoice, EngineOptions};
-use andon_vision::model::graph::{Precision, Ranges};
+use andon_vision::model::engine::{EngineChoice, EngineOptions, GpuOptions};
+use andon_vision::model::graph::{ActivationRanges, Precision};
 
 /// Scratch memory of the builder.
 const WORKSPACE: usize = 512 << 20;
 
 /// Why the card does not judge.
 #[derive(Debug, Error)]
-pub enum CardError {
+pub enum GpuError {
     /// The card itself.
     #[error(transparent)]
     Cuda(#[from] CudaError),
@@ -65,7 +65,7 @@ pub enum CardError {
 }
 
 /// A card and a TensorRT to use it with.
-pub struct Card {
+pub struct GpuContext {
     /// The first one.
     pub device: Device,
     /// What runs engines on it.
@@ -75,41 +75,41 @@ pub struct Card {
 }
 
 /// Whether there is one.
-pub enum Look {
+pub enum GpuProbe {
     /// One that works.
-    Here(Box<Card>),
+    Available(Box<GpuContext>),
     /// No driver, or no TensorRT: this is a machine without, and its engines are those of the CPU.
-    None(CardError),
+    Absent(GpuError),
     /// There is one that does not work.
-    Broken(CardError),
+    Faulty(GpuError),
 }
 
-impl Card {
+impl GpuContext {
     /// What there is.
-    pub fn look(options: &CardOptions) -> Look {
+    pub fn probe(options: &GpuOptions) -> GpuProbe {
         let device = match Device::open(0) {
             Ok(device) => device,
-            Err(e @ CudaError::NoDriver) => return Look::None(e.into()),
-            Err(e) => return Look::Broken(e.into()),
+            Err(e @ CudaError::NoDriver) => return GpuProbe::Absent(e.into()),
+            Err(e) => return GpuProbe::Faulty(e.into()),
         };
         let library = match TensorRt::open(&LibrarySearch { folder: options.tensorrt.clone() }) {
             Ok(library) => library,
-            Err(e) => return Look::None(e.into()),
+            Err(e) => return GpuProbe::Absent(e.into()),
         };
         match Cache::new(options.cache.as_deref()) {
-            Ok(cache) => Look::Here(Box::new(Card { device, library, cache })),
-            Err(e) => Look::Broken(e.into()),
+            Ok(cache) => GpuProbe::Available(Box::new(GpuContext { device, library, cache })),
+            Err(e) => GpuProbe::Faulty(e.into()),
         }
     }
 
     /// The card, which has to be there.
     ///
     /// # Errors
-    /// [`CardError`].
-    pub fn open(options: &CardOptions) -> Result<Card, CardError> {
-        match Card::look(options) {
-            Look::Here(card) => Ok(*card),
-            Look::None(e) | Look::Broken(e) => Err(e),
+    /// [`GpuError`].
+    pub fn open(options: &GpuOptions) -> Result<GpuContext, GpuError> {
+        match GpuContext::probe(options) {
+            GpuProbe::Available(card) => Ok(*card),
+            GpuProbe::Absent(e) | GpuProbe::Faulty(e) => Err(e),
         }
     }
 
@@ -117,19 +117,19 @@ impl Card {
     /// built and refused.
     ///
     /// # Errors
-    /// [`CardError`].
+    /// [`GpuError`].
     pub fn ready(
         &self,
         bundle: &Arc<Bundle>,
         precision: Precision,
         frames: usize,
-    ) -> Result<Option<OnCard>, CardError> {
+    ) -> Result<Option<ReadyGpu>, GpuError> {
         let backbone = bundle.network();
         let plan = EnginePlan { backbone: &backbone, part: &bundle.manifest.name, precision, frames };
         let fingerprint = plan.fingerprint(&self.library, &self.device)?;
         let Some((_, engine)) = self.cache.load(&fingerprint)? else {
             return match self.cache.refused(&fingerprint, &bundle.blake3) {
-                Some(why) => Err(CardError::Refused { why }),
+                Some(why) => Err(GpuError::Refused { why }),
                 None => Ok(None),
             };
         };
@@ -137,28 +137,28 @@ impl Card {
     }
 
     /// A detector whose scores are those of the reference.
-    fn compared(&self, bundle: &Arc<Bundle>, plan: &EnginePlan<'_>, engine: &[u8]) -> Result<OnCard, CardError> {
+    fn compared(&self, bundle: &Arc<Bundle>, plan: &EnginePlan<'_>, engine: &[u8]) -> Result<ReadyGpu, GpuError> {
         // A stream of its own: cameras do not wait for each other.
         let device = Device::open(0)?;
         let engine = Arc::new(Engine::load(self.library.clone(), &device, engine)?);
         let backbone = TensorRtBackbone::new(&device, engine, &plan.backbone.outputs, plan.images())?;
         let mut detector = GpuPatchDetector::new(device, Box::new(backbone), bundle.clone())?;
         let parity = parity_check(bundle, &mut detector, parity_tolerance(bundle, plan.precision))?;
-        Ok(OnCard { detector, parity })
+        Ok(ReadyGpu { detector, parity })
     }
 
     /// Builds an engine, compares it with the reference and keeps it. `progress` as [`TensorRt::build`] has it.
     ///
     /// # Errors
-    /// [`CardError`].
+    /// [`GpuError`].
     pub fn build(
         &self,
         bundle: &Arc<Bundle>,
         precision: Precision,
         frames: usize,
-        ranges: &Ranges,
+        ranges: &ActivationRanges,
         progress: &(dyn Fn(&str, u32, u32) -> bool + Sync),
-    ) -> Result<(OnCard, Entry), CardError> {
+    ) -> Result<(ReadyGpu, Entry), GpuError> {
         let backbone = bundle.network();
         let plan = EnginePlan { backbone: &backbone, part: &bundle.manifest.name, precision, frames };
         let (library, card, kind) = (self.library.name(), self.device.name(), self.device.kind()?);
@@ -171,7 +171,7 @@ impl Card {
         let seconds = start.elapsed().as_secs_f64();
         let fingerprint = plan.fingerprint(&self.library, &self.device)?;
         let compared = self.compared(bundle, &plan, &engine);
-        let differs = |e: &&CardError| matches!(e, CardError::Parity(ParityError::Differs { .. }));
+        let differs = |e: &&GpuError| matches!(e, GpuError::Parity(ParityError::Differs { .. }));
         let why = compared.as_ref().err().filter(differs).map(ToString::to_string);
         self.cache.refuse(&fingerprint, &bundle.blake3, why.as_deref())?;
         let on_card = compared?;
@@ -193,7 +193,7 @@ impl Card {
 }
 
 /// A detector that was compared with the reference.
-pub struct OnCard {
+pub struct ReadyGpu {
     /// Not warmed up yet.
     pub detector: GpuPatchDetector,
     /// Largest relative difference of a parity score.
@@ -201,9 +201,9 @@ pub struct OnCard {
 }
 
 /// What a camera gets from the card.
-pub enum FromCard {
+pub enum GpuChoice {
     /// An engine was there.
-    Ready(Box<OnCard>),
+    Ready(Box<ReadyGpu>),
     /// The CPU is what there is.
     Cpu,
     /// The CPU, although there is a card: why, and whether an engine can be built.
@@ -218,47 +218,49 @@ pub enum FromCard {
 /// The detector for what was asked, for `frames` at a time.
 ///
 /// # Errors
-/// [`CardError`] where the card was asked for by name.
+/// [`GpuError`] where the card was asked for by name.
 pub fn ready(
     bundle: &Arc<Bundle>,
     choice: EngineChoice,
-    options: &CardOptions,
+    options: &GpuOptions,
     frames: usize,
-) -> Result<FromCard, CardError> {
+) -> Result<GpuChoice, GpuError> {
     let none = || {
         let several = frames > 1;
-        CardError::NoEngine {
+        GpuError::NoEngine {
             precision: options.precision.as_str(),
             together: if several { format!(" for {frames} frames at a time") } else { String::new() },
             flag: if several { format!(" --frames {frames}") } else { String::new() },
         }
     };
-    let try_card = |card: &Card| card.ready(bundle, options.precision, frames);
+    let try_card = |card: &GpuContext| card.ready(bundle, options.precision, frames);
     if bundle.manifest.input.range.is_some() && choice != EngineChoice::Ort && choice != EngineChoice::Rten {
         return match choice {
-            EngineChoice::TensorRt => Err(CardError::SixteenBits),
-            _ => Ok(FromCard::Degraded {
+            EngineChoice::TensorRt => Err(GpuError::SixteenBits),
+            _ => Ok(GpuChoice::Degraded {
                 why: "frames of 16 bits are prepared on the CPU only".to_owned(),
                 build: false,
             }),
         };
     }
     match choice {
-        EngineChoice::Ort | EngineChoice::Rten => Ok(FromCard::Cpu),
+        EngineChoice::Ort | EngineChoice::Rten => Ok(GpuChoice::Cpu),
         EngineChoice::TensorRt => {
-            let card = Card::open(options)?;
-            Ok(FromCard::Ready(Box::new(try_card(&card)?.ok_or_else(none)?)))
+            let card = GpuContext::open(options)?;
+            Ok(GpuChoice::Ready(Box::new(try_card(&card)?.ok_or_else(none)?)))
         }
-        EngineChoice::Auto => match Card::look(options) {
-            Look::None(why) => {
+        EngineChoice::Auto => match GpuContext::probe(options) {
+            GpuProbe::Absent(why) => {
                 tracing::debug!("no card: {why}");
-                Ok(FromCard::Cpu)
+                Ok(GpuChoice::Cpu)
             }
-            Look::Broken(why) => Ok(FromCard::Degraded { why: why.to_string(), build: false }),
-            Look::Here(card) => Ok(match try_card(&card) {
-                Ok(Some(on_card)) => FromCard::Ready(Box::new(on_card)),
-                Ok(None) => FromCard::Degraded { why: none().to_string(), build: options.precision != Precision::Int8 },
-                Err(why) => FromCard::Degraded { why: why.to_string(), build: false },
+            GpuProbe::Faulty(why) => Ok(GpuChoice::Degraded { why: why.to_string(), build: false }),
+            GpuProbe::Available(card) => Ok(match try_card(&card) {
+                Ok(Some(on_card)) => GpuChoice::Ready(Box::new(on_card)),
+                Ok(None) => {
+                    GpuChoice::Degraded { why: none().to_string(), build: options.precision != Precision::Int8 }
+                }
+                Err(why) => GpuChoice::Degraded { why: why.to_string(), build: false },
             }),
         },
     }
@@ -266,12 +268,12 @@ pub fn ready(
 
 /// The detector for one camera, warmed up; where the engine is chosen by itself, a card whose first frame fails is passed over.
 pub(super) fn offer(bundle: &Arc<Bundle>, options: &EngineOptions, size: FrameSize) -> Result<CardOffer, OpenError> {
-    let on_card = match ready(bundle, options.choice, &options.card, 1)? {
-        FromCard::Ready(on_card) => on_card,
-        FromCard::Cpu => return Ok(CardOffer::Cpu),
-        FromCard::Degraded { why, build } => return Ok(CardOffer::Degraded { why, build }),
+    let on_card = match ready(bundle, options.choice, &options.gpu, 1)? {
+        GpuChoice::Ready(on_card) => on_card,
+        GpuChoice::Cpu => return Ok(CardOffer::Cpu),
+        GpuChoice::Degraded { why, build } => return Ok(CardOffer::Degraded { why, build }),
     };
-    let OnCard { mut detector, parity } = *on_card;
+    let ReadyGpu { mut detector, parity } = *on_card;
     detector.require(size.accepted(&bundle.manifest));
     match detector.warm_up() {
         Ok(()) => Ok(CardOffer::Detector(OpenedDetector {
