@@ -4,9 +4,6 @@
 //! thread is not counted, because that memory is the engine's affair.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
-#[path = "it/bank_only.rs"]
-mod bank_only;
-
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::sync::Arc;
@@ -186,7 +183,7 @@ fn a_steady_frame_allocates_nothing_on_the_hot_lane() {
         };
         let embedder = PatchEmbedder::new(&backbone, Box::new(Quiet)).unwrap();
         let bank: Vec<f32> = (0..500 * 24).map(|i| (i % 17) as f32 * 0.1).collect();
-        let bundle = bank_only::bundle(&backbone, embedder.grid(), embedder.dim(), bank);
+        let bundle = andon_testkit::bank_only(&backbone, embedder.grid(), embedder.dim(), bank);
         let mut detector = PatchDetector::new(embedder, bundle, 2).unwrap();
         detector.warm_up().unwrap();
         Box::new(detector) as Box<dyn Detector>

@@ -1,9 +1,6 @@
 //! The integration tests, in one binary so that everything links once.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
-#[cfg(feature = "rten")]
-#[path = "it/bank_only.rs"]
-mod bank_only;
 #[path = "it/common.rs"]
 mod common;
 #[cfg(feature = "rten")]

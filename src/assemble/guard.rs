@@ -1,8 +1,10 @@
 //! The guard: a second process (`andon guard`) that reads the other end of a pipe. When this program is killed the pipe breaks, and
-//! the guard opens every output, which puts it to its safe level. It cannot help when the whole machine dies: that is what watchdogs of I/O modules and the heartbeat are for.
+//! the guard opens every output, which puts it to its safe level. It cannot help when the whole machine dies: that is what watchdogs of I/O
+//! modules and the heartbeat are for.
 
 use std::io::Write;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -20,15 +22,17 @@ pub struct Guard {
 pub const DONE: &str = "done";
 
 impl Guard {
-    /// Starts the second process if there are outputs to guard. Without it the line runs all the same, and the log says so.
-    pub fn start(parts: &Parts) -> Option<Guard> {
+    /// Starts the second process, `program guard`, if there are outputs to guard. Without it the line runs all the same, and the log says
+    /// so.
+    pub fn start(parts: &Parts, program: Option<&Path>) -> Option<Guard> {
         let ejectors = parts.ejectors.iter().map(|e| &e.output);
         let points: Vec<&IoPoint> =
             ejectors.chain(&parts.line_stop).chain(&parts.heartbeat).filter(|point| !point.is_nowhere()).collect();
         if points.is_empty() {
             return None;
         }
-        let started = Guard::spawn(&points);
+        let started = program.ok_or_else(|| std::io::Error::other("no program was named for it"));
+        let started = started.and_then(|program| Guard::spawn(program, &points));
         if let Err(e) = &started {
             tracing::error!(
                 "no guard process ({e}): when this program is killed, outputs stay until their watchdog falls"
@@ -37,14 +41,10 @@ impl Guard {
         started.ok()
     }
 
-    fn spawn(points: &[&IoPoint]) -> std::io::Result<Guard> {
+    fn spawn(program: &Path, points: &[&IoPoint]) -> std::io::Result<Guard> {
         // In a process group of its own: Ctrl-C in a terminal is for the line, which then ends in good order.
-        let child = Command::new(std::env::current_exe()?)
-            .arg("guard")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .process_group(0)
-            .spawn()?;
+        let child =
+            Command::new(program).arg("guard").stdin(Stdio::piped()).stdout(Stdio::null()).process_group(0).spawn()?;
         let mut guard = Guard { child };
         let points = serde_json::to_string(points)?;
         guard.tell(&points)?;

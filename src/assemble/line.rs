@@ -5,6 +5,7 @@
 //! `andon demo` and `examples/line.rs` hand in cameras and lanes of their own and share everything else.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread::JoinHandle;
@@ -42,6 +43,7 @@ pub struct LineBuilder<'a> {
     // Dropped in this order: outputs before the guard that watches over them.
     cameras: Vec<CameraParts>,
     lanes: Vec<LaneParts>,
+    guard_program: Option<PathBuf>,
     guard: Option<Guard>,
     config: &'a Config,
     config_json: String,
@@ -73,6 +75,7 @@ impl<'a> LineBuilder<'a> {
             cameras: Vec::new(),
             lanes: Vec::new(),
             guard: None,
+            guard_program: None,
             config: &loaded.config,
             config_json: config::masked(&loaded.raw)?.to_string(),
             takes_triggers: false,
@@ -84,6 +87,13 @@ impl<'a> LineBuilder<'a> {
         })
     }
 
+    /// The `andon` program, which is started a second time as the guard of the outputs: [`super::guard`]. To be named before
+    /// [`LineBuilder::open_configured`]; without it the line runs unguarded, and the log says so.
+    pub fn guarded_by(mut self, andon: PathBuf) -> LineBuilder<'a> {
+        self.guard_program = Some(andon);
+        self
+    }
+
     /// Opens what the configuration names: detectors and pipelines, then the guard process, then inputs, outputs and encoder.
     ///
     /// # Errors
@@ -91,7 +101,7 @@ impl<'a> LineBuilder<'a> {
     pub fn open_configured(mut self, models: Vec<Arc<Bundle>>) -> Result<LineBuilder<'a>, BuildError> {
         let c = self.config;
         self.cameras.extend(cameras::open_all(c, models)?);
-        self.guard = Guard::start(&c.parts);
+        self.guard = Guard::start(&c.parts, self.guard_program.as_deref());
         self.lanes.extend(fieldio::lanes(c)?);
         self.takes_triggers = c.parts.trigger == TriggerKind::Message;
         Ok(self)

@@ -15,8 +15,8 @@ use andon_core::{CameraId, Mono, Recorder, Source, Threshold};
 use andon_io::capture::{self, CaptureError, GstOptions, PipelineSpec};
 use andon_line::runtime::{EjectorLine, LaneSpec};
 use andon_sim::{Conveyor, ConveyorPainter, LiveBelt, LiveEye};
-use andon_vision::fit::{Augment, FitError, FitJob, FitOptions, Phase, Picture, Policy};
-use andon_vision::methods::{fit, patchcore};
+use andon_vision::fit::{FitError, FitJob, FitOptions, Phase, Picture};
+use andon_vision::methods::fit;
 use andon_vision::model::bundle::{Bundle, BundleError};
 use andon_vision::model::embedder::PatchEmbedder;
 use andon_vision::model::engine::{EngineError, EngineOptions};
@@ -92,20 +92,11 @@ impl Learner {
             conveyor.paint_good(k as u64, &mut rgb);
             Ok((format!("good_{k:04}"), Picture { width: side, height: side, rgb }))
         });
+        let learned = Learned { any_size: false, colour: Colour::Colour };
         let options = FitOptions {
-            name: "flange".to_owned(),
-            method: patchcore::ID.to_owned(),
-            params: patchcore::Params::default().to_value(),
             seed,
-            scoring: fit_defaults::SCORING,
-            policy: Policy::default(),
-            mask: None,
-            augment: Augment::default(),
-            folds: 5,
             threads: self.threads,
-            created: None,
-            engine: self.embedder.engine_name().to_owned(),
-            learned: Learned { any_size: false, colour: Colour::Colour },
+            ..fit_defaults::options("flange", self.embedder.engine_name(), learned)
         };
         let mut fitted = fit(FitJob {
             pictures: &mut good,

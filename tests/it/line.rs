@@ -6,12 +6,10 @@ use std::sync::{Mutex, mpsc};
 use std::time::Duration;
 
 use andon_core::Detector;
-use andon_core::SourceError;
 use andon_core::{Accepted, Record, Sink};
-use andon_core::{CameraId, CameraState, Next, Recorder, Source, WallClock};
+use andon_core::{CameraId, Recorder, WallClock};
 use andon_core::{
-    CameraVerdict, Counts, Detection, Fault, Frame, FrameNo, FrameView, ModelTag, Mono, Outcome, PixelFormat, Pixels,
-    Pooled, Reason, Regions, Threshold,
+    CameraVerdict, Counts, Detection, Fault, FrameView, ModelTag, Mono, Outcome, Reason, Regions, Threshold,
 };
 use andon_io::sinks::wire::{self, StationInfo};
 use andon_line::act::{AlarmSpec, EjectOn, EjectorSpec, PulseShape};
@@ -20,101 +18,7 @@ use andon_line::runtime::{
     Active, BuiltDetector, CameraSpec, DetectorSwap, EjectorLine, LaneSpec, Line, LineError, LineReport, LineSpec,
 };
 use andon_line::telemetry::Metrics;
-
-/// What a scripted camera does next.
-#[derive(Clone, Copy)]
-enum Step {
-    /// A frame whose pixels all have this value.
-    Frame(u8),
-    /// A frame that cannot be read.
-    Broken,
-    Gap(u64),
-    Wait(u64),
-}
-
-struct Scripted(std::vec::IntoIter<Step>);
-
-impl Source for Scripted {
-    fn next(&mut self, _: Mono) -> Result<Next, SourceError> {
-        let frame =
-            |pixels| Ok(Next::Frame(Frame { number: FrameNo(0), t_capture: Mono::now(), source_index: None, pixels }));
-        match self.0.next() {
-            None => Ok(Next::End),
-            Some(Step::Frame(value)) => frame(Pixels::Pooled {
-                data: Pooled::alone(vec![value; 16]),
-                format: PixelFormat::Gray8,
-                width: 4,
-                height: 4,
-                stride: 4,
-            }),
-            Some(Step::Broken) => frame(Pixels::Unreadable),
-            Some(Step::Gap(missed)) => Ok(Next::Gap { missed, at: Mono::now() }),
-            Some(Step::Wait(ms)) => {
-                std::thread::sleep(Duration::from_millis(ms));
-                Ok(Next::Idle)
-            }
-        }
-    }
-
-    fn state(&self) -> CameraState {
-        CameraState::Running
-    }
-
-    fn restarts(&self) -> u64 {
-        0
-    }
-
-    fn last_problem(&self) -> Option<&str> {
-        None
-    }
-}
-
-/// The first pixel says what happens: below 200 it is the score; 255 is NaN, 254 a panic, 253 an engine fault, 252 a hang
-/// of 600 ms, 251 a wait of 20 ms.
-struct Obedient;
-
-impl Detector for Obedient {
-    fn explain(&mut self, _: &Detection, _: f32) -> Regions {
-        Regions::default()
-    }
-
-    fn warm_up(&mut self) -> Result<(), Fault> {
-        Ok(())
-    }
-
-    fn detect(&mut self, frame: &FrameView<'_>, out: &mut Detection) -> Result<(), Fault> {
-        out.score = f32::from(frame.data[0]);
-        match frame.data[0] {
-            255 => out.score = f32::NAN,
-            254 => std::panic::resume_unwind(Box::new("on purpose")),
-            253 => return Err(Fault::Engine("obedient")),
-            252 => std::thread::sleep(Duration::from_millis(600)),
-            251 => std::thread::sleep(Duration::from_millis(20)),
-            _ => {}
-        }
-        Ok(())
-    }
-
-    fn engine_name(&self) -> &'static str {
-        "obedient"
-    }
-}
-
-#[derive(Clone, Default)]
-struct Kept(Arc<Mutex<Vec<CameraVerdict>>>);
-
-impl Sink for Kept {
-    fn name(&self) -> &'static str {
-        "kept"
-    }
-
-    fn offer(&mut self, record: &Record) -> Accepted {
-        if let Record::Verdict(v) = record {
-            self.0.lock().unwrap().push(v.clone());
-        }
-        Accepted::Taken
-    }
-}
+use andon_testkit::{ObedientDetector, RecordingSink, ScriptedSource, Step, spaced};
 
 fn active() -> Active {
     let model = Arc::new(ModelTag {
@@ -161,12 +65,12 @@ fn run(script: &[Step], deadline_ms: u64) -> Ran {
 }
 
 fn run_with(script: &[Step], deadline_ms: u64, replacement: Option<Arc<DetectorSwap>>) -> Ran {
-    let kept = Kept::default();
+    let kept = RecordingSink::default();
     let status = Line::status_of([("cam".to_owned(), active())]);
     let spec = CameraSpec {
         name: "cam".into(),
-        source: Box::new(Scripted(Vec::from(script).into_iter())),
-        make_detector: Box::new(|| Ok(made(Obedient))),
+        source: Box::new(ScriptedSource::new(script)),
+        make_detector: Box::new(|| Ok(made(ObedientDetector))),
         replacement,
         active: active(),
         deadline: Duration::from_millis(deadline_ms),
@@ -178,16 +82,11 @@ fn run_with(script: &[Step], deadline_ms: u64, replacement: Option<Arc<DetectorS
         .unwrap();
     let ended = line.wait(&AtomicBool::new(false));
     let report = line.finish().unwrap();
-    let verdicts = kept.0.lock().unwrap().clone();
+    let verdicts = kept.verdicts();
     Ran { ended, report, verdicts, rebuilt: status.cameras[0].detector_restarts.load(Relaxed) }
 }
 
-/// Frames with enough time between them that none is pushed out.
-fn spaced(values: &[u8]) -> Vec<Step> {
-    values.iter().flat_map(|v| [Step::Frame(*v), Step::Wait(50)]).collect()
-}
-
-/// The same scores by another engine, which faults on 250 and is then made anew as an [`Obedient`].
+/// The same scores by another engine, which faults on 250 and is then made anew as an [`ObedientDetector`].
 struct Better;
 
 impl Detector for Better {
@@ -324,13 +223,13 @@ fn frames_that_the_camera_lost_are_parts_too() {
 
 #[test]
 fn a_stop_in_full_flight_forgets_nobody() {
-    let kept = Kept::default();
+    let kept = RecordingSink::default();
     let status = Line::status_of([("cam".to_owned(), active())]);
     let script: Vec<Step> = (0..10_000).flat_map(|_| [Step::Frame(251), Step::Wait(1)]).collect();
     let spec = CameraSpec {
         name: "cam".into(),
-        source: Box::new(Scripted(script.into_iter())),
-        make_detector: Box::new(|| Ok(made(Obedient))),
+        source: Box::new(ScriptedSource::new(&script)),
+        make_detector: Box::new(|| Ok(made(ObedientDetector))),
         replacement: None,
         active: active(),
         deadline: Duration::from_secs(5),
@@ -345,7 +244,7 @@ fn a_stop_in_full_flight_forgets_nobody() {
     let before = Mono::now();
     let report = line.finish().unwrap();
     assert!(Mono::now().since(before) < Duration::from_secs(3));
-    let verdicts = kept.0.lock().unwrap().clone();
+    let verdicts = kept.verdicts();
     let ran = Ran { ended: Ok(()), report, verdicts, rebuilt: 0 };
     assert!(ran.counts().offered > 50);
     let text = metrics.encode().unwrap();
@@ -375,8 +274,8 @@ fn a_slow_sink_slows_nothing_but_itself() {
     let status = Line::status_of([("cam".to_owned(), active())]);
     let spec = CameraSpec {
         name: "cam".into(),
-        source: Box::new(Scripted(spaced(&[10; 20]).into_iter())),
-        make_detector: Box::new(|| Ok(made(Obedient))),
+        source: Box::new(ScriptedSource::new(&spaced(&[10; 20]))),
+        make_detector: Box::new(|| Ok(made(ObedientDetector))),
         replacement: None,
         active: active(),
         deadline: Duration::from_secs(5),
@@ -399,8 +298,8 @@ fn two_cameras_count_apart() {
     let status = Line::status_of(names.iter().map(|n| (n.clone(), active())));
     let camera = |name: &String, values: &[u8]| CameraSpec {
         name: name.clone(),
-        source: Box::new(Scripted(spaced(values).into_iter())),
-        make_detector: Box::new(|| Ok(made(Obedient))),
+        source: Box::new(ScriptedSource::new(&spaced(values))),
+        make_detector: Box::new(|| Ok(made(ObedientDetector))),
         replacement: None,
         active: active(),
         deadline: Duration::from_secs(1),
@@ -667,8 +566,8 @@ fn a_recorded_line_gives_the_same_records_again_byte_for_byte() {
     let status = Line::status_of([("cam".to_owned(), active())]);
     let spec = CameraSpec {
         name: "cam".into(),
-        source: Box::new(Scripted(script.into_iter())),
-        make_detector: Box::new(|| Ok(made(Obedient))),
+        source: Box::new(ScriptedSource::new(&script)),
+        make_detector: Box::new(|| Ok(made(ObedientDetector))),
         replacement: None,
         active: active(),
         deadline: Duration::from_millis(60),

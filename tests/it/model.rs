@@ -16,7 +16,7 @@ use andon_vision::model::head::score::{ImageScore, Scorer, Scoring};
 use andon_vision::model::{Backbone, Colour, Embed, Learned, Restricted, heatmap};
 use andon_vision::preprocess::{InputSpec, Preprocessor};
 
-use crate::{bank_only, common, npy};
+use crate::{common, npy};
 
 fn python(command: &str, dir: &Path) -> bool {
     let Some(python) = common::peers_python() else { return false };
@@ -259,7 +259,7 @@ fn both_engines_give_the_same_scores() {
         let mut bank = Vec::new();
         let rgb = flange(1_000_000);
         embedder.embed(&FrameView::new(PixelFormat::Rgb8, 256, 256, 768, &rgb).unwrap(), &mut bank).unwrap();
-        let bundle = bank_only::bundle(&backbone, embedder.grid(), embedder.dim(), bank);
+        let bundle = andon_testkit::bank_only(&backbone, embedder.grid(), embedder.dim(), bank);
         let mut detector = PatchDetector::new(embedder, bundle, 2).unwrap();
         let mut out = Detection::default();
         (0..6)
@@ -377,7 +377,8 @@ impl Engine for Broken {
 fn a_nan_from_the_network_makes_the_score_nan_and_a_wrong_size_is_a_fault() {
     let backbone = small();
     let embedder = PatchEmbedder::new(&backbone, Box::new(Broken)).unwrap();
-    let mut detector = PatchDetector::new(embedder, bank_only::bundle(&backbone, (4, 4), 4, vec![0.5; 4]), 1).unwrap();
+    let mut detector =
+        PatchDetector::new(embedder, andon_testkit::bank_only(&backbone, (4, 4), 4, vec![0.5; 4]), 1).unwrap();
     let mut out = Detection::default();
     let (dark, bright) = ([0u8; 64], [200u8; 64]);
     detector.detect(&FrameView::new(PixelFormat::Gray8, 8, 8, 8, &dark).unwrap(), &mut out).unwrap();

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::common;
 
 /// The crates and which of them each may use: the compiler keeps to what their `Cargo.toml`s say, and those say this.
-const CRATES: [(&str, &[&str]); 8] = [
+const CRATES: [(&str, &[&str]); 9] = [
     ("core", &[]),
     ("vision", &["core"]),
     ("gpu", &["core", "vision"]),
@@ -14,6 +14,7 @@ const CRATES: [(&str, &[&str]); 8] = [
     ("io", &["core"]),
     ("service", &["line"]),
     ("sim", &["core", "line", "io"]),
+    ("testkit", &["core", "vision"]),
     ("", &["core", "vision", "gpu", "line", "io", "service", "sim"]),
 ];
 

@@ -8,7 +8,7 @@ use andon_vision::model::head::score::{ImageScore, Scoring};
 use andon_vision::model::tensors::{Tensor, Tensors};
 
 /// One row of the bank for each `dim` values, without scaling and smoothing.
-pub fn bundle(backbone: &Backbone, grid: (usize, usize), dim: usize, bank: Vec<f32>) -> Arc<Bundle> {
+pub fn bank_only(backbone: &Backbone, grid: (usize, usize), dim: usize, bank: Vec<f32>) -> Arc<Bundle> {
     let rows = bank.len() / dim;
     let mut tensors = Tensors::default();
     tensors.insert("bank", Tensor::f32(&[rows, dim], bank));
