@@ -6,4 +6,3 @@
 #include "nearest.cu"
 #include "gauss.cu"
 #include "score.cu"
-#include "regions.cu"

@@ -196,7 +196,7 @@ fn a_steady_frame_allocates_nothing_on_the_hot_lane() {
         sources: Vec::new(),
     });
     let active = Active { threshold: Threshold::new(1e9).unwrap(), model: tag, degraded: false };
-    let status = Line::status_of([("cam".to_owned(), active.clone())]);
+    let (status, inbox) = Line::status_of([("cam".to_owned(), active.clone())]);
     let seen = Arc::new(AtomicU64::new(0));
     let spec = CameraSpec {
         name: "cam".into(),
@@ -209,7 +209,7 @@ fn a_steady_frame_allocates_nothing_on_the_hot_lane() {
     };
     let metrics = Metrics::new(&["cam".to_owned()]);
     let sinks: Vec<Box<dyn Sink>> = vec![Box::new(Viewer(seen.clone()))];
-    let line = Line::start(LineSpec { lanes: Vec::new(), cameras: vec![spec], sinks, metrics, status }).unwrap();
+    let line = Line::start(LineSpec { lanes: Vec::new(), cameras: vec![spec], sinks, metrics, status, inbox }).unwrap();
     line.wait(&AtomicBool::new(false)).unwrap();
     WATCH.store(false, Relaxed);
     let report = line.finish().unwrap();

@@ -41,13 +41,5 @@ int main() {
     std::vector<float> distances(6);
     launch({1, 1}, {32, 8}, gauss_diagonal, features.data(), 6, 40, mean.data(), inverse.data(), distances.data());
     launch({6, 1}, {32, 8}, gauss_full, features.data(), 6, 40, mean.data(), inverse.data(), distances.data());
-
-    std::vector<uint32_t> cells(400), labels(400), next(400);
-    for (uint32_t i = 0; i < 400; i++) cells[i] = i;
-    auto scores = values(400);
-    std::vector<float> range(2);
-    std::vector<Found> found(400);
-    launch({1, 1}, {256}, score_range, scores.data(), cells.data(), 400, 400, range.data());
-    launch({1}, {256}, regions, scores.data(), 20, 20, 0.0f, labels.data(), next.data(), found.data());
     return 0;
 }

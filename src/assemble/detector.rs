@@ -116,7 +116,7 @@ pub fn maker(first: OpenedDetector, bundle: Arc<Bundle>, options: EngineOptions,
     Box::new(move || {
         let opened = match first.take() {
             Some(opened) => opened,
-            None => rebuild_after_fault(&bundle, &options, size).map_err(|e| e.to_string())?,
+            None => rebuild_after_fault(&bundle, &options, size)?,
         };
         Ok(BuiltDetector { detector: opened.detector, degraded: opened.degraded.is_some() })
     })

@@ -22,7 +22,7 @@ mod tests {
 
     #[test]
     fn what_is_wrong_behind_the_line_is_unhealthy_too() {
-        let (status, delivery) = (Status::new([], ["belt".to_owned()]), Delivery::default());
+        let (status, delivery) = (Status::new([], ["belt".to_owned()]).0, Delivery::default());
         let health = health(status.clone(), delivery.clone());
         assert_eq!(health(), Ok(()));
         delivery.sink("store").set_fault(Some("the disk is full".to_owned()));

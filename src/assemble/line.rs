@@ -149,7 +149,7 @@ impl<'a> LineBuilder<'a> {
     /// [`BuildError`]; nothing is left running then.
     pub fn start(self) -> Result<RunningLine, BuildError> {
         let actives: Vec<(String, Active)> = self.cameras.iter().map(|c| (c.name.clone(), c.active())).collect();
-        let status = Status::new(actives.clone(), self.lanes.iter().map(|lane| lane.name.clone()));
+        let (status, inbox) = Status::new(actives.clone(), self.lanes.iter().map(|lane| lane.name.clone()));
         let mut station = self.station();
         let metrics = Metrics::new(&station.cameras);
         station.machine = metrics.machine.clone();
@@ -174,7 +174,7 @@ impl<'a> LineBuilder<'a> {
             all.push(make(&station)?);
         }
         let lanes = self.lanes.into_iter().map(|lane| lane.spec).collect();
-        let line = Line::start(LineSpec { cameras: specs, lanes, sinks: all, metrics, status })?;
+        let line = Line::start(LineSpec { cameras: specs, lanes, sinks: all, metrics, status, inbox })?;
         Ok(RunningLine { line, station, stop: self.stop, builder, _server: server, _guard: self.guard })
     }
 

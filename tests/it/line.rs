@@ -13,9 +13,9 @@ use andon_core::{
 };
 use andon_io::sinks::wire::{self, StationInfo};
 use andon_line::act::{AlarmSpec, EjectOn, EjectorSpec, PulseShape};
-use andon_line::controller::{RecordMaker, Replay, Tape, TapeEntry};
+use andon_line::controller::{RecordMaker, Replay, TapeEntry};
 use andon_line::runtime::{
-    Active, BuiltDetector, CameraSpec, DetectorSwap, EjectorLine, LaneSpec, Line, LineError, LineReport, LineSpec,
+    Active, BuiltDetector, CameraSpec, DetectorSwap, EjectorLine, LaneSpec, Line, LineError, LineReport, LineSpec, Tape,
 };
 use andon_line::telemetry::Metrics;
 use andon_testkit::{ObedientDetector, RecordingSink, ScriptedSource, Step, spaced};
@@ -66,7 +66,7 @@ fn run(script: &[Step], deadline_ms: u64) -> Ran {
 
 fn run_with(script: &[Step], deadline_ms: u64, replacement: Option<Arc<DetectorSwap>>) -> Ran {
     let kept = RecordingSink::default();
-    let status = Line::status_of([("cam".to_owned(), active())]);
+    let (status, inbox) = Line::status_of([("cam".to_owned(), active())]);
     let spec = CameraSpec {
         name: "cam".into(),
         source: Box::new(ScriptedSource::new(script)),
@@ -78,8 +78,9 @@ fn run_with(script: &[Step], deadline_ms: u64, replacement: Option<Arc<DetectorS
     };
     let metrics = Metrics::new(&["cam".to_owned()]);
     let sinks: Vec<Box<dyn Sink>> = vec![Box::new(kept.clone())];
-    let line = Line::start(LineSpec { lanes: Vec::new(), cameras: vec![spec], sinks, metrics, status: status.clone() })
-        .unwrap();
+    let line =
+        Line::start(LineSpec { lanes: Vec::new(), cameras: vec![spec], sinks, metrics, status: status.clone(), inbox })
+            .unwrap();
     let ended = line.wait(&AtomicBool::new(false));
     let report = line.finish().unwrap();
     let verdicts = kept.verdicts();
@@ -224,7 +225,7 @@ fn frames_that_the_camera_lost_are_parts_too() {
 #[test]
 fn a_stop_in_full_flight_forgets_nobody() {
     let kept = RecordingSink::default();
-    let status = Line::status_of([("cam".to_owned(), active())]);
+    let (status, inbox) = Line::status_of([("cam".to_owned(), active())]);
     let script: Vec<Step> = (0..10_000).flat_map(|_| [Step::Frame(251), Step::Wait(1)]).collect();
     let spec = CameraSpec {
         name: "cam".into(),
@@ -237,9 +238,15 @@ fn a_stop_in_full_flight_forgets_nobody() {
     };
     let metrics = Metrics::new(&["cam".to_owned()]);
     let sinks: Vec<Box<dyn Sink>> = vec![Box::new(kept.clone())];
-    let line =
-        Line::start(LineSpec { lanes: Vec::new(), cameras: vec![spec], sinks, metrics: metrics.clone(), status })
-            .unwrap();
+    let line = Line::start(LineSpec {
+        lanes: Vec::new(),
+        cameras: vec![spec],
+        sinks,
+        metrics: metrics.clone(),
+        status,
+        inbox,
+    })
+    .unwrap();
     std::thread::sleep(Duration::from_millis(300));
     let before = Mono::now();
     let report = line.finish().unwrap();
@@ -271,7 +278,7 @@ impl Sink for Slow {
 #[test]
 fn a_slow_sink_slows_nothing_but_itself() {
     let (seen, _kept) = mpsc::channel();
-    let status = Line::status_of([("cam".to_owned(), active())]);
+    let (status, inbox) = Line::status_of([("cam".to_owned(), active())]);
     let spec = CameraSpec {
         name: "cam".into(),
         source: Box::new(ScriptedSource::new(&spaced(&[10; 20]))),
@@ -283,7 +290,7 @@ fn a_slow_sink_slows_nothing_but_itself() {
     };
     let metrics = Metrics::new(&["cam".to_owned()]);
     let sinks: Vec<Box<dyn Sink>> = vec![Box::new(Slow(seen))];
-    let line = Line::start(LineSpec { lanes: Vec::new(), cameras: vec![spec], sinks, metrics, status }).unwrap();
+    let line = Line::start(LineSpec { lanes: Vec::new(), cameras: vec![spec], sinks, metrics, status, inbox }).unwrap();
     line.wait(&AtomicBool::new(false)).unwrap();
     let (_, counts, latency) = line.finish().unwrap().cameras.remove(0);
     assert_eq!(counts.pass, 20, "{counts:?}");
@@ -295,7 +302,7 @@ fn a_slow_sink_slows_nothing_but_itself() {
 fn two_cameras_count_apart() {
     let seen = Arc::new(AtomicU64::new(0));
     let names = ["left".to_owned(), "right".to_owned()];
-    let status = Line::status_of(names.iter().map(|n| (n.clone(), active())));
+    let (status, inbox) = Line::status_of(names.iter().map(|n| (n.clone(), active())));
     let camera = |name: &String, values: &[u8]| CameraSpec {
         name: name.clone(),
         source: Box::new(ScriptedSource::new(&spaced(values))),
@@ -306,9 +313,15 @@ fn two_cameras_count_apart() {
         presence: None,
     };
     let cameras = vec![camera(&names[0], &[10; 5]), camera(&names[1], &[150; 7])];
-    let line =
-        Line::start(LineSpec { lanes: Vec::new(), cameras, sinks: vec![], metrics: Metrics::new(&names), status })
-            .unwrap();
+    let line = Line::start(LineSpec {
+        lanes: Vec::new(),
+        cameras,
+        sinks: vec![],
+        metrics: Metrics::new(&names),
+        status,
+        inbox,
+    })
+    .unwrap();
     line.wait(&AtomicBool::new(false)).unwrap();
     let report = line.finish().unwrap();
     assert_eq!((report.cameras[0].1.pass, report.cameras[1].1.reject), (5, 7));
@@ -563,7 +576,7 @@ fn a_recorded_line_gives_the_same_records_again_byte_for_byte() {
     script.extend(spaced(&[30, 254, 40, 252, 50]));
     script.push(Step::Wait(200));
     let kept = Wired::default();
-    let status = Line::status_of([("cam".to_owned(), active())]);
+    let (status, inbox) = Line::status_of([("cam".to_owned(), active())]);
     let spec = CameraSpec {
         name: "cam".into(),
         source: Box::new(ScriptedSource::new(&script)),
@@ -581,6 +594,7 @@ fn a_recorded_line_gives_the_same_records_again_byte_for_byte() {
         sinks: vec![Box::new(kept.clone())],
         metrics: Metrics::new(&["cam".to_owned()]),
         status,
+        inbox,
     };
     let (tape, entries) = Tape::new(100_000);
     let line = Line::start_recorded(spec, tape.clone()).unwrap();

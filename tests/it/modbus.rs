@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use andon_core::CameraId;
-use andon_core::Control;
+use andon_core::{Control, ControlError};
 use andon_io::sinks::modbus_server::{ModbusServer, ModbusServerOptions};
 
 use crate::common::{Peer, free_port};
@@ -19,15 +19,15 @@ impl Control for Nobody {
         1.0
     }
 
-    fn set_threshold(&self, _: CameraId, _: f32) -> Result<(), String> {
-        Err("no".into())
+    fn set_threshold(&self, _: CameraId, _: f32) -> Result<(), ControlError> {
+        Err(ControlError::NoTriggers)
     }
 
-    fn trigger(&self, _: Option<u64>) -> Result<(), String> {
-        Err("no".into())
+    fn trigger(&self, _: Option<u64>) -> Result<(), ControlError> {
+        Err(ControlError::NoTriggers)
     }
 
-    fn release(&self) -> Result<(), String> {
+    fn release(&self) -> Result<(), ControlError> {
         Ok(())
     }
 

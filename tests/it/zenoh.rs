@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use andon_core::{Accepted, Control, MapRecord, Record, Sink};
+use andon_core::{Accepted, Control, ControlError, MapRecord, Record, Sink, ThresholdError};
 use andon_core::{
     AnomalyMap, CameraId, CameraVerdict, Counts, LatencySummary, ModelTag, Mono, Pooled, Reason, Score, Seq,
     StageTimes, Stats, Threshold, judge,
@@ -25,20 +25,20 @@ impl Control for Knob {
         *self.0.lock().unwrap()
     }
 
-    fn set_threshold(&self, _: CameraId, value: f32) -> Result<(), String> {
+    fn set_threshold(&self, _: CameraId, value: f32) -> Result<(), ControlError> {
         if !(value > 0.0 && value.is_finite()) {
-            return Err(format!("the threshold {value} is not a finite number above 0"));
+            return Err(ThresholdError::NotUsable(value).into());
         }
         *self.0.lock().unwrap() = value;
         Ok(())
     }
 
-    fn trigger(&self, id: Option<u64>) -> Result<(), String> {
+    fn trigger(&self, id: Option<u64>) -> Result<(), ControlError> {
         self.1.lock().unwrap().push(id);
         Ok(())
     }
 
-    fn release(&self) -> Result<(), String> {
+    fn release(&self) -> Result<(), ControlError> {
         self.1.lock().unwrap().clear();
         Ok(())
     }

@@ -1,3 +1,5 @@
+//! What becomes of records on their way out: taken, shed, set aside, by sink. Counters that sinks write and monitoring reads.
+
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -18,7 +20,7 @@ struct Inner {
 /// Counters of one sink.
 #[derive(Debug, Default)]
 pub struct SinkCounts {
-    /// Records that it took; for a way out with an outbox, records that its peer acknowledged.
+    /// Records that it took; for a sink with an outbox, records that its peer acknowledged.
     pub taken: AtomicU64,
     /// Records that it could not take.
     pub shed: AtomicU64,
@@ -35,7 +37,7 @@ pub struct SinkCounts {
 pub struct SinkState {
     /// Its name.
     pub sink: String,
-    /// Records that it took; for a way out with an outbox, records that its peer acknowledged.
+    /// Records that it took; for a sink with an outbox, records that its peer acknowledged.
     pub taken: u64,
     /// Records that it could not take.
     pub shed: u64,

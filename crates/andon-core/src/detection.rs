@@ -1,3 +1,5 @@
+//! What a detector says of a frame: score, anomaly map, times; and the faults that leave a frame without a score.
+
 use thiserror::Error;
 
 /// The anomaly map before upsampling, row by row: one value per patch.

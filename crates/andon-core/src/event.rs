@@ -1,3 +1,5 @@
+//! Line events: what is out of the ordinary and has to be known (a missed ejection, a camera that is down), and the end of it.
+
 use crate::{CameraId, FrameNo, Mono, Seq};
 
 /// Something that people have to know; the text is part of the wire schema.
@@ -33,7 +35,7 @@ pub enum EventKind {
     RejectUnconfirmed,
     /// The sensor saw something ejected that nobody ejected.
     ConfirmUnexpected,
-    /// An output does not do what it is told.
+    /// An output does not follow its command.
     OutputFault,
     /// An output works again.
     OutputBack,

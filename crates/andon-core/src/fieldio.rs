@@ -12,7 +12,7 @@ pub trait Output: Send {
     /// Switches; returns at once, whatever the wire does.
     fn set(&mut self, on: bool);
 
-    /// Why the wire does not do what it is told, if it does not.
+    /// The output's fault; `None` while it works.
     fn fault(&self) -> Option<String>;
 
     /// Switches to the level that is safe when nobody drives it any more. Also done when it is dropped.

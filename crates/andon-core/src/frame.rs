@@ -1,3 +1,5 @@
+//! Frames and their pixels: where they lie in memory, and views that were checked against it.
+
 #[cfg(feature = "gst")]
 use gstreamer_video::VideoFrameExt;
 

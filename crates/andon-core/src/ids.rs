@@ -1,3 +1,5 @@
+//! Numbers of cameras and parts.
+
 use std::fmt;
 
 /// Index of a camera in the configuration's order (by name).

@@ -25,6 +25,7 @@
 //! | bundle | the `.andon` model file |
 
 mod belt;
+mod control;
 mod delivery;
 mod detection;
 mod detector;
@@ -51,6 +52,7 @@ mod time;
 mod verdict;
 
 pub use belt::{ClockBelt, EncoderFault, EncoderTracker, ReadingKind, SharedEncoder};
+pub use control::{Control, ControlError};
 pub use delivery::{Delivery, SinkCounts, SinkState};
 pub use detection::{AnomalyMap, Detection, Fault, StageTimes};
 pub use detector::Detector;
@@ -68,9 +70,9 @@ pub use queue::{EvictOldest, LatestOnly, ParkedReceiver, RefuseNewest, refuse};
 pub use random::SplitMix64;
 pub use recorder::{RecordedEdge, Recorder};
 pub use region::{MAX_REGIONS, NearestGood, Region, Regions};
-pub use score::{MAX_OVER_OWN, Score, Threshold};
+pub use score::{MAX_OVER_OWN, Score, Threshold, ThresholdError};
 pub use secret::mask_secrets;
-pub use sink::{Accepted, Control, MapRecord, Record, Render, Sink};
+pub use sink::{Accepted, MapRecord, Record, Render, Sink};
 pub use source::{CameraState, Next, Source, SourceError};
 pub use threads::{NamedThread, lowest_priority, real_time, spawn};
 pub use time::{Mono, WallClock};

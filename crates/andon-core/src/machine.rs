@@ -1,3 +1,5 @@
+//! How hot the hardware is and whether it is throttled. `andon_io::thermal` writes it once a second, monitoring reads it.
+
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 

@@ -1,3 +1,5 @@
+//! The four outcomes of a part and the reasons for them.
+
 use crate::PassToken;
 
 /// What became of a part. Exactly one for every part that was offered.

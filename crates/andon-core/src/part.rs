@@ -1,3 +1,5 @@
+//! A part on the belt: where it is, its verdict, its ejections.
+
 use std::ops::{Add, Sub};
 
 use crate::{Mono, Outcome, Reason, Seq};

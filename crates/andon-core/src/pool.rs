@@ -1,3 +1,5 @@
+//! Buffers that are lent and come back, so that the hot path allocates nothing in steady state.
+
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 

@@ -1,3 +1,5 @@
+//! An output that only records its edges, for simulations and tests.
+
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::Mono;

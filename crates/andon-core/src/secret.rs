@@ -1,3 +1,5 @@
+//! Passwords and tokens in URLs are masked before anybody sees them.
+
 /// A text for people and the network without the secrets in it: `***` in place of the user and password of a URL or an address, and of
 /// values that are named as a password, token or key (`?token=…`, `password=…`).
 pub fn mask_secrets(text: &str) -> String {

@@ -63,26 +63,3 @@ pub trait Sink: Send {
 /// Draws an anomaly map of a camera against a threshold: grey levels on the model's fixed scale, row by row. Returns
 /// `(width, height, typical)`, the last being the distance that is level 0.
 pub type Render = Box<dyn Fn(CameraId, &AnomalyMap, f32, &mut Vec<u8>) -> (u32, u32, f32) + Send>;
-
-/// What the control keys can read and change.
-pub trait Control: Send + Sync {
-    /// The active threshold of a camera, by its place in the configuration.
-    fn threshold(&self, camera: CameraId) -> f32;
-    /// Sets it until the next start.
-    ///
-    /// # Errors
-    /// Why the value is refused.
-    fn set_threshold(&self, camera: CameraId, value: f32) -> Result<(), String>;
-    /// A part is announced from outside.
-    ///
-    /// # Errors
-    /// Why it is not taken.
-    fn trigger(&self, id: Option<u64>) -> Result<(), String>;
-    /// Takes the request to stop the line back.
-    ///
-    /// # Errors
-    /// Why it is not taken.
-    fn release(&self) -> Result<(), String>;
-    /// The active configuration as JSON, without secrets.
-    fn config_json(&self) -> String;
-}

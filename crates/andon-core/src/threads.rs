@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, bounded};
 
-/// A running thread. Its end is seen without waiting for ever.
+/// A named thread that can be joined with a time limit.
 #[derive(Debug)]
 pub struct NamedThread {
     name: String,

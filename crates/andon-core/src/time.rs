@@ -1,3 +1,5 @@
+//! Monotonic time, in which the line reckons, and wall-clock time, in which people read.
+
 use std::ops::{Add, Sub};
 use std::time::Duration;
 

@@ -1,3 +1,5 @@
+//! A camera's verdict on a part, and the counts and statistics made of verdicts.
+
 use std::sync::Arc;
 
 use crate::{CameraId, Mono, Outcome, Reason, Regions, Score, Seq, StageTimes};

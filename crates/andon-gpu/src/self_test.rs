@@ -7,11 +7,9 @@ use crate::driver::Device;
 use crate::error::CudaError;
 use crate::ops::aggregate::self_test as aggregate;
 use crate::ops::compare::Random;
-use crate::ops::heatmap::self_test as heatmap;
 use crate::ops::knn::self_test as knn;
 use crate::ops::mahalanobis::self_test as mahalanobis;
 use crate::ops::preprocess::self_test as preprocess;
-use crate::ops::regions::self_test as regions;
 use crate::ops::score::self_test as score;
 
 type Case = fn(&Device, &mut Random) -> Result<f64, CudaError>;
@@ -45,7 +43,7 @@ impl KernelCheck {
 /// # Errors
 /// A launch fails. A kernel that computes something else is no error but a [`KernelCheck`] that does not hold.
 pub fn self_test(device: &Device, cases: usize, seed: u64) -> Result<Vec<KernelCheck>, CudaError> {
-    const ALL: [(&str, &str, f64, &str, Case); 10] = [
+    const ALL: [(&str, &str, f64, &str, Case); 8] = [
         ("prepare", "preprocess::Preprocessor", 0.0, "values of other bits", preprocess::compare),
         ("aggregate", "model::head::aggregate", 0.0, "values of other bits", aggregate::compare),
         // A sum of n squares in f32 is off by n half units of the last place at most: 1,536 x 6e-8.
@@ -65,8 +63,6 @@ pub fn self_test(device: &Device, cases: usize, seed: u64) -> Result<Vec<KernelC
         ),
         ("nearest_k", "all distances in f64", 1e-4, "relative error of each of the k distances", knn::compare_k),
         ("score", "model::head::score::Scorer", 0.0, "values of other bits", score::compare),
-        ("heatmap", "model::heatmap", 0.0, "pixels of another level", heatmap::compare),
-        ("regions", "model::head::regions", 0.0, "regions that differ", regions::compare),
         ("gauss_diagonal", "Mahalanobis distance in f64", 1e-4, "relative error", mahalanobis::compare_diagonal),
         ("gauss_full", "Mahalanobis distance in f64", 1e-4, "relative error", mahalanobis::compare_full),
     ];

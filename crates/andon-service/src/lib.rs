@@ -1,4 +1,4 @@
-//! The HTTP side: `/metrics` for Prometheus and `/healthz`. On its own threads; the line never hears of it.
+//! The HTTP side: `/metrics` for Prometheus and `/healthz`. On its own threads; the line does not depend on it.
 
 #[cfg(feature = "web")]
 mod server;

@@ -1,3 +1,5 @@
+//! The HTTP server of `/metrics` and `/healthz`.
+
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;

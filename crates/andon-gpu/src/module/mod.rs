@@ -106,9 +106,6 @@ kernels!(
     score_cells,
     score_smooth,
     score_share,
-    score_range,
-    heatmap,
-    regions,
     gauss_diagonal,
     gauss_full,
 );

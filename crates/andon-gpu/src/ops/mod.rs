@@ -20,11 +20,9 @@ macro_rules! launch {
 
 pub mod aggregate;
 pub(crate) mod compare;
-pub mod heatmap;
 pub mod knn;
 pub mod mahalanobis;
 pub mod preprocess;
-pub mod regions;
 pub mod score;
 pub mod shape;
 pub mod smooth;

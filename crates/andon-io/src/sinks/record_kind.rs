@@ -13,7 +13,7 @@ pub enum RecordKind {
     Part,
     /// What an ejector did.
     Eject,
-    /// An oddity.
+    /// An event of the line.
     Event,
 }
 

@@ -1,4 +1,4 @@
-//! How long a way out waits before it tries again, and how often it says why.
+//! How long a sink with an outbox waits before it tries again, and how often it says why.
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;

@@ -1,7 +1,7 @@
 use std::path::Path;
 
 use super::*;
-use andon_core::CameraId;
+use andon_core::{CameraId, ControlError};
 
 /// A line without cameras, which may not be changed.
 struct NoControl;
@@ -11,16 +11,16 @@ impl Control for NoControl {
         0.0
     }
 
-    fn set_threshold(&self, _: CameraId, _: f32) -> Result<(), String> {
-        Err("no camera".to_owned())
+    fn set_threshold(&self, _: CameraId, _: f32) -> Result<(), ControlError> {
+        Err(ControlError::NoSuchCamera)
     }
 
-    fn trigger(&self, _: Option<u64>) -> Result<(), String> {
-        Err("no lane".to_owned())
+    fn trigger(&self, _: Option<u64>) -> Result<(), ControlError> {
+        Err(ControlError::NoTriggers)
     }
 
-    fn release(&self) -> Result<(), String> {
-        Err("no lane".to_owned())
+    fn release(&self) -> Result<(), ControlError> {
+        Err(ControlError::NoTriggers)
     }
 
     fn config_json(&self) -> String {

@@ -240,7 +240,7 @@ pub enum Topic {
     Part(u8),
     /// A lane's ejector.
     Eject(u8),
-    /// A lane's oddity.
+    /// A lane's event.
     Event(u8),
 }
 

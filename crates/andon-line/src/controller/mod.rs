@@ -32,7 +32,7 @@ use andon_core::{
 use policy::Policy;
 
 pub use records::{Active, RecordMaker};
-pub use tape::{Replay, Tape, TapeEntry, TapeError};
+pub use tape::{Replay, TapeEntry, TapeError};
 
 /// What a lane is, without the wires and threads around it.
 #[derive(Clone, Debug)]
@@ -115,7 +115,7 @@ pub enum LaneInput {
         /// Whether it can be read.
         works: bool,
     },
-    /// An output does not do what it is told any more, or again.
+    /// An output failed, or works again.
     OutputWorks {
         /// Its number on the lane.
         output: u8,
@@ -151,7 +151,7 @@ pub enum LaneAction {
     Settled {
         /// The part.
         end: PartVerdict,
-        /// Whether it is a record of its own. A camera by itself that ejects nothing says all in its verdicts.
+        /// Whether it is a record of its own. A lane in free run without ejectors has none: its verdicts say the same.
         record: bool,
     },
     /// An ejector switched on and off for a part.

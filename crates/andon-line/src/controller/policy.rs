@@ -1,4 +1,5 @@
 //! What follows from the ledger's events: ejections are scheduled and cancelled, alarms are raised, the line is asked to stop.
+//! [`super::LaneController`] calls it with every event; it answers with actions, and never touches a wire, a clock or a channel.
 
 use std::time::Duration;
 

@@ -1,11 +1,11 @@
 //! A recording of what a lane was fed, and feeding it again. One JSON object a line; floating point values are written as their bits, so that
 //! a replay gives the same records to the last byte.
+//!
+//! The recording holds events, not how the lane was set up: a replay needs the [`LaneSetup`] of then, and records made with the model and
+//! threshold of then. Where those changed while it ran, the replay is exact up to the change.
 
 use std::io::{BufRead, Write};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use crossbeam_channel::{Receiver, Sender, bounded};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -26,33 +26,6 @@ pub struct TapeEntry {
     pub belt: Belt,
     /// What.
     pub input: LaneInput,
-}
-
-/// Where a running line leaves what its lanes were fed. The line never waits for it: when nobody takes the entries in time they are lost and
-/// counted, and the recording is then no good for a replay.
-#[derive(Clone, Debug)]
-pub struct Tape {
-    entries: Sender<TapeEntry>,
-    lost: Arc<AtomicU64>,
-}
-
-impl Tape {
-    /// A tape with room for so many entries that nobody has taken yet, and where they are taken.
-    pub fn new(capacity: usize) -> (Tape, Receiver<TapeEntry>) {
-        let (entries, taken) = bounded(capacity);
-        (Tape { entries, lost: Arc::default() }, taken)
-    }
-
-    /// Entries that found no room.
-    pub fn lost(&self) -> u64 {
-        self.lost.load(Relaxed)
-    }
-
-    pub(crate) fn record(&self, entry: TapeEntry) {
-        if self.entries.try_send(entry).is_err() {
-            self.lost.fetch_add(1, Relaxed);
-        }
-    }
 }
 
 /// Why a recording cannot be written or read.

@@ -1,3 +1,5 @@
+//! What goes into the ledger and what comes out of it.
+
 use std::time::Duration;
 
 use andon_core::{

@@ -43,7 +43,7 @@ impl Cap {
             }
             match next {
                 Next::Frame(frame) if !self.comes(&frame, &mut there) => {}
-                // Of frames that never came nobody knows whether a part was in them.
+                // With a presence gate, gaps in frame numbers do not become parts: nobody knows whether one was in them.
                 Next::Gap { .. } if self.presence.is_some() => {}
                 Next::Frame(frame) if owed == 0 => self.admit(frame, &mut number, &mut owed),
                 Next::Frame(_) => {

@@ -1,10 +1,11 @@
+//! What the network may read and change of a running line.
+
 use std::sync::Arc;
 
 use super::status::Status;
 use super::wiring::PartEvent;
 use crate::controller::Active;
-use andon_core::Control;
-use andon_core::{CameraId, Mono, Threshold};
+use andon_core::{CameraId, Control, ControlError, Mono, Threshold, ThresholdError};
 
 /// What the network may read and change of a running line.
 pub struct LineControl {
@@ -23,33 +24,30 @@ impl Control for LineControl {
         self.status.cameras.get(camera.index()).map_or(f32::NAN, |c| c.active.load().threshold.get())
     }
 
-    fn set_threshold(&self, camera: CameraId, value: f32) -> Result<(), String> {
-        let threshold =
-            Threshold::new(value).ok_or_else(|| format!("the threshold {value} is not a finite number above 0"))?;
+    fn set_threshold(&self, camera: CameraId, value: f32) -> Result<(), ControlError> {
+        let threshold = Threshold::new(value).ok_or(ThresholdError::NotUsable(value))?;
         let n = camera.index();
-        let camera = self.status.cameras.get(n).ok_or("no such camera")?;
+        let camera = self.status.cameras.get(n).ok_or(ControlError::NoSuchCamera)?;
         if let Some(own) = Threshold::new(camera.active.load().model.threshold)
             && !self.threshold_unsafe.get(n).copied().unwrap_or(false)
         {
-            let allow =
-                |why| format!("{why}; cameras.{}.threshold_unsafe = true in the configuration allows it", camera.name);
-            threshold.near(own).map_err(allow)?;
+            threshold.near(own).map_err(|source| ControlError::Unsafe { camera: camera.name.clone(), source })?;
         }
         camera.active.rcu(|active| Active { threshold, ..Active::clone(active) });
         Ok(())
     }
 
-    fn trigger(&self, id: Option<u64>) -> Result<(), String> {
+    fn trigger(&self, id: Option<u64>) -> Result<(), ControlError> {
         if !self.takes_triggers {
-            return Err("parts are not announced by messages here; parts.trigger = \"message\" allows it".to_owned());
+            return Err(ControlError::NoTriggers);
         }
         // The lane that is triggered from outside is the only one.
         let event = PartEvent::Trigger { lane: 0, at: Mono::now(), id };
-        self.status.parts.try_send(event).map_err(|_| "the line is too busy to take a trigger".to_owned())
+        self.status.parts.try_send(event).map_err(|_| ControlError::Busy("take a trigger"))
     }
 
-    fn release(&self) -> Result<(), String> {
-        self.status.parts.try_send(PartEvent::Release).map_err(|_| "the line is too busy to be released".to_owned())
+    fn release(&self) -> Result<(), ControlError> {
+        self.status.parts.try_send(PartEvent::Release).map_err(|_| ControlError::Busy("be released"))
     }
 
     fn config_json(&self) -> String {
@@ -74,12 +72,12 @@ mod tests {
         let active = Active { threshold: Threshold::new(10.0).unwrap(), model: Arc::new(model), degraded: false };
         let cameras = [("top".to_owned(), active.clone()), ("side".to_owned(), active)];
         let control = LineControl {
-            status: Status::new(cameras, ["top".to_owned(), "side".to_owned()]),
+            status: Status::new(cameras, ["top".to_owned(), "side".to_owned()]).0,
             threshold_unsafe: vec![false, true],
             takes_triggers: false,
             config_json: String::new(),
         };
-        let why = control.set_threshold(CameraId(0), 20.0).unwrap_err();
+        let why = control.set_threshold(CameraId(0), 20.0).unwrap_err().to_string();
         assert!(why.contains("200 %") && why.contains("cameras.top.threshold_unsafe = true"), "{why}");
         assert_eq!(control.threshold(CameraId(0)), 10.0);
         assert_eq!(control.set_threshold(CameraId(0), 14.0), Ok(()));

@@ -193,7 +193,7 @@ mod tests {
     use andon_core::{CameraId, Mono};
 
     fn status() -> std::sync::Arc<Status> {
-        let status = Status::new([], ["belt".to_owned()]);
+        let (status, _) = Status::new([], ["belt".to_owned()]);
         let mut spec = LaneSpec::free(CameraId(0), Duration::from_millis(100));
         spec.ejectors.push(EjectorLine {
             name: "blow".into(),

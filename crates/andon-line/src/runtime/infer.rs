@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use crossbeam_channel::Receiver;
+use thiserror::Error;
 
 use super::replace::{BuiltDetector, DetectorSwap};
 use super::status::Status;
@@ -16,8 +17,30 @@ use andon_core::Detector;
 use andon_core::RefuseNewest;
 use andon_core::{AnomalyMap, CameraId, Detection, Fault, Frame, FrameView, Mono, Pool, Regions};
 
+/// Why a factory made no detector: whatever the detector's own crate has for an error.
+pub type BuildFault = Box<dyn std::error::Error + Send + Sync>;
+
 /// Makes a detector; called at start and after a fault.
-pub type DetectorFactory = Box<dyn FnMut() -> Result<BuiltDetector, String> + Send>;
+pub type DetectorFactory = Box<dyn FnMut() -> Result<BuiltDetector, BuildFault> + Send>;
+
+/// Why a camera has no detector (any more).
+#[derive(Debug, Error)]
+pub enum DetectorError {
+    /// At the start.
+    #[error(transparent)]
+    NotBuilt(BuildFault),
+    /// After a fault.
+    #[error("{fault}; the detector could not be rebuilt: {source}")]
+    NotRebuilt {
+        /// What made it necessary.
+        fault: Fault,
+        /// What came of it.
+        source: BuildFault,
+    },
+    /// No passing fault: it comes back again and again.
+    #[error("{0}; the detector was rebuilt {RESTARTS} times within a minute, giving up")]
+    KeepsFailing(Fault),
+}
 
 /// More rebuilds than this within [`WINDOW`] are no passing fault.
 const RESTARTS: usize = 5;
@@ -81,7 +104,7 @@ pub(super) struct Infer {
 
 impl Infer {
     /// Runs until the capture stage is gone and its queue is empty.
-    pub fn run(mut self) -> Result<(), String> {
+    pub fn run(mut self) -> Result<(), DetectorError> {
         let mut out = Detection::default();
         let mut rebuilt = VecDeque::with_capacity(RESTARTS + 1);
         let mut said = Said::default();
@@ -118,7 +141,7 @@ impl Infer {
         &self.status.cameras[self.camera.index()].name
     }
 
-    /// The score, and where the part will be rejected for by the threshold of now; decide has the last word on that.
+    /// The score, and the regions at or above the threshold of this moment. Advisory: the lane controller judges.
     fn detect(&mut self, frame: &Frame, out: &mut Detection) -> Result<(f32, Regions), Fault> {
         let view = frame.view().ok_or(Fault::BadFrame)?;
         out.score = f32::NAN;
@@ -148,18 +171,18 @@ impl Infer {
         }
     }
 
-    fn rebuild(&mut self, fault: Fault, rebuilt: &mut VecDeque<Mono>) -> Result<(), String> {
+    fn rebuild(&mut self, fault: Fault, rebuilt: &mut VecDeque<Mono>) -> Result<(), DetectorError> {
         let now = Mono::now();
         rebuilt.retain(|t| now.since(*t) < WINDOW);
         if rebuilt.len() >= RESTARTS {
-            return Err(format!("{fault}; the detector was rebuilt {RESTARTS} times within a minute, giving up"));
+            return Err(DetectorError::KeepsFailing(fault));
         }
         rebuilt.push_back(now);
         self.status.cameras[self.camera.index()].detector_restarts.fetch_add(1, Relaxed);
         tracing::error!(camera = self.name(), %fault, "rebuilding the detector");
         // The old one goes first: a small card has no memory for two.
         self.detector = Box::new(PlaceholderDetector);
-        let made = (self.make)().map_err(|e| format!("{fault}; the detector could not be rebuilt: {e}"))?;
+        let made = (self.make)().map_err(|source| DetectorError::NotRebuilt { fault, source })?;
         self.detector = made.detector;
         self.status.cameras[self.camera.index()].runs_on(self.detector.engine_name(), made.degraded);
         Ok(())

@@ -1,7 +1,7 @@
 //! A whole line: cameras, inspectors, decide, publish. Starts them, watches them, stops them in the order of the flow.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
@@ -9,17 +9,17 @@ use thiserror::Error;
 
 use super::cap::Cap;
 use super::decide::Decide;
-use super::infer::{DetectorFactory, Infer};
+use super::infer::{DetectorError, DetectorFactory, Infer};
 use super::inputs;
 use super::lane::{Lane, LaneContext};
 use super::lane_spec::LaneSpec;
 use super::presence::Presence;
 use super::publish::Publish;
 use super::replace::DetectorSwap;
-use super::status::Status;
+use super::status::{LineInbox, Status};
 use super::wiring::{self, PartEvent};
 use crate::controller::Active;
-use crate::controller::Tape;
+use super::tape::Tape;
 use crate::telemetry::{LatencyHistogram, Metrics};
 use andon_core::RefuseNewest;
 use andon_core::Sink;
@@ -55,8 +55,10 @@ pub struct LineSpec {
     pub sinks: Vec<Box<dyn Sink>>,
     /// Counters for the metrics endpoint.
     pub metrics: Arc<Metrics>,
-    /// Shared state, made by [`Line::status_of`].
+    /// Shared state, made by [`Status::new`] or [`Line::status_of`].
     pub status: Arc<Status>,
+    /// The inbox that was made with it.
+    pub inbox: LineInbox,
 }
 
 /// Why a line did not start, or stopped by itself.
@@ -71,16 +73,13 @@ pub enum LineError {
     /// A camera on no lane or on two.
     #[error("every camera has to be on exactly one lane, and the shared state has to know every lane")]
     Lanes,
-    /// The shared state is of a line that was started already.
-    #[error("this line was started already")]
-    Started,
-    /// The detector could not be made.
-    #[error("camera `{camera}`: {why}")]
+    /// The detector could not be made, or not be kept going.
+    #[error("camera `{camera}`: {source}")]
     Detector {
         /// Camera.
         camera: String,
         /// Reason and remedy.
-        why: String,
+        source: DetectorError,
     },
     /// The capture stage met what no retry can mend.
     #[error("camera `{camera}`: {source}")]
@@ -128,8 +127,8 @@ fn real_time() {
 }
 
 impl Line {
-    /// The shared state for these cameras in free run; made before the line so that sinks can hold it.
-    pub fn status_of(cameras: impl IntoIterator<Item = (String, Active)>) -> Arc<Status> {
+    /// The shared state for these cameras in free run, and the line's inbox; made before the line so that sinks can hold the state.
+    pub fn status_of(cameras: impl IntoIterator<Item = (String, Active)>) -> (Arc<Status>, LineInbox) {
         let cameras: Vec<_> = cameras.into_iter().collect();
         let lanes: Vec<String> = cameras.iter().map(|(name, _)| name.clone()).collect();
         Status::new(cameras, lanes)
@@ -152,7 +151,7 @@ impl Line {
     }
 
     fn start_with(spec: LineSpec, tape: Option<Tape>) -> Result<Line, LineError> {
-        let LineSpec { cameras, lanes, sinks, metrics, status } = spec;
+        let LineSpec { cameras, lanes, sinks, metrics, status, inbox } = spec;
         if cameras.is_empty() || cameras.len() > CameraId::MAX || cameras.len() != status.cameras.len() {
             return Err(LineError::Cameras { got: cameras.len() });
         }
@@ -167,8 +166,7 @@ impl Line {
         if !on_lanes.iter().map(|c| c.index()).eq(0..cameras.len()) || lanes.len() != status.lanes.len() {
             return Err(LineError::Lanes);
         }
-        let inbox = status.inbox.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let (parts_tx, parts_rx) = (status.parts.clone(), inbox.ok_or(LineError::Started)?);
+        let (parts_tx, LineInbox(parts_rx)) = (status.parts.clone(), inbox);
         let (records_tx, records_rx) = wiring::records();
         let (maps_tx, maps_rx) = wiring::maps();
         let (fail_tx, failures) = bounded(2 * CameraId::MAX);
@@ -177,8 +175,10 @@ impl Line {
 
         let mut ready = Vec::with_capacity(cameras.len());
         for mut camera in cameras {
-            let made =
-                (camera.make_detector)().map_err(|why| LineError::Detector { camera: camera.name.clone(), why })?;
+            let made = (camera.make_detector)().map_err(|source| {
+                let source = DetectorError::NotBuilt(source);
+                LineError::Detector { camera: camera.name.clone(), source }
+            })?;
             ready.push((camera, made.detector));
         }
 
@@ -245,9 +245,9 @@ impl Line {
         };
         let (name, fail) = (spec.name.clone(), failures.clone());
         self.infer.push(spawn(&format!("infer-{n}"), move || {
-            if let Err(why) = infer.run() {
+            if let Err(source) = infer.run() {
                 // Room for one failure of each stage of each camera.
-                drop(fail.try_send(LineError::Detector { camera: name, why }));
+                drop(fail.try_send(LineError::Detector { camera: name, source }));
             }
         })?);
         let cap = Cap {

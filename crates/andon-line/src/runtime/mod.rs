@@ -23,14 +23,16 @@ mod publish;
 mod repeats;
 mod replace;
 mod status;
+mod tape;
 pub mod wiring;
 
 pub use crate::controller::Active;
 pub use control::LineControl;
 pub use faults::LaneFaults;
-pub use infer::DetectorFactory;
+pub use infer::{BuildFault, DetectorError, DetectorFactory};
 pub use lane_spec::{EjectorLine, LaneSpec};
 pub use line::{CameraSpec, Line, LineError, LineReport, LineSpec};
 pub use presence::Presence;
 pub use replace::{BuiltDetector, DetectorSwap};
-pub use status::{CameraStatus, LaneStatus, Shed, Status};
+pub use status::{CameraStatus, LaneStatus, LineInbox, Shed, Status};
+pub use tape::Tape;

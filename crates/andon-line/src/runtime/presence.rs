@@ -1,3 +1,5 @@
+//! Tells frames with a part from those of an empty belt, where nothing else announces parts.
+
 use andon_core::FrameView;
 
 /// A light barrier in the picture: a part comes when the mean brightness of a band crosses a level, and the next one only

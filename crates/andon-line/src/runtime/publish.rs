@@ -109,7 +109,7 @@ mod tests {
         let (to, records) = wiring::records();
         let (_, maps) = wiring::maps();
         let delivery = Delivery::default();
-        let publish = Publish::new(records, maps, vec![Box::new(Moody(0))], Status::new([], []), &delivery);
+        let publish = Publish::new(records, maps, vec![Box::new(Moody(0))], Status::new([], []).0, &delivery);
         for n in 0..8 {
             // Each about something else, so that none repeats another.
             let notice = LineEvent::new(EventKind::DuplicateTrigger, Mono::now()).about(Subject::Input(n));

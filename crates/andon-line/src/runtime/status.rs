@@ -1,7 +1,7 @@
-//! What the stages tell the world while they run: atomics only, so the hot lane can write them.
+//! The line's shared state, which monitoring, control and sinks read: atomics only, so the hot path can write them.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex};
 
 use arc_swap::ArcSwap;
 
@@ -103,26 +103,29 @@ pub struct Status {
     pub shed: Shed,
     /// Set by the sinks: somebody looks at maps.
     pub maps_wanted: AtomicBool,
-    /// The way in for what comes from outside, and decide's end of it until the line starts.
+    /// Where events from outside are sent to.
     pub(super) parts: RefuseNewest<PartEvent>,
-    pub(super) inbox: Mutex<Option<ParkedReceiver<PartEvent>>>,
 }
 
+/// The decide stage's end of the channel that a [`Status`] and the stages send to. There is one, so a line is started once.
+#[derive(Debug)]
+pub struct LineInbox(pub(super) ParkedReceiver<PartEvent>);
+
 impl Status {
-    /// The shared state of a line with these cameras and these lanes.
+    /// The shared state of a line with these cameras and these lanes, and the inbox that the line is started with.
     pub fn new(
         cameras: impl IntoIterator<Item = (String, Active)>,
         lanes: impl IntoIterator<Item = String>,
-    ) -> Arc<Status> {
+    ) -> (Arc<Status>, LineInbox) {
         let (parts, inbox) = super::wiring::parts();
         let lane = |name| LaneStatus { name, stopped: AtomicBool::new(false), faults: LaneFaults::default() };
-        Arc::new(Status {
+        let status = Status {
             cameras: cameras.into_iter().map(|(name, active)| CameraStatus::new(name, active)).collect(),
             lanes: lanes.into_iter().map(lane).collect(),
             shed: Shed::default(),
             maps_wanted: AtomicBool::new(false),
             parts,
-            inbox: Mutex::new(Some(inbox)),
-        })
+        };
+        (Arc::new(status), LineInbox(inbox))
     }
 }

@@ -1,3 +1,5 @@
+//! Delivery counters in the Prometheus text format.
+
 use std::fmt;
 
 use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet};

@@ -1,3 +1,5 @@
+//! Histogram of latencies, of fixed size.
+
 use hdrhistogram::Histogram;
 
 use andon_core::{LatencySummary, MarginSummary};

@@ -1,3 +1,5 @@
+//! The counters behind `/metrics`.
+
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};

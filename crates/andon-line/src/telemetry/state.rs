@@ -16,7 +16,7 @@ pub struct LineState {
     pub line_stop: bool,
     /// The encoder cannot be read.
     pub encoder_lost: bool,
-    /// By name of the output in the configuration: whether it does not do what it is told.
+    /// By name of the output in the configuration: whether it has a fault.
     pub outputs: BTreeMap<String, bool>,
     /// By name of the input in the configuration: whether it cannot be read.
     pub inputs: BTreeMap<String, bool>,

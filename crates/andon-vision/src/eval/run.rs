@@ -1,3 +1,5 @@
+//! Scores labelled pictures with a model, for `andon eval`.
+
 use std::path::PathBuf;
 use std::time::Instant;
 

@@ -50,7 +50,7 @@ impl PatchEmbedder {
         Ok(embedder)
     }
 
-    /// Opens the backbone with an engine; also says why that is not the fastest, if so.
+    /// Opens the backbone with an engine; the second value is why it is not the fastest engine, if it is not.
     ///
     /// # Errors
     /// [`EngineError`].

@@ -10,15 +10,6 @@ use crate::error::CudaError;
 use crate::memory::Buffer;
 use andon_vision::model::head::score::Scorer;
 
-/// Smallest and largest value among the unmasked cells of a map; NaN if any of them is, or if there is none.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct CellRange {
-    /// Smallest.
-    pub least: f32,
-    /// Largest.
-    pub most: f32,
-}
-
 /// Anomaly maps of PatchCore. Owns its buffers for a fixed number of pictures.
 pub struct GpuScorer {
     grid: Grid,
@@ -27,7 +18,6 @@ pub struct GpuScorer {
     weights: Buffer<f32>,
     smoother: MapSmoother,
     map: Buffer<f32>,
-    range: Buffer<f32>,
 }
 
 impl GpuScorer {
@@ -45,7 +35,6 @@ impl GpuScorer {
             weights: device.upload(weights)?,
             smoother: MapSmoother::new(device, scorer, images)?,
             map: device.zeros(grid.all())?,
-            range: device.zeros(2 * images)?,
         })
     }
 
@@ -73,19 +62,6 @@ impl GpuScorer {
     pub fn grid(&self) -> Grid {
         self.grid
     }
-
-    /// Smallest and largest value of each map; the largest is the score of `ImageScore::Max`. Waits. So far only the self-test calls it.
-    ///
-    /// # Errors
-    /// A kernel failed, or the device is lost.
-    pub fn ranges(&mut self, device: &Device) -> Result<Vec<CellRange>, CudaError> {
-        score_range(device, &self.map, self.grid, &self.cells, &mut self.range)?;
-        let range = device.download(&self.range)?;
-        Ok(range.as_chunks::<2>().0[..self.grid.images]
-            .iter()
-            .map(|[least, most]| CellRange { least: *least, most: *most })
-            .collect())
-    }
 }
 
 /// Distance times weight of the nearest row, at each of the cells.
@@ -105,18 +81,4 @@ pub(super) fn score_cells(
     let launched = (blocks(count, 256), blocks(grid.images, 1), 1);
     let (rows, count, size) = (to_i32("rows", rows)?, to_i32("cells", count)?, to_i32("the map", grid.size())?);
     launch!(device, device.kernels, score_cells, launched, (256, 1, 1), best, weights, &rows, cells, &count, &size, map)
-}
-
-pub(super) fn score_range(
-    device: &Device,
-    map: &Buffer<f32>,
-    grid: Grid,
-    cells: &Buffer<u32>,
-    range: &mut Buffer<f32>,
-) -> Result<(), CudaError> {
-    ensure_len("the map", map, grid.all())?;
-    ensure_len("the ranges", range, 2 * grid.images)?;
-    let launched = (1, blocks(grid.images, 1), 1);
-    let (count, size) = (to_i32("cells", cells.len())?, to_i32("the map", grid.size())?);
-    launch!(device, device.kernels, score_range, launched, (256, 1, 1), map, cells, &count, &size, range)
 }

@@ -1,4 +1,4 @@
-//! Pictures of the program itself, pushed into a pipeline's `appsrc name=src` at a steady rate: the simulator's way in.
+//! Pictures of the program itself, pushed into a pipeline's `appsrc name=src` at a steady rate, for the simulator.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};

@@ -3,7 +3,7 @@
 use super::wire::{self, StationInfo};
 use andon_core::{Accepted, EventKind, Mono, Record, Sink, Stats};
 
-/// One line in the log for each camera every ten seconds, when a camera's state changes, and for each oddity.
+/// One line in the log for each camera every ten seconds, when a camera's state changes, and for each event.
 pub struct LogStats {
     names: StationInfo,
     last: Vec<(Mono, &'static str)>,

@@ -1,4 +1,4 @@
-//! Records about parts, ejectors and oddities of a lane.
+//! Records about parts, ejectors and events of a lane.
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -10,7 +10,7 @@ use andon_core::{CameraId, Detail, Ejection, EventKind, LineEvent, PartVerdict, 
 pub const PART_SCHEMA: &str = "andon.part.v1";
 /// Schema name of what an ejector did.
 pub const EJECT_SCHEMA: &str = "andon.eject.v1";
-/// Schema name of an oddity.
+/// Schema name of an event.
 pub const EVENT_SCHEMA: &str = "andon.event.v1";
 
 /// A part's outcome over all of its cameras.
@@ -151,7 +151,7 @@ pub fn eject<'a>(names: &'a StationInfo, wall: &WallClock, lane: u8, fired: &Eje
     }
 }
 
-/// An oddity as it goes out.
+/// An event as it goes out.
 pub fn event<'a>(names: &'a StationInfo, wall: &WallClock, lane: u8, notice: &LineEvent) -> EventRecord<'a> {
     let (kind, at) = (notice.kind.as_str(), notice.at);
     let (subject, n): (&[u8], u8) = match notice.subject {

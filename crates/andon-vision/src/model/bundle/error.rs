@@ -1,3 +1,5 @@
+//! Why a model file cannot be read, used or written.
+
 use std::io;
 
 use thiserror::Error;

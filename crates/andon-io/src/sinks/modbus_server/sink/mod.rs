@@ -1,4 +1,4 @@
-//! The Modbus TCP server: the PLC's way in. Reading is free, writing has to be allowed: Modbus knows no passwords.
+//! The Modbus TCP server, which the PLC reads and writes. Reading is free, writing has to be allowed: Modbus knows no passwords.
 
 mod adu;
 mod accept;

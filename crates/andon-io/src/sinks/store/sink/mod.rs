@@ -1,4 +1,4 @@
-//! History and outbox in one SQLite file: every record but the statistics is a row; each way out has a cursor behind which
+//! History and outbox in one SQLite file: every record but the statistics is a row; each outbox has a cursor behind which
 //! everything was taken or set aside. A thread of its own writes in batches; readers have connections of their own (write-ahead log).
 
 mod outbox;
@@ -270,7 +270,7 @@ fn sweep(connection: &Connection, options: &StoreOptions, delivery: &Delivery) -
     Ok(unsent)
 }
 
-/// Removes the rows up to this one. Those that a way out has still to send are lost to its peer, and counted as shed there.
+/// Removes the rows up to this one. Those that an outbox has still to send are lost to its peer, and counted as shed there.
 fn remove(connection: &Connection, up_to: i64, delivery: &Delivery) -> rusqlite::Result<Vec<String>> {
     let mut lost = Vec::new();
     for way in delivery.sinks().into_iter().filter(|s| s.waiting.is_some()) {

@@ -1,4 +1,5 @@
-//! What a way out has still to send, read from the history behind a cursor. Each way out has one, on its own connection.
+//! An outbox: records that a sink has still to send, read from the history behind a cursor. Each sink has its own, on its own
+//! connection.
 
 use std::cell::Cell;
 use std::path::{Path, PathBuf};
@@ -25,7 +26,7 @@ const REFUSALS: i64 = 10_000;
 #[error("there is no history to send from; store.enabled = true keeps one")]
 struct NoHistory;
 
-/// A row on its way out.
+/// A row that waits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outgoing {
     /// Its number; grows.

@@ -7,13 +7,42 @@ use std::time::Duration;
 use ::zenoh::query::Query;
 use ::zenoh::sample::{Sample, SampleKind};
 use serde_json::Value;
+use thiserror::Error;
 
-use andon_core::{Delivery, Mono};
+use andon_core::{ControlError, Delivery, Mono};
 
 /// Bytes of an intent at most.
 const MOST: usize = 1024;
 /// Refusals on a key are logged this often at most; all are counted.
 const EVERY: Duration = Duration::from_secs(10);
+
+/// Why a message changed nothing. The words go back to who sent it.
+#[derive(Clone, Debug, PartialEq, Error)]
+pub(super) enum Refused {
+    /// The configuration takes no control from the network.
+    #[error("control is off on this box; zenoh.allow_control = true allows it")]
+    Off,
+    /// A key was deleted.
+    #[error("a delete announces no part; put {{\"trigger\": true}} or {{\"id\": NUMBER}}")]
+    Delete,
+    /// A wildcard.
+    #[error("`{asked}` is not the exact key; wildcards change nothing: use {own}")]
+    NotExact {
+        /// What was asked.
+        asked: String,
+        /// The key that would do.
+        own: String,
+    },
+    /// The intent is not in words.
+    #[error("{0}")]
+    NoIntent(&'static str),
+    /// Not a number.
+    #[error("set={0} is not a number")]
+    NotANumber(String),
+    /// The line refuses.
+    #[error(transparent)]
+    Line(#[from] ControlError),
+}
 
 /// Counts what is refused, and logs it now and then.
 pub(super) struct Refusals {
@@ -28,7 +57,7 @@ impl Refusals {
     }
 
     /// Something for the key `own`, sent to the expression `asked` by `who`, was refused.
-    pub fn note(&self, own: &str, asked: &str, who: &str, why: &str) {
+    pub fn note(&self, own: &str, asked: &str, who: &str, why: &Refused) {
         self.delivery.refuse_control();
         let now = Mono::now();
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
@@ -65,16 +94,16 @@ pub(super) fn asker(query: &Query) -> String {
 }
 
 /// The part that a sample announces on the key `own`: its number, if it has one.
-pub(super) fn triggered(own: &str, sample: &Sample) -> Result<Option<u64>, String> {
+pub(super) fn triggered(own: &str, sample: &Sample) -> Result<Option<u64>, Refused> {
     if sample.kind() != SampleKind::Put {
-        return Err("a delete announces no part; put {\"trigger\": true} or {\"id\": NUMBER}".to_owned());
+        return Err(Refused::Delete);
     }
     exact(own, sample.key_expr().as_str())?;
     trigger_intent(&sample.payload().to_bytes())
 }
 
 /// Whether a query on `own` asks to release the line: false for a mere look.
-pub(super) fn released(own: &str, query: &Query) -> Result<bool, String> {
+pub(super) fn released(own: &str, query: &Query) -> Result<bool, Refused> {
     let asked = query.key_expr().as_str();
     let parameter = query.parameters().get("release").map(str::to_owned);
     let payload = query.payload().map(|p| p.to_bytes().into_owned()).unwrap_or_default();
@@ -86,11 +115,11 @@ pub(super) fn released(own: &str, query: &Query) -> Result<bool, String> {
             _ => Ok(false),
         };
     }
-    wanted.and_then(|wanted| if wanted { Ok(true) } else { Err(RELEASE.to_owned()) })
+    wanted.and_then(|wanted| if wanted { Ok(true) } else { Err(Refused::NoIntent(RELEASE)) })
 }
 
 /// The threshold that a query on `own` asks for; `None` if it only reads.
-pub(super) fn wanted_threshold(own: &str, query: &Query) -> Result<Option<f32>, String> {
+pub(super) fn wanted_threshold(own: &str, query: &Query) -> Result<Option<f32>, Refused> {
     let asked = query.key_expr().as_str();
     let parameter = query.parameters().get("set").map(str::to_owned);
     let payload = query.payload().map(|p| p.to_bytes().into_owned()).unwrap_or_default();
@@ -107,17 +136,13 @@ pub(super) fn wanted_threshold(own: &str, query: &Query) -> Result<Option<f32>, 
 /// Says on how the line is released.
 pub(super) const RELEASE: &str = "releasing the line needs the payload {\"release\": true}";
 
-fn exact(own: &str, asked: &str) -> Result<(), String> {
-    if asked == own {
-        Ok(())
-    } else {
-        Err(format!("`{asked}` is not the exact key; wildcards change nothing: use {own}"))
-    }
+fn exact(own: &str, asked: &str) -> Result<(), Refused> {
+    if asked == own { Ok(()) } else { Err(Refused::NotExact { asked: asked.to_owned(), own: own.to_owned() }) }
 }
 
 /// `{"trigger": true}`, `{"id": 12}` or both.
-fn trigger_intent(payload: &[u8]) -> Result<Option<u64>, String> {
-    let refused = || "announcing a part needs the payload {\"trigger\": true} or {\"id\": NUMBER}".to_owned();
+fn trigger_intent(payload: &[u8]) -> Result<Option<u64>, Refused> {
+    let refused = || Refused::NoIntent("announcing a part needs the payload {\"trigger\": true} or {\"id\": NUMBER}");
     let value = object(payload).ok_or_else(refused)?;
     match (value.get("trigger"), value.get("id")) {
         (None | Some(Value::Bool(true)), Some(id)) => id.as_u64().map(Some).ok_or_else(refused),
@@ -127,7 +152,7 @@ fn trigger_intent(payload: &[u8]) -> Result<Option<u64>, String> {
 }
 
 /// `?release=true` or `{"release": true}`; false if there is neither.
-fn release_intent(parameter: Option<&str>, payload: &[u8]) -> Result<bool, String> {
+fn release_intent(parameter: Option<&str>, payload: &[u8]) -> Result<bool, Refused> {
     match (parameter, payload.is_empty()) {
         (Some("true"), true) => Ok(true),
         (None, true) => Ok(false),
@@ -136,19 +161,19 @@ fn release_intent(parameter: Option<&str>, payload: &[u8]) -> Result<bool, Strin
         {
             Ok(true)
         }
-        _ => Err(RELEASE.to_owned()),
+        _ => Err(Refused::NoIntent(RELEASE)),
     }
 }
 
 /// `?set=12.5` or `{"set": 12.5}`.
-fn threshold_intent(parameter: Option<&str>, payload: &[u8]) -> Result<Option<f32>, String> {
+fn threshold_intent(parameter: Option<&str>, payload: &[u8]) -> Result<Option<f32>, Refused> {
     if let Some(text) = parameter {
-        return text.parse().map(Some).map_err(|_| format!("set={text} is not a number"));
+        return text.parse().map(Some).map_err(|_| Refused::NotANumber(text.to_owned()));
     }
     if payload.is_empty() {
         return Ok(None);
     }
-    let refused = || "changing the threshold needs ?set=NUMBER or the payload {\"set\": NUMBER}".to_owned();
+    let refused = || Refused::NoIntent("changing the threshold needs ?set=NUMBER or the payload {\"set\": NUMBER}");
     let value = object(payload).ok_or_else(refused)?;
     value.get("set").and_then(Value::as_f64).map(|v| Some(v as f32)).ok_or_else(refused)
 }
@@ -178,7 +203,7 @@ mod tests {
             b"{\"release\": true}",
         ];
         for payload in none {
-            let why = trigger_intent(payload).unwrap_err();
+            let why = trigger_intent(payload).unwrap_err().to_string();
             assert!(why.contains("\"trigger\": true"), "{why}");
         }
         let long = format!("{{\"id\": 1, \"x\": \"{}\"}}", "x".repeat(2000));
@@ -193,7 +218,7 @@ mod tests {
         for (parameter, payload) in
             [(None, "{\"release\": false}"), (None, "true"), (Some("false"), ""), (Some("true"), "{}"), (Some(""), "")]
         {
-            assert_eq!(release_intent(parameter, payload.as_bytes()), Err(RELEASE.to_owned()), "{payload}");
+            assert_eq!(release_intent(parameter, payload.as_bytes()), Err(Refused::NoIntent(RELEASE)), "{payload}");
         }
     }
 
@@ -203,7 +228,10 @@ mod tests {
         assert_eq!(threshold_intent(None, b"{\"set\": 7.5}"), Ok(Some(7.5)));
         assert_eq!(threshold_intent(None, b""), Ok(None));
         for payload in ["7.5", "{\"value\": \"7\"}", "{\"set\": \"7\"}", "{}", "nonsense"] {
-            assert!(threshold_intent(None, payload.as_bytes()).unwrap_err().contains("\"set\": NUMBER"), "{payload}");
+            assert!(
+                threshold_intent(None, payload.as_bytes()).unwrap_err().to_string().contains("\"set\": NUMBER"),
+                "{payload}"
+            );
         }
     }
 }

@@ -14,7 +14,7 @@ use ::zenoh::{Config, Session};
 use zenoh_ext::{AdvancedPublisher, AdvancedPublisherBuilderExt, CacheConfig, MissDetectionConfig};
 
 use super::super::{ZenohConfig, ZenohError, ZenohMode};
-use super::control::{self, Refusals};
+use super::control::{self, Refusals, Refused};
 use super::twins::{LEASE, Twins};
 use super::{RING, wait};
 use crate::sinks::wire::{self, StationInfo, Topic};
@@ -207,7 +207,7 @@ fn triggers(
     let own = format!("{base}/ctl/trigger");
     let (key, control, refusals) = (own.clone(), control.clone(), refusals.clone());
     let taken = move |sample: Sample| {
-        if let Err(why) = control::triggered(&key, &sample).and_then(|id| control.trigger(id)) {
+        if let Err(why) = control::triggered(&key, &sample).and_then(|id| Ok(control.trigger(id)?)) {
             refusals.note(&key, sample.key_expr().as_str(), &control::sender(&sample), &why);
         }
     };
@@ -229,14 +229,13 @@ fn release(
             return Ok(serde_json::json!({ "released": false, "needs": control::RELEASE }).to_string());
         }
         if !allowed {
-            return Err(OFF.to_owned());
+            return Err(Refused::Off);
         }
         tracing::info!(key, from = control::asker(query), "the line is released");
-        control.release().map(|()| serde_json::json!({ "released": true }).to_string())
+        control.release()?;
+        Ok(serde_json::json!({ "released": true }).to_string())
     })
 }
-
-const OFF: &str = "control is off on this box; zenoh.allow_control = true allows it";
 
 fn declare(
     session: &Session,
@@ -289,7 +288,7 @@ fn queryable(
     session: &Session,
     key: String,
     refusals: Option<Arc<Refusals>>,
-    answer: impl Fn(&Query) -> Result<String, String> + Send + Sync + 'static,
+    answer: impl Fn(&Query) -> Result<String, Refused> + Send + Sync + 'static,
 ) -> Result<Queryable<()>, ZenohError> {
     let own = key.clone();
     wait(session.declare_queryable(key).callback(move |query| {
@@ -299,7 +298,7 @@ fn queryable(
                 if let Some(refusals) = &refusals {
                     refusals.note(&own, query.key_expr().as_str(), &control::asker(&query), &why);
                 }
-                wait(query.reply_err(why).encoding(Encoding::TEXT_PLAIN))
+                wait(query.reply_err(why.to_string()).encoding(Encoding::TEXT_PLAIN))
             }
         };
         if let Err(why) = sent {
@@ -315,10 +314,10 @@ fn serve_threshold(
     camera: CameraId,
     control: &dyn Control,
     allowed: bool,
-) -> Result<String, String> {
+) -> Result<String, Refused> {
     if let Some(wanted) = control::wanted_threshold(own, query)? {
         if !allowed {
-            return Err(OFF.to_owned());
+            return Err(Refused::Off);
         }
         let before = control.threshold(camera);
         control.set_threshold(camera, wanted)?;

@@ -31,7 +31,7 @@ pub(super) struct Bank {
     pub norm: Vec<f32>,
     /// What the sums of products start with, so that they come out as if queries had no 128 added.
     pub start: Vec<i32>,
-    /// Largest distance of a row of this panel from what is written down.
+    /// Largest quantisation error of a row of this panel, L2.
     pub error: Vec<f32>,
     /// Largest finite `norm`.
     pub largest: f32,
@@ -52,7 +52,7 @@ pub(super) struct Query {
     pub scale: f32,
     /// `|q|^2` as written down.
     pub norm: f32,
-    /// Distance from what is written down.
+    /// Quantisation error, L2.
     pub error: f32,
 }
 

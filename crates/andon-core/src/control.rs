@@ -1,0 +1,57 @@
+//! What may be asked of a running line from outside, and why it is refused.
+
+use thiserror::Error;
+
+use crate::{CameraId, ThresholdError};
+
+/// Why a request changed nothing.
+#[derive(Clone, Debug, PartialEq, Error)]
+pub enum ControlError {
+    /// The camera is not on this box.
+    #[error("no such camera")]
+    NoSuchCamera,
+    /// The threshold cannot be used.
+    #[error(transparent)]
+    Threshold(#[from] ThresholdError),
+    /// The threshold is too far above the model's own, and the configuration does not allow that.
+    #[error("{source}; cameras.{camera}.threshold_unsafe = true in the configuration allows it")]
+    Unsafe {
+        /// The camera's name.
+        camera: String,
+        /// How far.
+        source: ThresholdError,
+    },
+    /// Parts are announced in another way.
+    #[error("parts are not announced by messages here; parts.trigger = \"message\" allows it")]
+    NoTriggers,
+    /// The channel to the line is full.
+    #[error("the line is too busy to {0}")]
+    Busy(&'static str),
+}
+
+/// What the control keys can read and change.
+pub trait Control: Send + Sync {
+    /// The active threshold of a camera, by its place in the configuration; NaN for a camera that is not there.
+    fn threshold(&self, camera: CameraId) -> f32;
+
+    /// Sets it until the next start.
+    ///
+    /// # Errors
+    /// [`ControlError`]; the threshold stays as it was.
+    fn set_threshold(&self, camera: CameraId, value: f32) -> Result<(), ControlError>;
+
+    /// A part is announced from outside.
+    ///
+    /// # Errors
+    /// [`ControlError::NoTriggers`], [`ControlError::Busy`].
+    fn trigger(&self, id: Option<u64>) -> Result<(), ControlError>;
+
+    /// Takes the request to stop the line back.
+    ///
+    /// # Errors
+    /// [`ControlError::Busy`].
+    fn release(&self) -> Result<(), ControlError>;
+
+    /// The active configuration as JSON, without secrets.
+    fn config_json(&self) -> String;
+}
