@@ -4,6 +4,9 @@ CARGO ?= cargo
 VENV := target/venv
 NEXTEST := $(CARGO) nextest run --release --locked --config-file .config/nextest.toml
 PEERS := ANDON_REQUIRE_PEERS=1 ANDON_PEERS_PYTHON=$(abspath $(VENV)/bin/python)
+# Everything that can be built in, and the tests that want a GPU: they get one in software.
+ALL := opcua,tensorrt
+ON_GPU := package(andon-gpu) | (binary(it) & test(/^(cuda|stage|batch|tensorrt)::/))
 export PATH := $(abspath $(VENV)/bin):$(PATH)
 export ANDON_DATA ?= $(abspath ../shared/data)
 
@@ -25,9 +28,9 @@ t: ## the unit tests of one module, soon after an edit: make t M=decide
 	$(QUICK) test --release --locked -p $(CRATE) --lib -- $(M)
 
 test: setup venv peers emulator headers tensorrt ## every test: units, real GStreamer, real Zenoh, peers in Python
-	$(PEERS) $(NEXTEST) --workspace
-	$(NEXTEST) --workspace --no-default-features
-	$(PEERS) LD_LIBRARY_PATH=$(abspath target/emulator) $(NEXTEST) --features opcua,tensorrt -E 'binary(it) & test(/^(opcua|cuda|stage|batch|tensorrt)::/)'
+	$(PEERS) $(NEXTEST) --workspace --features $(ALL) -E 'not ($(ON_GPU))'
+	$(PEERS) LD_LIBRARY_PATH=$(abspath target/emulator) $(NEXTEST) --workspace --features $(ALL) -E '$(ON_GPU)'
+	$(NEXTEST) --no-default-features
 	scripts/kernels-race.sh
 
 features: venv ## whether every feature of every crate compiles by itself (minutes)
@@ -40,9 +43,8 @@ lint: setup venv compilers headers ## formatting, spelling, licences, clippy wit
 	$(CARGO) fmt --all --check
 	typos --config .config/typos.toml
 	$(CARGO) deny --config .config/deny.toml --locked check licenses bans sources
-	$(CARGO) clippy --release --locked --workspace --all-targets -- -D warnings
+	$(CARGO) clippy --release --locked --workspace --features $(ALL) --all-targets -- -D warnings
 	$(CARGO) clippy --release --locked --workspace --no-default-features --all-targets -- -D warnings
-	$(CARGO) clippy --release --locked --workspace --features opcua,tensorrt --all-targets -- -D warnings
 	$(VENV)/bin/python scripts/kernels.py target/compilers --check
 
 bench: build ## nearest neighbours beside faiss and numpy, the coreset beside anomalib
