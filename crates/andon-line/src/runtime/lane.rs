@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use super::tape::Tape;
 use super::lane_spec::LaneSpec;
 use super::status::Status;
+use super::tape::Tape;
 use crate::controller::{LaneAction, LaneController, LaneInput, LaneSetup, RecordMaker, TapeEntry};
 use crate::telemetry::{LatencyHistogram, Metrics};
 use andon_core::{BeltSource, Encoder, Input, Output, SharedEncoder};
