@@ -133,7 +133,7 @@ fn the_doctor_checks_the_card_and_says_what_is_missing() {
     let report: Value = serde_json::from_str(&s.out).unwrap();
     assert_eq!(s.code, 0, "{} {}", s.out, s.err);
     let checks = report["checks"].as_array().unwrap();
-    assert!(checks.len() >= 9 && checks.iter().all(|c| c["worst"].as_f64() <= c["bound"].as_f64()), "{report}");
+    assert!(checks.len() == 8 && checks.iter().all(|c| c["worst"].as_f64() <= c["bound"].as_f64()), "{report}");
     let emulated = report["card"].as_str().unwrap().contains("emulation");
     let s = doctor(&[("LD_LIBRARY_PATH", "/nonexistent")]);
     assert!(!emulated || (s.code == 1 && s.err.contains("no NVIDIA driver")), "{} {}", s.out, s.err);
