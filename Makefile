@@ -16,6 +16,10 @@ QUICK = CARGO_INCREMENTAL=1 $(CARGO) $(foreach c,$(OWN),--config profile.release
 # The crate that has a module of this name.
 CRATE = $(or $(shell find crates -path '*/src/*' \( -name '$(lastword $(subst ::, ,$(M)))' -o -name '$(lastword $(subst ::, ,$(M))).rs' \) | head -1 | cut -d/ -f2),andon)
 
+# What that crate needs to have all of its tests.
+FEATURES = $(if $(filter andon-io,$(CRATE)),--features gst$(,)zenoh$(,)gpio$(,)modbus$(,)mqtt$(,)store$(,)webhook,$(if $(filter andon-vision,$(CRATE)),--features ort$(,)rten))
+, := ,
+
 .PHONY: help demo t test features faults lint bench setup venv peers emulator compilers headers tensorrt kernels build
 
 help: ## what there is
@@ -25,7 +29,7 @@ demo: build ## a simulated line, learned and running in under a minute (ARGS="--
 	target/release/andon demo $(ARGS)
 
 t: ## the unit tests of one module, soon after an edit: make t M=decide
-	$(QUICK) test --release --locked -p $(CRATE) --lib -- $(M)
+	$(QUICK) test --release --locked -p $(CRATE) $(FEATURES) --lib -- $(M)
 
 test: setup venv peers emulator headers tensorrt ## every test: units, real GStreamer, real Zenoh, peers in Python
 	$(PEERS) $(NEXTEST) --workspace --features $(ALL) -E 'not ($(ON_GPU))'

@@ -58,7 +58,7 @@ pub fn lacks_feature(choice: EngineChoice) -> Option<&'static str> {
 
 /// What the card has for a camera.
 #[cfg_attr(not(feature = "tensorrt"), allow(dead_code, reason = "a build without cards has the CPU alone"))]
-pub(super) enum CardOffer {
+pub(super) enum GpuOffer {
     /// A detector on the card.
     Detector(OpenedDetector),
     /// Nothing: the CPU is what there is, or what was asked for.
@@ -78,9 +78,9 @@ pub(super) enum CardOffer {
 /// [`OpenError`]; an engine that was not asked for by name is replaced by the next slower one, which `degraded` says.
 pub fn open(bundle: &Arc<Bundle>, options: &EngineOptions, size: FrameSize) -> Result<OpenedDetector, OpenError> {
     let (why, build) = match gpu::offer(bundle, options, size)? {
-        CardOffer::Detector(opened) => return Ok(opened),
-        CardOffer::Cpu => return open_on_cpu(bundle, &bundle.network(), options, size),
-        CardOffer::Degraded { why, build } => (why, build),
+        GpuOffer::Detector(opened) => return Ok(opened),
+        GpuOffer::Cpu => return open_on_cpu(bundle, &bundle.network(), options, size),
+        GpuOffer::Degraded { why, build } => (why, build),
     };
     let on_cpu = open_on_cpu(bundle, &bundle.network(), options, size)?;
     Ok(OpenedDetector { degraded: Some(format!("the CPU instead of the card: {why}")), build, ..on_cpu })

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use thiserror::Error;
 
-use super::detector::{CardOffer, OpenError, OpenedDetector};
+use super::detector::{GpuOffer, OpenError, OpenedDetector};
 use crate::config::FrameSize;
 use andon_core::{Detector, Fault};
 use andon_gpu::tensorrt::{
@@ -267,16 +267,16 @@ pub fn ready(
 }
 
 /// The detector for one camera, warmed up; where the engine is chosen by itself, a card whose first frame fails is passed over.
-pub(super) fn offer(bundle: &Arc<Bundle>, options: &EngineOptions, size: FrameSize) -> Result<CardOffer, OpenError> {
+pub(super) fn offer(bundle: &Arc<Bundle>, options: &EngineOptions, size: FrameSize) -> Result<GpuOffer, OpenError> {
     let on_card = match ready(bundle, options.choice, &options.gpu, 1)? {
         GpuChoice::Ready(on_card) => on_card,
-        GpuChoice::Cpu => return Ok(CardOffer::Cpu),
-        GpuChoice::Degraded { why, build } => return Ok(CardOffer::Degraded { why, build }),
+        GpuChoice::Cpu => return Ok(GpuOffer::Cpu),
+        GpuChoice::Degraded { why, build } => return Ok(GpuOffer::Degraded { why, build }),
     };
     let ReadyGpu { mut detector, parity } = *on_card;
     detector.require(size.accepted(&bundle.manifest));
     match detector.warm_up() {
-        Ok(()) => Ok(CardOffer::Detector(OpenedDetector {
+        Ok(()) => Ok(GpuOffer::Detector(OpenedDetector {
             detector: Box::new(detector),
             degraded: None,
             build: false,
@@ -284,7 +284,7 @@ pub(super) fn offer(bundle: &Arc<Bundle>, options: &EngineOptions, size: FrameSi
         })),
         // No memory for frames of this size, perhaps.
         Err(fault) if options.choice == EngineChoice::Auto => {
-            Ok(CardOffer::Degraded { why: format!("its first frame failed: {fault}"), build: false })
+            Ok(GpuOffer::Degraded { why: format!("its first frame failed: {fault}"), build: false })
         }
         Err(fault) => Err(fault.into()),
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-use super::detector::{CardOffer, OpenError};
+use super::detector::{GpuOffer, OpenError};
 use crate::config::FrameSize;
 use andon_vision::model::bundle::Bundle;
 use andon_vision::model::engine::{EngineChoice, EngineError, EngineOptions};
@@ -14,9 +14,9 @@ use andon_vision::model::engine::{EngineChoice, EngineError, EngineOptions};
 pub enum GpuError {}
 
 /// The CPU, or the refusal of an engine that was asked for by name.
-pub(super) fn offer(_: &Arc<Bundle>, options: &EngineOptions, _: FrameSize) -> Result<CardOffer, OpenError> {
+pub(super) fn offer(_: &Arc<Bundle>, options: &EngineOptions, _: FrameSize) -> Result<GpuOffer, OpenError> {
     match options.choice {
         EngineChoice::TensorRt => Err(EngineError::NotBuilt { name: "tensorrt" }.into()),
-        _ => Ok(CardOffer::Cpu),
+        _ => Ok(GpuOffer::Cpu),
     }
 }
