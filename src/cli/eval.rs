@@ -11,7 +11,9 @@ use crate::assemble;
 use crate::config::FrameSize;
 use andon_core::Interval;
 use andon_core::Threshold;
-use andon_vision::eval::{Comparison, Dataset, Evaluation, Sample, Summary, compare, evaluate, load, write_report};
+use andon_vision::eval::{
+    Aim, Comparison, Dataset, Evaluation, OperatingPoint, Sample, Summary, compare, evaluate, load, write_report,
+};
 use andon_vision::model::Backbone;
 use andon_vision::model::graph::{ActivationRanges, OnnxGraph, Precision};
 
@@ -39,6 +41,9 @@ pub(super) struct Eval {
     /// Replaces the models' thresholds.
     #[arg(long, allow_negative_numbers = true)]
     threshold: Option<f32>,
+    /// Print the figures of research papers too: AUROC, AP, F1, pixel metrics.
+    #[arg(long)]
+    metrics: bool,
     /// Only image metrics: quicker, and no memory for pixels.
     #[arg(long)]
     no_pixels: bool,
@@ -88,6 +93,9 @@ impl Eval {
         } else {
             let files: Vec<&Path> = std::iter::once(&self.model).chain(&self.against).map(PathBuf::as_path).collect();
             print(&both, &files, comparison.as_ref(), &data)?;
+            if self.metrics {
+                print_metrics(&both, &data)?;
+            }
             if let Some(path) = report {
                 output::line(&format!("report: {}", path.display()))?;
             }
@@ -163,48 +171,27 @@ fn print(
     let share = |i: &Interval| {
         format!("{:.2} % ({} of {}; {:.2}..{:.2} %)", i.share * 100.0, i.count, i.of, i.low * 100.0, i.high * 100.0)
     };
-    let some = |v: Option<f64>| v.map_or("-".to_owned(), |v| format!("{v:.4}"));
-    type Cell<'a> = Box<dyn Fn(&Summary) -> String + 'a>;
-    let print = |rows: Vec<(&str, Cell<'_>)>| -> std::io::Result<()> {
-        for (name, cell) in rows {
-            let cells: Vec<String> = both.iter().map(|e| format!("{:>34}", cell(&e.summary))).collect();
-            output::line(&format!("{name:24}{}", cells.concat()))?;
-        }
-        Ok(())
-    };
-    print(vec![
-        ("good parts rejected", Box::new(|s| share(&s.rates.false_reject))),
-        ("defects that pass", Box::new(|s| share(&s.rates.miss))),
-        ("threshold", Box::new(|s| format!("{:.4}", s.rates.threshold))),
-        (
-            "time p50 / p95 / p99",
-            Box::new(|s| format!("{:.1} / {:.1} / {:.1} ms", s.latency.p50_ms, s.latency.p95_ms, s.latency.p99_ms)),
-        ),
-    ])?;
+    print_rows(
+        both,
+        &[
+            ("good parts rejected", &|s| share(&s.rates.false_reject)),
+            ("defects that pass", &|s| share(&s.rates.miss)),
+            ("threshold", &|s| format!("{:.4}", s.rates.threshold)),
+            ("time p50 / p95 / p99", &|s| {
+                format!("{:.1} / {:.1} / {:.1} ms", s.latency.p50_ms, s.latency.p95_ms, s.latency.p99_ms)
+            }),
+            ("image AUROC", &|s| figure(s.image.auroc)),
+        ],
+    )?;
     for (kind, _) in both.first().map(|e| &e.summary.kinds).into_iter().flatten() {
         let cell = |e: &&Evaluation| {
             let (auroc, missed) = e.summary.kinds.get(kind).map_or((None, 0), |k| (k.0, k.1.count));
-            format!("{:>34}", format!("{missed} pass, AUROC {}", some(auroc)))
+            format!("{:>34}", format!("{missed} pass, AUROC {}", figure(auroc)))
         };
         output::line(&format!("  {kind:22}{}", both.iter().map(cell).collect::<String>()))?;
     }
-    output::line("how well scores and heatmaps separate, at any threshold (docs/accuracy.md):")?;
-    print(vec![
-        ("image AUROC", Box::new(|s| some(s.image.auroc))),
-        ("image AP", Box::new(|s| some(s.image.average_precision))),
-        ("F1 at the threshold", Box::new(|s| some(s.image.f1))),
-        ("F1 max (best threshold)", Box::new(|s| some(s.image.f1_max))),
-        ("pixel AUROC", Box::new(|s| some(s.pixel.as_ref().and_then(|p| p.auroc)))),
-        ("pixel AP", Box::new(|s| some(s.pixel.as_ref().and_then(|p| p.average_precision)))),
-        ("AUPRO to 0.3", Box::new(|s| some(s.pixel.as_ref().and_then(|p| p.aupro_30)))),
-        ("AUPRO to 0.05", Box::new(|s| some(s.pixel.as_ref().and_then(|p| p.aupro_5)))),
-        ("AUPIMO", Box::new(|s| some(s.pixel.as_ref().and_then(|p| p.aupimo)))),
-    ])?;
-    if data.saturation.is_some() {
-        print(vec![
-            ("AU-sPRO to 0.3", Box::new(|s| some(s.saturated.as_ref().map(|p| p.auspro_30)))),
-            ("AU-sPRO to 0.05", Box::new(|s| some(s.saturated.as_ref().map(|p| p.auspro_5)))),
-        ])?;
+    for (e, file) in both.iter().zip(files) {
+        print_operating(&e.summary.operating, file)?;
     }
     let Some(c) = comparison else { return Ok(()) };
     output::line(&format!(
@@ -223,4 +210,72 @@ fn print(
         output::line(&format!("  and {} more (--json lists all)", c.flipped.len() - 20))?;
     }
     Ok(())
+}
+
+/// One figure, or none.
+fn figure(value: Option<f64>) -> String {
+    value.map_or("-".to_owned(), |v| format!("{v:.4}"))
+}
+
+/// A row's name, and its cell for a model.
+type Row<'a> = (&'a str, &'a dyn Fn(&Summary) -> String);
+
+fn print_rows(both: &[&Evaluation], rows: &[Row<'_>]) -> std::io::Result<()> {
+    for (name, cell) in rows {
+        let cells: Vec<String> = both.iter().map(|e| format!("{:>34}", cell(&e.summary))).collect();
+        output::line(&format!("{name:24}{}", cells.concat()))?;
+    }
+    Ok(())
+}
+
+/// What other thresholds would cost, and how one is set.
+fn print_operating(points: &[OperatingPoint], model: &Path) -> std::io::Result<()> {
+    let [active, others @ ..] = points else { return Ok(()) };
+    if others.is_empty() {
+        return Ok(());
+    }
+    output::line(&format!("\nthresholds of {}, chosen and measured on these pictures (95 % intervals):", model.display()))?;
+    output::line(&format!("{:>12}  {:34}{:34}", "threshold", "good parts rejected", "defects that pass"))?;
+    for p in std::iter::once(active).chain(others) {
+        let aim = match p.aim {
+            Aim::Active => "now".to_owned(),
+            Aim::FalseReject(share) => format!("{:.0} % of good", share * 100.0),
+            Aim::BestF1 => "best F1".to_owned(),
+        };
+        let (good, bad) = (short(&p.false_reject), short(&p.miss));
+        output::line(&format!("{:>12.4}  {good:34}{bad:34}{aim}", p.threshold))?;
+    }
+    output::line(&format!("to set one: andon threshold {} --set {:.4}", model.display(), others[0].threshold))
+}
+
+fn short(i: &Interval) -> String {
+    format!("{:.1} % ({:.1}..{:.1} %)", i.share * 100.0, i.low * 100.0, i.high * 100.0)
+}
+
+/// What papers compare.
+fn print_metrics(both: &[&Evaluation], data: &Dataset) -> std::io::Result<()> {
+    output::line("\nhow well scores and heatmaps separate, at any threshold (docs/accuracy.md):")?;
+    print_rows(
+        both,
+        &[
+            ("image AP", &|s| figure(s.image.average_precision)),
+            ("F1 at the threshold", &|s| figure(s.image.f1)),
+            ("F1 max (best threshold)", &|s| figure(s.image.f1_max)),
+            ("pixel AUROC", &|s| figure(s.pixel.as_ref().and_then(|p| p.auroc))),
+            ("pixel AP", &|s| figure(s.pixel.as_ref().and_then(|p| p.average_precision))),
+            ("AUPRO to 0.3", &|s| figure(s.pixel.as_ref().and_then(|p| p.aupro_30))),
+            ("AUPRO to 0.05", &|s| figure(s.pixel.as_ref().and_then(|p| p.aupro_5))),
+            ("AUPIMO", &|s| figure(s.pixel.as_ref().and_then(|p| p.aupimo))),
+        ],
+    )?;
+    if data.saturation.is_none() {
+        return Ok(());
+    }
+    print_rows(
+        both,
+        &[
+            ("AU-sPRO to 0.3", &|s| figure(s.saturated.as_ref().map(|p| p.auspro_30))),
+            ("AU-sPRO to 0.05", &|s| figure(s.saturated.as_ref().map(|p| p.auspro_5))),
+        ],
+    )
 }

@@ -9,6 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use image::ImageEncoder;
 
 use super::compare::Comparison;
+use super::operating::{Aim, OperatingPoint};
 use super::run::Evaluation;
 use super::summary::ImageResult;
 use super::svg;
@@ -123,6 +124,7 @@ fn section(html: &mut String, e: &Evaluation) {
         );
     }
     html.push_str("</tbody></table>");
+    operating(html, &s.operating);
     let order = |bad: bool| {
         let mut wrong: Vec<usize> =
             (0..e.images.len()).filter(|i| e.images[*i].bad == bad && e.images[*i].passed == bad).collect();
@@ -151,6 +153,31 @@ fn section(html: &mut String, e: &Evaluation) {
         html.push_str("</ul>");
     }
     html.push_str("</section>");
+}
+
+/// What other thresholds would cost on these pictures.
+fn operating(html: &mut String, points: &[OperatingPoint]) {
+    html.push_str("<h3>Thresholds, chosen and measured on these pictures</h3><table><thead><tr><th>Threshold</th><th>Good parts rejected</th><th>Defects that pass</th><th></th></tr></thead><tbody>");
+    for p in points {
+        let aim = match p.aim {
+            Aim::Active => "the model's own".to_owned(),
+            Aim::FalseReject(share) => format!("{:.0} % of good parts", share * 100.0),
+            Aim::BestF1 => "best F1".to_owned(),
+        };
+        let cell = |i: &andon_core::Interval| {
+            format!("{:.1} % <small>{:.1} to {:.1} %</small>", i.share * 100.0, i.low * 100.0, i.high * 100.0)
+        };
+        put(
+            html,
+            format_args!(
+                "<tr><td>{:.4}</td><td>{}</td><td>{}</td><td>{aim}</td></tr>",
+                p.threshold,
+                cell(&p.false_reject),
+                cell(&p.miss)
+            ),
+        );
+    }
+    html.push_str("</tbody></table>");
 }
 
 fn gallery(html: &mut String, e: &Evaluation, title: &str, which: &[usize]) {

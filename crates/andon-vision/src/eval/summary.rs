@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::curve::Curve;
+use super::operating::{OperatingPoint, operating_points};
 use super::pixels::PixelMetrics;
 use super::saturation::SaturatedOverlap;
 use andon_core::{Interval, wilson};
@@ -39,6 +40,8 @@ pub struct Summary {
     pub kinds: BTreeMap<String, (Option<f64>, Interval)>,
     /// At the model's threshold.
     pub rates: Rates,
+    /// The threshold and others that could be set, each with what it costs on this set.
+    pub operating: Vec<OperatingPoint>,
     /// Pixels, where there are masks.
     pub pixel: Option<PixelMetrics>,
     /// Overlap with saturation, where the set says how much of a defect has to be found (MVTec LOCO).
@@ -132,6 +135,7 @@ impl Summary {
                 false_reject: wilson(count(false, false), of(false)),
                 miss: wilson(count(true, true), of(true)),
             },
+            operating: operating_points(images, threshold),
             pixel,
             saturated: None,
             without_mask,

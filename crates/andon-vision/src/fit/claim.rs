@@ -48,6 +48,25 @@ pub fn images_for_claim(policy: Policy) -> u64 {
     ((1.0 - policy.confidence).ln() / (1.0 - policy.max_false_reject).ln()).ceil() as u64
 }
 
+/// The smallest share that `m` of `n` rule out being exceeded, with this confidence: the `p` at which `P(Bin(n, p) <= m)` is what is left
+/// of it.
+pub(super) fn at_most(m: u64, n: u64, confidence: f64) -> f64 {
+    if m >= n {
+        return 1.0;
+    }
+    let (mut low, mut high) = (0.0, 1.0);
+    // Each step halves what is unknown.
+    for _ in 0..60 {
+        let middle = (low + high) / 2.0;
+        if binomial_at_most(n, middle, m) > 1.0 - confidence {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    high
+}
+
 /// `P(Bin(n, p) <= m)`, summed from the terms' logarithms.
 fn binomial_at_most(n: u64, p: f64, m: u64) -> f64 {
     let (yes, no) = (p.ln(), (-p).ln_1p());

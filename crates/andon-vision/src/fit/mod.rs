@@ -8,6 +8,7 @@ mod features;
 mod images;
 mod jpeg;
 mod mask;
+mod operating;
 mod options;
 mod parity;
 mod survey;
@@ -21,6 +22,7 @@ pub use images::{
     ImageError, Listing, MAX_SIDE, Picture, RawPicture, bits_range, list_images, read_image, read_raw, read_truth,
 };
 pub use mask::Mask;
+pub use operating::{Aim, Choice, MistakeCosts, OperatingError, choose, claim_at};
 pub use options::{FitError, FitJob, FitOptions, Fitted, MIN_IMAGES, NamedPicture, Phase};
 pub use parity::{PARITY_TOLERANCE, ParityCase, ParityError, parity_check, parity_tolerance};
 pub use survey::{Mixed, Survey, Take, read_in_range, survey};

@@ -75,6 +75,7 @@ pub fn fit(id: &str, job: FitJob<'_>, make_trainer: MakeTrainer<'_>) -> Result<F
         grid: [grid_w as u32, grid_h as u32],
         threshold: limit,
         claim,
+        chosen: None,
         scoring: options.scoring,
         baseline,
         parity_tolerance: crate::fit::PARITY_TOLERANCE,

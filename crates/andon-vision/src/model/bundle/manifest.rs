@@ -34,6 +34,9 @@ pub struct Manifest {
     pub threshold: f32,
     /// What the threshold promises.
     pub claim: Claim,
+    /// Who chose the threshold and by what; `None` for one that learning chose.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chosen: Option<Chosen>,
     /// How the anomaly map is smoothed and becomes the image's score.
     pub scoring: Scoring,
     /// The heatmap's zero: the map's median over the good pictures.
@@ -88,6 +91,42 @@ pub struct Claim {
     pub max_false_reject: f64,
     /// Confidence.
     pub confidence: f64,
+}
+
+/// A threshold that was chosen after learning.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Chosen {
+    /// Who.
+    pub by: String,
+    /// When, RFC 3339 UTC.
+    pub at: String,
+    /// By what, such as `--max-false-reject 5%`.
+    pub how: String,
+    /// Why, in somebody's words; empty if nobody said.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub why: String,
+    /// The claim rests on reviewed pictures, not on those learned from.
+    pub reviewed: bool,
+    /// The threshold before.
+    pub before: f32,
+    /// What is known of defects.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub defects: Option<Found>,
+}
+
+/// "Of defects like these, this share is found": with its 95 % interval (Wilson).
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Found {
+    /// Pictures of defects.
+    pub defects: u32,
+    /// How many of them are at or above the threshold.
+    pub found: u32,
+    /// Lower end of the share's interval.
+    pub low: f64,
+    /// Its upper end.
+    pub high: f64,
 }
 
 /// How a bundle was learned.

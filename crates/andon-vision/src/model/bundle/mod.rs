@@ -24,7 +24,7 @@ mod write;
 use std::sync::Arc;
 
 pub use error::BundleError;
-pub use manifest::{BackboneRef, Claim, Manifest, MethodPart, Training};
+pub use manifest::{BackboneRef, Chosen, Claim, Found, Manifest, MethodPart, Training};
 
 use super::Backbone;
 use super::tensors::Tensors;

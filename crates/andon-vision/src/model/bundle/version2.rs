@@ -87,6 +87,7 @@ pub(super) fn manifest(text: &str) -> Result<(Manifest, Option<Renamed>), serde_
         grid: m.grid,
         threshold: m.threshold,
         claim: m.claim,
+        chosen: None,
         scoring: Scoring { smoothing: m.scoring.smoothing, image: m.scoring.image, min_area: m.scoring.min_area },
         baseline: m.typical,
         parity_tolerance: m.parity_tolerance,
