@@ -3,21 +3,22 @@
 //!
 //! Each round takes the point that is farthest from all chosen ones. A point's distance to the chosen set only falls, so
 //! an old value is a bound from above: points wait in a heap by their last known distance, and only those at its top are
-//! brought up to date, with the centres that they have missed. Most points lie in dense places, never reach the top again and are never
-//! touched. Of the missed centres those are passed over that the triangle inequality rules out: a centre twice as far from a point's nearest one as
-//! the point itself cannot be nearer to it (Elkan 2003, for k-means).
+//! brought up to date, with all the centres that they have missed at once. Most points lie in dense places, never reach the top
+//! again and are never touched. A handful from the top is brought up to date together, so that each centre is fetched once for all of them.
+
+mod panels;
 
 use std::collections::BinaryHeap;
-use std::sync::atomic::{AtomicU16, AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Barrier, Mutex, PoisonError};
 
-use crate::model::head::knn::squared;
+use self::panels::{BATCH, Panels};
 use andon_core::SplitMix64;
 
 /// Picks `k` of the points (rows of `dim` values of `points`) that `among` lists, ascending, and returns their indices in
 /// the order of choice, which is the same for any number of threads. The first is drawn by `seed`; ties go to the lowest index.
-/// Fewer than `k` come back when the rest are copies of chosen ones. Memory: 16 bytes a listed point besides the points, the chosen
-/// points once more for each thread, and up to 128 MB for the distances between them. `progress` hears the number of chosen points.
+/// Fewer than `k` come back when the rest are copies of chosen ones. Memory: 12 bytes a listed point besides the points, and the
+/// chosen points once more for each thread. `progress` hears the number of chosen points.
 pub fn greedy_coreset(
     points: &[f32],
     dim: usize,
@@ -39,10 +40,8 @@ pub fn greedy_coreset(
         barrier: Barrier::new(threads),
         bar: AtomicU32::new(0),
         bests: (0..threads).map(|_| Mutex::new(Key(0))).collect(),
-        apart: Apart::new(k),
-        threads,
     };
-    let worker = |t: usize| Worker::new(points, dim, &among[(t * share).min(n)..((t + 1) * share).min(n)]);
+    let worker = |t: usize| Worker::new(points, dim, &among[(t * share).min(n)..((t + 1) * share).min(n)], k);
     std::thread::scope(|scope| {
         for t in 1..threads {
             let (round, worker) = (&round, worker(t));
@@ -78,43 +77,6 @@ struct Round {
     bar: AtomicU32,
     /// Farthest point of each worker's share.
     bests: Vec<Mutex<Key>>,
-    /// How far centres lie apart.
-    apart: Apart,
-    threads: usize,
-}
-
-/// Distances between centres, rounded down to the upper half of their bits, which keeps them bounds from below.
-struct Apart {
-    /// Centres whose distances to all later ones are kept.
-    rows: usize,
-    /// Centres in all.
-    k: usize,
-    /// Row by row; a row begins with the distance of its centre to itself.
-    squared: Vec<AtomicU16>,
-}
-
-impl Apart {
-    /// Entries at most: 128 MB.
-    const ROOM: usize = 64 << 20;
-
-    fn new(k: usize) -> Apart {
-        let rows = (0..k).scan(0, |used, row| {
-            *used += k - row;
-            Some(*used)
-        });
-        let rows = rows.take_while(|used| *used <= Apart::ROOM).count();
-        let size = rows * k - rows * rows.saturating_sub(1) / 2;
-        Apart { rows, k, squared: std::iter::repeat_with(|| AtomicU16::new(0)).take(size).collect() }
-    }
-
-    /// The distances of a centre to itself and all later ones; empty where they are not kept.
-    fn row(&self, centre: usize) -> &[AtomicU16] {
-        if centre >= self.rows {
-            return &[];
-        }
-        let start = centre * self.k - centre * centre.saturating_sub(1) / 2;
-        &self.squared[start..start + self.k - centre]
-    }
 }
 
 /// One thread's share of the points.
@@ -127,33 +89,28 @@ struct Worker<'a> {
     heap: BinaryHeap<Key>,
     /// How many centres each of them has been compared with.
     seen: Vec<u32>,
-    /// The nearest of those.
-    nearest: Vec<u32>,
-    /// The chosen points, side by side.
-    centres: Vec<f32>,
+    /// The chosen points.
+    centres: Panels,
 }
 
 impl<'a> Worker<'a> {
-    fn new(points: &'a [f32], dim: usize, own: &'a [u32]) -> Worker<'a> {
+    fn new(points: &'a [f32], dim: usize, own: &'a [u32], k: usize) -> Worker<'a> {
         let heap = (0..own.len() as u32).map(|i| Key::new(f32::INFINITY, i)).collect();
-        Worker { points, dim, own, heap, seen: vec![0; own.len()], nearest: vec![0; own.len()], centres: Vec::new() }
+        Worker { points, dim, own, heap, seen: vec![0; own.len()], centres: Panels::new(dim, k) }
     }
 
     fn run(mut self, t: usize, first: u32, k: usize, round: &Round, progress: &mut dyn FnMut(usize)) -> Vec<u32> {
         let mut chosen: Vec<u32> = Vec::with_capacity(k);
-        self.centres.reserve_exact(k * self.dim);
         let mut next = first;
         loop {
             chosen.push(next);
             let at = next as usize * self.dim;
-            self.centres.extend_from_slice(&self.points[at..at + self.dim]);
+            self.centres.push(&self.points[at..at + self.dim]);
             progress(chosen.len());
             if chosen.len() == k {
                 return chosen;
             }
-            self.measure(t, chosen.len() - 1, round);
-            round.barrier.wait();
-            let mine = self.farthest(chosen.len(), round);
+            let mine = self.farthest(chosen.len(), &round.bar);
             // To others, a point goes by its own index.
             let mine =
                 self.own.get(mine.index() as usize).map_or(Key(0), |i| Key::new(f32::from_bits(mine.bits()), *i));
@@ -172,85 +129,55 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// This worker's part of the distances from the newest centre to the earlier ones.
-    fn measure(&self, t: usize, newest: usize, round: &Round) {
-        let centre = |i: usize| &self.centres[i * self.dim..(i + 1) * self.dim];
-        for earlier in (t..newest.min(round.apart.rows)).step_by(round.threads) {
-            let bits = squared(centre(earlier), centre(newest)).to_bits() >> 16;
-            round.apart.row(earlier)[newest - earlier].store(bits as u16, Relaxed);
-        }
-    }
-
     /// The share's farthest point, or some nearer one if another worker's is farther.
-    fn farthest(&mut self, centres: usize, round: &Round) -> Key {
-        #[cfg(target_arch = "x86_64")]
-        if is_x86_feature_detected!("avx512f") {
-            // SAFETY: the processor has just been asked.
-            return unsafe { self.farthest_avx512(centres, round) };
-        } else if is_x86_feature_detected!("avx2") {
-            // SAFETY: the processor has just been asked.
-            return unsafe { self.farthest_avx2(centres, round) };
-        }
-        self.farthest_here(centres, round)
-    }
-
-    /// The same code, compiled for wider vectors.
-    #[cfg(target_arch = "x86_64")]
-    #[target_feature(enable = "avx512f")]
-    fn farthest_avx512(&mut self, centres: usize, round: &Round) -> Key {
-        self.farthest_here(centres, round)
-    }
-
-    /// The same code, compiled for wider vectors.
-    #[cfg(target_arch = "x86_64")]
-    #[target_feature(enable = "avx2")]
-    fn farthest_avx2(&mut self, centres: usize, round: &Round) -> Key {
-        self.farthest_here(centres, round)
-    }
-
-    #[inline(always)]
-    fn farthest_here(&mut self, centres: usize, round: &Round) -> Key {
-        let Round { bar, apart, .. } = round;
-        while let Some(mut top) = self.heap.peek_mut() {
-            let key = *top;
-            let place = key.index() as usize;
-            if self.seen[place] as usize == centres {
-                bar.fetch_max(key.bits(), Relaxed);
-                return key;
-            }
+    fn farthest(&mut self, centres: usize, bar: &AtomicU32) -> Key {
+        let mut batch = Vec::with_capacity(BATCH);
+        loop {
             let enough = bar.load(Relaxed);
-            if key.bits() < enough {
-                return key;
-            }
-            let at = self.own[place] as usize * self.dim;
-            let row = &self.points[at..at + self.dim];
-            let (mut least, mut nearest) = (f32::from_bits(key.bits()), self.nearest[place] as usize);
-            let mut next = self.seen[place] as usize;
-            let mut beside = apart.row(nearest);
-            // A bit more than four times, for what rounding does to either side.
-            let mut far = (4.001 * least).to_bits() >> 16;
-            while next < centres {
-                let ruled_out = next > 0 && beside.get(next - nearest).is_some_and(|d| u32::from(d.load(Relaxed)) > far);
-                if !ruled_out {
-                    let distance = squared(row, &self.centres[next * self.dim..(next + 1) * self.dim]);
-                    if distance < least {
-                        (least, nearest) = (distance, next);
-                        beside = apart.row(nearest);
-                        far = (4.001 * least).to_bits() >> 16;
-                        if least.to_bits() < enough {
-                            // Another point is farther; the rest can wait until this one is at the top again.
-                            next += 1;
-                            break;
-                        }
+            while let Some(key) = self.heap.peek().copied() {
+                let seen = self.seen[key.index() as usize];
+                let is_done = seen as usize == centres;
+                if is_done || key.bits() < enough {
+                    if !batch.is_empty() {
+                        break;
                     }
+                    if is_done {
+                        bar.fetch_max(key.bits(), Relaxed);
+                    }
+                    return key;
                 }
-                next += 1;
+                self.heap.pop();
+                batch.push((seen, key));
+                if batch.len() == BATCH {
+                    break;
+                }
             }
-            self.seen[place] = next as u32;
-            self.nearest[place] = nearest as u32;
-            *top = Key::new(least, key.index());
+            if batch.is_empty() {
+                return Key(0);
+            }
+            self.bring_up_to_date(&mut batch, centres);
         }
-        Key(0)
+    }
+
+    /// Compares these points with the centres that they have missed, and puts them back.
+    fn bring_up_to_date(&mut self, batch: &mut Vec<(u32, Key)>, centres: usize) {
+        // Those that have missed the most first: each stretch of centres is then missing to the first few of the batch.
+        batch.sort_unstable();
+        let (mut rows, mut least) = ([&[][..]; BATCH], [0.0f32; BATCH]);
+        for (i, (_, key)) in batch.iter().enumerate() {
+            let at = self.own[key.index() as usize] as usize * self.dim;
+            (rows[i], least[i]) = (&self.points[at..at + self.dim], f32::from_bits(key.bits()));
+        }
+        for (i, (seen, _)) in batch.iter().enumerate() {
+            let until = batch.get(i + 1).map_or(centres, |next| next.0 as usize);
+            if (*seen as usize) < until {
+                self.centres.closest(&rows[..=i], *seen as usize..until, &mut least[..=i]);
+            }
+        }
+        for ((_, key), least) in batch.drain(..).zip(least) {
+            self.seen[key.index() as usize] = centres as u32;
+            self.heap.push(Key::new(least, key.index()));
+        }
     }
 }
 
