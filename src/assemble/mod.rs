@@ -21,6 +21,7 @@ pub mod fit_defaults;
 pub mod guard;
 mod health;
 mod line;
+pub mod operating;
 pub mod precheck;
 pub mod simulated;
 mod sinks;

@@ -230,18 +230,23 @@ fn print_rows(both: &[&Evaluation], rows: &[Row<'_>]) -> std::io::Result<()> {
 
 /// What other thresholds would cost, and how one is set.
 fn print_operating(points: &[OperatingPoint], model: &Path) -> std::io::Result<()> {
-    let [active, others @ ..] = points else { return Ok(()) };
+    let [_, others @ ..] = points else { return Ok(()) };
     if others.is_empty() {
         return Ok(());
     }
-    output::line(&format!("\nthresholds of {}, chosen and measured on these pictures (95 % intervals):", model.display()))?;
+    output::line(&format!(
+        "\nthresholds of {}, chosen and measured on these pictures (95 % intervals):",
+        model.display()
+    ))?;
     output::line(&format!("{:>12}  {:34}{:34}", "threshold", "good parts rejected", "defects that pass"))?;
-    for p in std::iter::once(active).chain(others) {
-        let aim = match p.aim {
+    for same in points.chunk_by(|a, b| a.threshold == b.threshold) {
+        let [p, ..] = same else { continue };
+        let aim = same.iter().map(|p| match p.aim {
             Aim::Active => "now".to_owned(),
             Aim::FalseReject(share) => format!("{:.0} % of good", share * 100.0),
             Aim::BestF1 => "best F1".to_owned(),
-        };
+        });
+        let aim = aim.collect::<Vec<_>>().join(", ");
         let (good, bad) = (short(&p.false_reject), short(&p.miss));
         output::line(&format!("{:>12.4}  {good:34}{bad:34}{aim}", p.threshold))?;
     }

@@ -1,6 +1,7 @@
 //! `andon fit`: learns a model from a folder of good pictures.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -11,13 +12,14 @@ use serde_json::Value;
 use super::exit::{Exit, Failure};
 use super::fit_args::{self, FitArgs};
 use super::setup::{self, EngineArgs};
-use super::{limits, output};
+use super::{claim, limits, output};
+use crate::assemble::operating::{self, Author};
 use andon_core::{FrameView, PixelFormat};
 use andon_vision::fit::{
-    FitJob, FitOptions, Fitted, Phase, Policy, Survey, Take, images_for_claim, list_images, read_in_range, survey,
+    Aim, FitJob, FitOptions, Fitted, MistakeCosts, Phase, Policy, Survey, Take, ThresholdRule, list_images,
+    read_in_range, survey,
 };
 use andon_vision::methods::{self, Cost, Facts, FitSize, Param, patchcore};
-use andon_vision::model::bundle::{Claim, Manifest};
 use andon_vision::model::embedder::PatchEmbedder;
 use andon_vision::model::{Backbone, Embed};
 
@@ -45,9 +47,14 @@ pub(super) struct FitCommand {
     /// The largest memory bank that a picture is compared with in this time on this machine, as 8ms, in place of --bank (patchcore).
     #[arg(long, value_name = "TIME", value_parser = fit_args::duration, conflicts_with = "bank")]
     time_budget: Option<Duration>,
-    /// Share of good parts that may be rejected: the threshold goes where that can be promised.
-    #[arg(long, value_name = "SHARE", default_value = "1%", value_parser = fit_args::share)]
-    max_false_reject: f64,
+    /// Share of good parts that may be rejected: the threshold goes where that can be promised. Without it, just above the highest held-out score
+    /// of the pictures that do not stand out. `andon threshold` changes it later, without learning.
+    #[arg(long, value_name = "SHARE", value_parser = fit_args::share)]
+    max_false_reject: Option<f64>,
+    /// Known defects: the threshold goes where the good pictures' held-out scores and the scores of these are told apart best, and the model keeps
+    /// how many of them it finds. Nothing is learned from them.
+    #[arg(long, value_name = "DIR", conflicts_with = "max_false_reject")]
+    bad: Option<PathBuf>,
     /// How sure the promise must be.
     #[arg(long, value_name = "SHARE", default_value = "95%", value_parser = fit_args::share)]
     confidence: f64,
@@ -94,7 +101,7 @@ impl FitCommand {
         let surveyed = self.survey(&self.files()?)?;
         let files = &surveyed.pictures;
         let options = self.engine.options();
-        let mut backbone = self.how.backbone()?;
+        let mut backbone = self.how.backbone(surveyed.size)?;
         backbone.input.range = surveyed.range;
         let (mut embedder, degraded) = PatchEmbedder::open(&backbone, &options)?;
         setup::note_degraded(degraded.as_deref());
@@ -106,7 +113,7 @@ impl FitCommand {
             params: self.method_params()?,
             seed: self.seed,
             scoring: self.how.scoring(),
-            policy: Policy { max_false_reject: self.max_false_reject, confidence: self.confidence },
+            rule: rule(self.max_false_reject, self.confidence),
             mask,
             augment: self.how.augment(),
             folds: usize::from(self.folds),
@@ -122,6 +129,9 @@ impl FitCommand {
         limits::memory(cost.bytes as u64, &format!("learning {patches} patches of {} pictures", files.len()))
             .map_err(|why| anyhow::anyhow!("{why}; take fewer pictures or tiles, a smaller --size, or no --augment"))?;
         if !self.json {
+            if let Some(line) = surveyed.size.map(|size| what_is_seen(size, &backbone, embedder.grid())) {
+                output::note(&line);
+            }
             output::note(&estimate(&size, cost, &mut embedder, &backbone, &fit_options));
         }
         let bar = super::progress::Progress::new();
@@ -151,6 +161,9 @@ impl FitCommand {
         let seconds = start.elapsed().as_secs_f64();
         bar.finish_and_clear();
         fitted.left_out.extend(surveyed.left_out);
+        if let Some(folder) = &self.bad {
+            self.weigh(&mut fitted, folder)?;
+        }
         for line in &fitted.left_out {
             output::note(&format!("left out: {line}"));
         }
@@ -172,6 +185,30 @@ impl FitCommand {
         }
         self.report(&fitted, &facts, seconds)?;
         Ok(Exit::Ok)
+    }
+
+    /// Chooses the threshold with known defects in sight.
+    fn weigh(&self, fitted: &mut Fitted, folder: &Path) -> Result<(), Failure> {
+        // Gives it its digest, by which engines are kept.
+        fitted.bundle.to_bytes()?;
+        let bundle = Arc::new(fitted.bundle.clone());
+        let bar = super::progress::Progress::new();
+        bar.set_message("known defects");
+        let mut progress = |done: usize, total: usize| {
+            bar.set_length(total as u64);
+            bar.set_position(done as u64);
+        };
+        let scores = operating::score_folder(&bundle, folder, true, &self.engine.options(), &mut progress)?;
+        bar.finish_and_clear();
+        fitted.left_out.extend(scores.left_out.iter().cloned());
+        let author = Author {
+            by: "andon fit".to_owned(),
+            at: fitted.bundle.manifest.created.clone(),
+            how: format!("--bad {}", folder.display()),
+            why: String::new(),
+        };
+        operating::set(&mut fitted.bundle, &scores, Aim::Cost(MistakeCosts { miss: 1.0, reject: 1.0 }), author)?;
+        Ok(())
     }
 
     /// The method's parameters: PatchCore's have flags of their own, and `--param` has the last word.
@@ -250,7 +287,7 @@ impl FitCommand {
             n => format!("{n} of {} held-out scores lie above", m.claim.images),
         };
         output::line(&format!("  threshold     {:.4} ({above})", m.threshold))?;
-        for line in claim_lines(m) {
+        for line in claim::lines(m) {
             output::line(&line)?;
         }
         if !fitted.suspects.is_empty() {
@@ -268,29 +305,29 @@ impl FitCommand {
     }
 }
 
-/// What a threshold promises, and what would be needed for what was asked.
-pub(super) fn claim_lines(m: &Manifest) -> Vec<String> {
-    let Claim { max_false_reject, confidence, images, .. } = m.claim;
-    let mut lines = vec![format!(
-        "  claim         with {} % confidence, at most {} % of good parts like these are rejected",
-        confidence * 100.0,
-        figures(max_false_reject * 100.0)
-    )];
-    let asked = m.training.asked_false_reject;
-    if max_false_reject > asked {
-        let needed = images_for_claim(Policy { max_false_reject: asked, confidence });
-        lines.push(format!(
-            "                ({} % needs {needed} good pictures; these are {images})",
-            figures(asked * 100.0)
-        ));
+/// By what the threshold is chosen.
+pub(super) fn rule(max_false_reject: Option<f64>, confidence: f64) -> ThresholdRule {
+    match max_false_reject {
+        None => ThresholdRule::Ordinary { confidence },
+        Some(max_false_reject) => ThresholdRule::FalseReject(Policy { max_false_reject, confidence }),
     }
-    lines
 }
 
-/// Two significant digits.
-fn figures(value: f64) -> String {
-    let digits = (1 - value.abs().max(1e-9).log10().floor() as i32).clamp(0, 9) as usize;
-    format!("{value:.digits$}")
+/// What the network makes of the pictures' resolution.
+fn what_is_seen(picture: [u32; 2], backbone: &Backbone, grid: (usize, usize)) -> String {
+    let [w, h] = picture;
+    let [seen_w, seen_h] = backbone.picture_size();
+    let patch = |side: u32, cells: usize| (f64::from(side) / cells as f64).round();
+    let tiles = match backbone.tiles {
+        [1, 1] => String::new(),
+        [columns, rows] => format!(" in {columns}x{rows} tiles"),
+    };
+    format!(
+        "pictures of {w}x{h} are seen at {seen_w}x{seen_h}{tiles}: one patch is {} x {} of their pixels; what is much smaller than that is \
+         seen poorly (--size, --tiles)",
+        patch(w, grid.0),
+        patch(h, grid.1)
+    )
 }
 
 fn size(pictures: usize, embedder: &PatchEmbedder, options: &FitOptions) -> FitSize {

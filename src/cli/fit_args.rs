@@ -20,9 +20,10 @@ use andon_vision::preprocess::InputSpec;
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Recipe")]
 pub(super) struct FitArgs {
-    /// Size that pictures are squashed to: one number or WIDTHxHEIGHT. Smaller is faster and sees coarser.
-    #[arg(long, value_name = "SIZE", default_value_t = Size(fit_defaults::SIZE, fit_defaults::SIZE))]
-    size: Size,
+    /// Size that pictures are squashed to: one number or WIDTHxHEIGHT. Smaller is faster and sees coarser. Without it, the pictures' own shape with
+    /// about as many pixels as 224x224.
+    #[arg(long, value_name = "SIZE")]
+    size: Option<Size>,
     /// Cut large pictures into COLUMNSxROWS pieces, each squashed to the size: sees finer, costs that many times the network.
     #[arg(long, value_name = "CxR", default_value_t = Size(1, 1))]
     tiles: Size,
@@ -144,8 +145,8 @@ impl FitArgs {
         Augment { rotate: asked(Change::Rotate), brightness: asked(Change::Brightness) }
     }
 
-    /// The network with its input and layers.
-    pub fn backbone(&self) -> anyhow::Result<Backbone> {
+    /// The network with its input and layers, for pictures of this size, if they have one.
+    pub fn backbone(&self, pictures: Option<[u32; 2]>) -> anyhow::Result<Backbone> {
         let mut backbone = match &self.backbone {
             Some(path) => self.own(path)?,
             None => fit_defaults::backbone(),
@@ -163,12 +164,18 @@ impl FitArgs {
             bail!("--layer-weights: a weight is a number above 0");
         }
         backbone.layers = pools.into_iter().zip(weights).map(|(pool, weight)| Layer { pool, weight }).collect();
-        (backbone.input.width, backbone.input.height) = (self.size.0, self.size.1);
+        let [columns, rows] = [self.tiles.0, self.tiles.1].map(|n| n.max(1));
+        let piece = pictures.map(|[w, h]| fit_defaults::input_size([w.div_ceil(columns), h.div_ceil(rows)]));
+        let [width, height] = match self.size {
+            Some(size) => [size.0, size.1],
+            None => piece.unwrap_or([fit_defaults::SIZE; 2]),
+        };
+        (backbone.input.width, backbone.input.height) = (width, height);
         if self.tiles.0.max(self.tiles.1) > 16 {
             bail!("--tiles: at most 16 each way");
         }
         // Pictures are no larger, so more would only be blown up; and each takes its memory several times over.
-        let (width, height) = (self.size.0 * self.tiles.0, self.size.1 * self.tiles.1);
+        let (width, height) = (width * self.tiles.0, height * self.tiles.1);
         if width.max(height) > MAX_SIDE {
             bail!("--size and --tiles: {width}x{height} pixels are looked at, and at most {MAX_SIDE} each way go");
         }

@@ -2,6 +2,7 @@
 
 mod adapt;
 mod bench;
+mod claim;
 #[cfg_attr(not(feature = "cuda"), path = "gpu_check_absent.rs")]
 mod gpu_check;
 mod config;
@@ -15,6 +16,7 @@ mod fit;
 mod fit_args;
 mod guard;
 mod heatmaps;
+mod info;
 mod inspect;
 mod limits;
 mod output;
@@ -25,6 +27,7 @@ mod run;
 mod setup;
 mod show;
 mod sim;
+mod threshold;
 mod units;
 pub mod view;
 
@@ -58,6 +61,10 @@ enum Command {
     Fit(Box<fit::FitCommand>),
     /// Teach a finished model more good pictures, or make it forget some.
     Adapt(adapt::Adapt),
+    /// Show or change what a finished model rejects: milliseconds, nothing is learned.
+    Threshold(threshold::ThresholdCommand),
+    /// What a model file holds: pictures, method, threshold and what it promises, who chose it.
+    Info(info::Info),
     /// Measure a model on pictures whose truth is known, or two side by side.
     Eval(eval::Eval),
     /// Judge images: one line each.
@@ -103,6 +110,8 @@ pub fn main() -> ExitCode {
         Command::Demo(c) => c.run(log),
         Command::Fit(c) => c.run(log),
         Command::Adapt(c) => c.run(log),
+        Command::Threshold(c) => c.run(log),
+        Command::Info(c) => c.run(),
         Command::Eval(c) => c.run(log),
         Command::Inspect(c) => c.run(log),
         Command::Run(c) => c.run(log),

@@ -137,6 +137,117 @@ fn the_command_measures_compares_and_reports() {
     );
     let people = common::run(&mut common::andon(&["eval", &a, &set, "--no-pixels"]));
     assert!(people.out.contains("image AUROC") && people.out.contains("defects that pass"), "{}", people.out);
+    assert!(people.out.contains("to set one: andon threshold") && !people.out.contains("AUPIMO"), "{}", people.out);
+    let all = common::run(&mut common::andon(&["eval", &a, &set, "--no-pixels", "--metrics"]));
+    assert!(all.out.contains("AUPIMO"), "{}", all.out);
+    let points = first["operating"].as_array().unwrap();
+    assert_eq!(
+        (points[0]["aim"].as_str(), points[0]["threshold"].as_f64()),
+        (Some("active"), first["rates"]["threshold"].as_f64())
+    );
+}
+
+/// The operating point, as a quality engineer moves it: looked at, set, chosen by reviewed pictures, and found again in the model.
+#[test]
+fn a_threshold_is_chosen_without_learning_and_the_model_remembers_by_whom() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    flanges(&dir.path().join("set"));
+    let (train, model) = (path("set/train/good"), path("a.andon"));
+    json(&["fit", &train, "-o", &model, "--bank", "600", "--json"]);
+    let learned = json(&["info", &model, "--json"]);
+    let own = learned["manifest"]["threshold"].as_f64().unwrap();
+    assert!(learned["manifest"].get("chosen").is_none() && learned["train_scores"].as_array().unwrap().len() > 3);
+
+    let shown = json(&["threshold", &model, "--json"]);
+    let others = shown["others"].as_array().unwrap();
+    assert!(others.len() > 1 && others[0]["threshold"].as_f64() > others[1]["threshold"].as_f64(), "{shown}");
+    assert_eq!(json(&["info", &model, "--json"]), learned, "a look changes nothing");
+
+    let set = json(&["threshold", &model, "--set", "40.5", "--by", "anna", "--why", "trial", "--json"]);
+    assert_eq!((set["threshold"].as_f64(), set["chosen"]["before"].as_f64()), (Some(40.5), Some(own)));
+    let m = &json(&["info", &model, "--json"])["manifest"];
+    assert_eq!((m["threshold"].as_f64(), m["chosen"]["by"].as_str()), (Some(40.5), Some("anna")));
+    assert_eq!((m["chosen"]["why"].as_str(), m["chosen"]["how"].as_str()), (Some("trial"), Some("--set 40.5")));
+    let people = common::said(&["info", &model]);
+    assert!(people.out.contains("chosen        by anna") && people.out.contains("trial"), "{}", people.out);
+
+    // Reviewed pictures: good ones alone, then with defects; the cost of a miss moves the threshold down.
+    let good = json(&["threshold", &model, "--from", &path("set/test/good"), "--dry-run", "--json"]);
+    assert_eq!((good["claim"]["images"].as_u64(), good["chosen"]["reviewed"].as_bool()), (Some(5), Some(true)));
+    let cost = |cost: &str| {
+        let told = json(&["threshold", &model, "--from", &path("set/test"), "--cost", cost, "--dry-run", "--json"]);
+        assert_eq!(told["chosen"]["defects"]["defects"].as_u64(), Some(5), "{told}");
+        told["threshold"].as_f64().unwrap()
+    };
+    assert!(cost("miss=1000,reject=1") <= cost("miss=1,reject=1000"));
+    assert_eq!(
+        json(&["info", &model, "--json"])["manifest"]["threshold"].as_f64(),
+        Some(40.5),
+        "--dry-run writes nothing"
+    );
+    let back = json(&["threshold", &model, "--ordinary", "--json"]);
+    assert_eq!(back["threshold"].as_f64(), Some(own), "learning's own threshold again");
+
+    // The judge uses it, and a model with a chosen threshold still opens and passes its parity check.
+    let low = (learned["manifest"]["baseline"].as_f64().unwrap() + 0.01).to_string();
+    json(&["threshold", &model, "--set", &low, "--json"]);
+    let judged = common::said(&["inspect", &model, &path("set/test/good")]);
+    assert!(judged.out.contains("REJECT"), "{} {}", judged.out, judged.err);
+
+    for (args, words) in [
+        (vec!["--set", "-1"], "is no threshold"),
+        (vec!["--set", "nan"], "is no threshold"),
+        (vec!["--set", "0.001"], "nothing would pass"),
+        (vec!["--cost", "miss=1,reject=1"], "pictures of defects"),
+        (vec!["--from", "/nonexistent"], "/nonexistent"),
+        (vec!["--set", "5", "--ordinary"], "cannot be used with"),
+    ] {
+        let said = common::said(&[&["threshold", model.as_str()], args.as_slice()].concat());
+        assert!(said.code != 0 && said.err.contains(words), "{args:?}: {}", said.err);
+    }
+}
+
+#[test]
+fn known_defects_choose_the_threshold_and_are_not_learned() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    flanges(&dir.path().join("set"));
+    let bad = dir.path().join("bad");
+    std::fs::create_dir(&bad).unwrap();
+    for kind in std::fs::read_dir(dir.path().join("set/test")).unwrap().map(|e| e.unwrap().path()) {
+        if kind.file_name().unwrap() != "good" {
+            for file in std::fs::read_dir(kind).unwrap().map(|e| e.unwrap().path()) {
+                std::fs::copy(&file, bad.join(file.file_name().unwrap())).unwrap();
+            }
+        }
+    }
+    let fit = |model: &str, args: &[&str]| {
+        let mut all = vec![
+            "fit",
+            "set/train/good",
+            "-o",
+            model,
+            "--bank",
+            "600",
+            "--name",
+            "x",
+            "--created",
+            "2026-01-01T00:00:00Z",
+        ];
+        all.extend(args);
+        let said = common::run(common::andon(&all).current_dir(dir.path()));
+        assert_eq!(said.code, 0, "{}", said.err);
+        said
+    };
+    fit("plain.andon", &[]);
+    let said = fit("bad.andon", &["--bad", "bad"]);
+    assert!(said.out.contains("of 5 known ones are found"), "{}", said.out);
+    let of = |model: &str| json(&["info", &path(model), "--json"]);
+    let (plain, weighed) = (of("plain.andon"), of("bad.andon"));
+    assert_eq!(plain["train_scores"], weighed["train_scores"], "nothing is learned from defects");
+    assert_eq!(weighed["manifest"]["chosen"]["how"].as_str(), Some("--bad bad"));
+    assert_eq!(weighed["manifest"]["chosen"]["reviewed"].as_bool(), Some(false), "good ones are those learned from");
 }
 
 #[test]
@@ -161,7 +272,7 @@ fn part_of_a_defect_is_enough_where_the_set_says_so() {
         figures.push(summary["saturated"]["auspro_30"].as_f64().unwrap());
     }
     assert!(figures.is_sorted() && figures[0] < figures[2] && figures[2] <= 1.0, "{figures:?}");
-    let people = common::run(&mut common::andon(&["eval", &model, &set]));
+    let people = common::run(&mut common::andon(&["eval", &model, &set, "--metrics"]));
     assert!(people.out.contains("AU-sPRO to 0.05"), "{}", people.out);
     config(7, 0.5);
     let said = common::run(&mut common::andon(&["eval", &model, &set]));

@@ -5,7 +5,7 @@ use std::path::Path;
 use andon_core::Detector;
 use andon_core::{AnomalyMap, Detection, Fault, FrameView, PixelFormat};
 use andon_sim::{Conveyor, SimSpec};
-use andon_vision::fit::{Augment, FitJob, FitOptions, Picture, Policy};
+use andon_vision::fit::{Augment, FitJob, FitOptions, Picture, ThresholdRule};
 use andon_vision::methods::{self, PatchDetector};
 use andon_vision::model::bundle::Bundle;
 use andon_vision::model::embedder::PatchEmbedder;
@@ -200,7 +200,7 @@ fn padim_agrees_with_numpy_in_f64_by_anomalibs_formula() {
             params,
             seed: 3,
             scoring: Scoring { smoothing: 0.0, image: ImageScore::Max, min_area: 0 },
-            policy: Policy::default(),
+            rule: ThresholdRule::default(),
             mask: None,
             augment: Augment::default(),
             folds: 5,

@@ -9,7 +9,7 @@ use andon_gpu::{
     Buffer, CudaError, Device, DeviceInput, DeviceMap, FeatureSpec, FeatureStage, Gaussian, GaussianHead, GpuBackbone,
     GpuPatchDetector, GpuPipeline, PipelineSpec, frame_time, search_time,
 };
-use andon_vision::fit::{Augment, FitJob, FitOptions, Picture, Policy, parity_check};
+use andon_vision::fit::{Augment, FitJob, FitOptions, Picture, ThresholdRule, parity_check};
 use andon_vision::methods::{self, PatchDetector};
 use andon_vision::model::bundle::Bundle;
 use andon_vision::model::embedder::PatchEmbedder;
@@ -450,7 +450,7 @@ fn a_model_of_distributions_has_the_same_scores_on_both_sides() {
             params,
             seed: 1,
             scoring: Scoring { smoothing: 1.0, image: ImageScore::Max, min_area: 0 },
-            policy: Policy::default(),
+            rule: ThresholdRule::default(),
             mask: masked.then(|| (0..64).map(|cell| cell % 5 != 0).collect()),
             augment: Augment::default(),
             folds: 3,

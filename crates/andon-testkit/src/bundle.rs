@@ -41,7 +41,7 @@ pub fn bank_only(backbone: &Backbone, grid: (usize, usize), dim: usize, bank: Ve
             parity_tolerance: 1e-3,
             training: Training {
                 seed: 0,
-                asked_false_reject: 0.01,
+                asked_false_reject: Some(0.01),
                 engine: "none".into(),
                 sources: vec!["a.png".into()],
                 added: 0,

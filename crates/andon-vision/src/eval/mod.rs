@@ -16,7 +16,7 @@ mod table;
 
 pub use compare::{Comparison, compare};
 pub use curve::Curve;
-pub use dataset::{Dataset, DatasetError, Sample, load};
+pub use dataset::{Dataset, DatasetError, Sample, load, reviewed};
 pub use operating::{Aim, OperatingPoint, operating_points};
 pub use pixels::{PixelMetrics, Pixels};
 pub use report::write_report;

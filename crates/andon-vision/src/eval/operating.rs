@@ -80,7 +80,7 @@ mod tests {
         images.push(image(None, true));
         let points = operating_points(&images, 11.0);
         assert_eq!(points.len(), 7);
-        assert_eq!((points[0].false_reject.count, points[0].miss.count), (99, 0));
+        assert_eq!((points[0].false_reject.count, points[0].miss.count), (100, 0));
         for (p, (rejected, missed)) in points[1..6].iter().zip([(0, 5), (2, 5), (4, 5), (10, 4), (20, 3)]) {
             assert_eq!((p.false_reject.count, p.miss.count), (rejected, missed), "{p:?}");
             assert_eq!(p.miss.of, 11, "a defect without a score is rejected, and counted");

@@ -14,7 +14,7 @@ mod parity;
 mod survey;
 
 pub use augment::Augment;
-pub use claim::{Policy, images_for_claim, threshold};
+pub use claim::{Policy, ThresholdRule, images_for_claim, stands_out_above, threshold};
 pub use coreset::greedy_coreset;
 pub use features::{FeatureReader, FeatureSet};
 pub(crate) use images::some;

@@ -3,15 +3,15 @@
 
 use thiserror::Error;
 
-use super::claim::{Policy, at_most, threshold};
+use super::claim::{ThresholdRule, at_most, threshold};
 use crate::model::bundle::{Claim, Found};
 use andon_core::{Threshold, wilson};
 
 /// By what a threshold is chosen.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Aim {
-    /// The lowest threshold that keeps a promise about good parts.
-    FalseReject(Policy),
+    /// By the scores of good pictures, as learning does.
+    Rule(ThresholdRule),
     /// This one.
     Fixed(f32),
     /// The one whose mistakes on the given pictures cost the least.
@@ -53,6 +53,16 @@ pub enum OperatingError {
     /// Not a threshold.
     #[error("{0} is no threshold: a finite number above 0 is")]
     NotUsable(f32),
+    /// Half of all patches of good pictures would be rejected.
+    #[error(
+        "a threshold of {threshold} lies below what is usual for good patches of this model ({baseline}); nothing would pass"
+    )]
+    BelowUsual {
+        /// What was asked for or came out.
+        threshold: f32,
+        /// The median of the good pictures' maps.
+        baseline: f32,
+    },
 }
 
 /// Chooses a threshold by the scores of good pictures and of defective ones; the claim has this confidence.
@@ -64,8 +74,8 @@ pub fn choose(good: &[f32], bad: &[f32], aim: Aim, confidence: f64) -> Result<Ch
         return Err(OperatingError::NoGood);
     }
     let raw = match aim {
-        Aim::FalseReject(policy) => {
-            let (limit, claim) = threshold(good, policy).ok_or(OperatingError::NoGood)?;
+        Aim::Rule(rule) => {
+            let (limit, claim) = threshold(good, rule).ok_or(OperatingError::NoGood)?;
             return Ok(Choice { threshold: usable(limit)?, claim, defects: found(bad, limit) });
         }
         Aim::Fixed(raw) => raw,
@@ -90,7 +100,12 @@ pub fn claim_at(good: &[f32], threshold: f32, confidence: f64) -> Claim {
 fn found(bad: &[f32], threshold: f32) -> Option<Found> {
     let count = bad.iter().filter(|score| **score >= threshold).count() as u64;
     let share = wilson(count, bad.len() as u64);
-    (!bad.is_empty()).then_some(Found { defects: share.of as u32, found: count as u32, low: share.low, high: share.high })
+    (!bad.is_empty()).then_some(Found {
+        defects: share.of as u32,
+        found: count as u32,
+        low: share.low,
+        high: share.high,
+    })
 }
 
 /// The threshold whose mistakes cost the least: half way between two neighbouring scores, so that it is as far as can be from both. Of
@@ -140,7 +155,7 @@ mod tests {
         let good: Vec<f32> = (0..100).map(|i| i as f32).collect();
         let claim = |t: f32| claim_at(&good, t, 0.95);
         // scipy.stats.beta.ppf(0.95, m + 1, n - m)
-        for (t, above, want) in [(1000.0, 0, 0.029_513), (99.0, 1, 0.046_559), (90.0, 10, 0.163_702), (0.0, 100, 1.0)] {
+        for (t, above, want) in [(1000.0, 0, 0.029_513), (99.0, 1, 0.046_559), (90.0, 10, 0.163_718), (0.0, 100, 1.0)] {
             let got = claim(t);
             assert_eq!(got.above, above);
             assert!((got.max_false_reject - want).abs() < 1e-5, "{t}: {got:?}");
@@ -150,9 +165,8 @@ mod tests {
     #[test]
     fn costs_move_the_threshold_and_a_clean_gap_is_halved() {
         let (good, bad) = ([1.0, 2.0, 3.0, 6.0], [5.0, 8.0, 9.0]);
-        let at = |miss, reject| {
-            choose(&good, &bad, Aim::Cost(MistakeCosts { miss, reject }), 0.95).unwrap().threshold.get()
-        };
+        let at =
+            |miss, reject| choose(&good, &bad, Aim::Cost(MistakeCosts { miss, reject }), 0.95).unwrap().threshold.get();
         assert_eq!(at(20.0, 1.0), 4.0, "a good part is the price of a defect");
         assert_eq!(at(1.0, 20.0), 7.0, "a defect is the price of a good part");
         let clean = choose(&[1.0, 2.0], &[4.0, 5.0], Aim::Cost(MistakeCosts { miss: 1.0, reject: 1.0 }), 0.95).unwrap();
@@ -162,7 +176,9 @@ mod tests {
         assert_eq!(none, Err(OperatingError::NoDefects));
         let costs = MistakeCosts { miss: f64::NAN, reject: 1.0 };
         assert_eq!(choose(&good, &bad, Aim::Cost(costs), 0.95), Err(OperatingError::Costs));
-        assert!(choose(&[], &bad, Aim::Fixed(1.0), 0.95).is_err() && choose(&good, &bad, Aim::Fixed(-1.0), 0.95).is_err());
+        assert!(
+            choose(&[], &bad, Aim::Fixed(1.0), 0.95).is_err() && choose(&good, &bad, Aim::Fixed(-1.0), 0.95).is_err()
+        );
     }
 
     #[test]

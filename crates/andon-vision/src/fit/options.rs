@@ -7,7 +7,7 @@ use serde_json::Value;
 use thiserror::Error;
 
 use super::augment::Augment;
-use super::claim::Policy;
+use super::claim::ThresholdRule;
 use super::images::{ImageError, Picture};
 use crate::model::bundle::Bundle;
 use crate::model::head::score::Scoring;
@@ -28,7 +28,7 @@ pub struct FitOptions {
     /// How the anomaly map is smoothed and becomes the image's score.
     pub scoring: Scoring,
     /// Where the threshold goes.
-    pub policy: Policy,
+    pub rule: ThresholdRule,
     /// One entry for each cell of the grid: whether it is judged; `None` judges all.
     pub mask: Option<Vec<bool>>,
     /// Changed copies of the pictures.

@@ -48,6 +48,8 @@ pub struct Survey {
     pub pictures: Vec<PathBuf>,
     /// What else was left out, each with its kind.
     pub left_out: Vec<String>,
+    /// Width and height of all pictures; `None` if there are several sizes.
+    pub size: Option<[u32; 2]>,
     /// The kind of pictures, for the model.
     pub learned: Learned,
     /// Black and white of 16-bit values; `None` for 8 bits.
@@ -147,6 +149,7 @@ pub fn survey(
     Ok(Survey {
         pictures,
         left_out,
+        size: kinds.keys().next().map(|k| k.size).filter(|_| !sizes),
         learned: Learned { any_size, colour },
         range: deep.then(|| range.unwrap_or_else(|| bits_range(brightest))),
         brightest,

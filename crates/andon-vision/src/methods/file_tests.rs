@@ -34,7 +34,7 @@ fn small() -> Bundle {
             parity_tolerance: 1e-3,
             training: Training {
                 seed: 7,
-                asked_false_reject: 0.01,
+                asked_false_reject: Some(0.01),
                 added: 0,
                 engine: "rten".into(),
                 sources: vec!["a.png".into(), "b.png".into()],

@@ -1,5 +1,5 @@
 use super::*;
-use crate::fit::{Augment, FeatureSet, Policy};
+use crate::fit::{Augment, FeatureSet, ThresholdRule};
 use crate::model::head::score::{Scorer, Scoring};
 use crate::model::{Colour, Learned};
 
@@ -124,7 +124,7 @@ fn parameters_out_of_range_are_named() {
         params,
         seed: 0,
         scoring: Scoring { smoothing: 0.0, image, min_area: 0 },
-        policy: Policy::default(),
+        rule: ThresholdRule::default(),
         mask: None,
         augment: Augment::default(),
         folds: 5,

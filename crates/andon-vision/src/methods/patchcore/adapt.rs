@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use super::model::PatchCoreModel;
-use crate::fit::{MIN_IMAGES, Picture, Policy, threshold};
+use crate::fit::{MIN_IMAGES, Picture, ThresholdRule, threshold};
 use crate::methods::adapt::{AdaptError, Adapted, Adapter};
 use crate::methods::patches::{PatchHead, PatchModel, parity_set};
 use crate::model::Embed;
@@ -99,11 +99,10 @@ impl Adapter for BankAdapter {
             removed.push(Adapted { name: name.clone(), before, after: f32::NAN, rows: rows.len() });
         }
         let fair = new.train_scores.len() - new.manifest.training.added as usize;
-        let policy = Policy {
-            max_false_reject: new.manifest.training.asked_false_reject,
-            confidence: new.manifest.claim.confidence,
-        };
-        if let Some((limit, claim)) = threshold(&new.train_scores[..fair], policy) {
+        // A threshold that somebody chose stays as it is.
+        if new.manifest.chosen.is_none()
+            && let Some((limit, claim)) = threshold(&new.train_scores[..fair], ThresholdRule::of(&new.manifest))
+        {
             (new.manifest.threshold, new.manifest.claim) = (limit, claim);
         }
         Session::new(&new, &bank, embedder, threads).refresh_parity(&mut new, &bank)?;

@@ -2,7 +2,10 @@
 //! threshold with its claim, then the model of all pictures and its parity set.
 
 use super::{PatchHead, PatchModel};
-use crate::fit::{FeatureReader, FeatureSet, FitError, FitJob, FitOptions, Fitted, Phase, Picture, threshold};
+use crate::fit::{
+    FeatureReader, FeatureSet, FitError, FitJob, FitOptions, Fitted, Phase, Picture, ThresholdRule, stands_out_above,
+    threshold,
+};
 use crate::model::Embed;
 use crate::model::bundle::{BackboneRef, Bundle, Manifest, MethodPart, Training};
 use crate::model::head::score::Scorer;
@@ -49,7 +52,7 @@ pub fn fit(id: &str, job: FitJob<'_>, make_trainer: MakeTrainer<'_>) -> Result<F
     let (set, left_out) = reader.read(pictures, progress)?;
     let trainer = make_trainer(&set, options, progress)?;
     let (scores, baseline) = held_out(&set, trainer.as_ref(), options, &mut scorer, progress)?;
-    let (limit, claim) = threshold(&scores, options.policy).ok_or(FitError::NoSpread)?;
+    let (limit, claim) = threshold(&scores, options.rule).ok_or(FitError::NoSpread)?;
     if !(limit.is_finite() && limit > baseline) {
         return Err(FitError::NoSpread);
     }
@@ -81,7 +84,10 @@ pub fn fit(id: &str, job: FitJob<'_>, make_trainer: MakeTrainer<'_>) -> Result<F
         parity_tolerance: crate::fit::PARITY_TOLERANCE,
         training: Training {
             seed: options.seed,
-            asked_false_reject: options.policy.max_false_reject,
+            asked_false_reject: match options.rule {
+                ThresholdRule::Ordinary { .. } => None,
+                ThresholdRule::FalseReject(policy) => Some(policy.max_false_reject),
+            },
             engine: options.engine.clone(),
             sources: set.names,
             added: 0,
@@ -122,8 +128,14 @@ fn check(options: &FitOptions) -> Result<(), FitError> {
     options.scoring.check().map_err(FitError::Option)?;
     let share = |v: f64| v > 0.0 && v < 1.0;
     let rules = [
-        (share(options.policy.max_false_reject), "--max-false-reject is a share above 0 and below 100 %"),
-        (share(options.policy.confidence), "--confidence is a share above 0 and below 100 %"),
+        (
+            match options.rule {
+                ThresholdRule::Ordinary { .. } => true,
+                ThresholdRule::FalseReject(policy) => share(policy.max_false_reject),
+            },
+            "--max-false-reject is a share above 0 and below 100 %",
+        ),
+        (share(options.rule.confidence()), "--confidence is a share above 0 and below 100 %"),
     ];
     rules.into_iter().find(|(holds, _)| !holds).map_or(Ok(()), |(_, why)| Err(FitError::Option(why)))
 }
@@ -161,20 +173,11 @@ fn held_out(
     Ok((scores, *maps.select_nth_unstable_by(middle, f32::total_cmp).1))
 }
 
-/// Pictures whose score lies far above the others': more than four robust standard deviations (1.4826 median absolute deviations)
-/// of the scores' logarithms, which are nearer to a normal distribution than the scores are.
+/// Pictures whose score stands out from the others', the highest first.
 fn suspects(names: &[String], scores: &[f32]) -> Vec<(String, f32)> {
-    let middle = |mut v: Vec<f32>| {
-        let at = v.len() / 2;
-        *v.select_nth_unstable_by(at, f32::total_cmp).1
-    };
-    let logs: Vec<f32> = scores.iter().map(|s| s.max(f32::MIN_POSITIVE).ln()).collect();
-    let median = middle(logs.clone());
-    let deviation = 1.4826 * middle(logs.iter().map(|l| (l - median).abs()).collect());
-    let mut found: Vec<(String, f32)> = (names.iter().zip(scores).zip(&logs))
-        .filter(|(_, l)| **l > median + 4.0 * deviation)
-        .map(|((name, score), _)| (name.clone(), *score))
-        .collect();
+    let Some(limit) = stands_out_above(scores) else { return Vec::new() };
+    let mut found: Vec<(String, f32)> =
+        names.iter().cloned().zip(scores.iter().copied()).filter(|(_, score)| *score > limit).collect();
     found.sort_by(|a, b| b.1.total_cmp(&a.1));
     found
 }

@@ -135,8 +135,9 @@ pub struct Found {
 pub struct Training {
     /// Seed of whatever the method chose at random.
     pub seed: u64,
-    /// The share of false rejects that was asked for; the claim may be weaker.
-    pub asked_false_reject: f64,
+    /// The share of false rejects that was asked for, and the claim may be weaker; `None` if the threshold was left to learning.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked_false_reject: Option<f64>,
     /// Engine that made the features.
     pub engine: String,
     /// The images, in the order of `train_scores`.

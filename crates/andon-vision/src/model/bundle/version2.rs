@@ -93,7 +93,7 @@ pub(super) fn manifest(text: &str) -> Result<(Manifest, Option<Renamed>), serde_
         parity_tolerance: m.parity_tolerance,
         training: Training {
             seed: m.training.seed,
-            asked_false_reject: m.training.asked_false_reject,
+            asked_false_reject: Some(m.training.asked_false_reject),
             engine: m.training.engine,
             sources: m.training.sources,
             added: m.training.added,
