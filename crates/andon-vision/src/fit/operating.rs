@@ -18,12 +18,13 @@ pub enum Aim {
     Cost(MistakeCosts),
 }
 
-/// What one mistake costs, in any currency.
+/// What mistakes cost, in any currency, each times the share of its kind: as if the line brought as many defects as good parts. Where a defect
+/// comes with one part in a hundred, `miss` is a hundredth of what a defect costs that passes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct MistakeCosts {
-    /// A defect that passes.
+    /// All defects that pass.
     pub miss: f64,
-    /// A good part that is rejected.
+    /// All good parts that are rejected.
     pub reject: f64,
 }
 
@@ -135,7 +136,7 @@ fn cheapest(good: &[f32], bad: &[f32], costs: MistakeCosts) -> Result<f32, Opera
         if next == Some(*score) {
             continue;
         }
-        let cost = costs.miss * missed + costs.reject * rejected;
+        let cost = costs.miss * missed / bad.len() as f64 + costs.reject * rejected / good.len() as f64;
         // Above all scores there is no neighbour: as far as the last gap was.
         let high = next.unwrap_or(*score * 1.05);
         let (gap, middle) = (high - score, score + (high - score) / 2.0);

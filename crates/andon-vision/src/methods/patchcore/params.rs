@@ -93,9 +93,9 @@ impl Params {
         };
         // Features, the coreset's 12 bytes a patch, its centres on each thread, the packed bank.
         let bytes = patches * (4.0 * dim + 12.0 + 12.0) + bank * dim * 4.0 * (threads + 3.0) + 60e6;
-        // The coreset computes half of all distances (762 tiles) to three quarters (300), at some 14 GFLOP/s a thread (measured); then every
-        // patch searches once.
-        let coreset = 0.65 * patches * bank * dim * 3.0 / (14e9 * threads);
+        // The coreset computes half of all distances (762 tiles) to three quarters (300), at some 110 GFLOP/s a thread with AVX-512
+        // (measured); then every patch searches once.
+        let coreset = 0.65 * patches * bank * dim * 3.0 / (110e9 * threads);
         let search = size.pictures as f64 * cells * bank * dim * 2.0 / (200e9 * threads);
         // Each group's bank is learned from the pictures of all others: together as much as the folds less one; then the whole.
         Cost { bytes, seconds: (coreset + search) * options.folds.min(size.pictures) as f64 }
