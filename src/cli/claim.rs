@@ -2,7 +2,7 @@
 
 use super::output;
 use andon_vision::fit::{Policy, images_for_claim};
-use andon_vision::model::bundle::{Claim, Manifest};
+use andon_vision::model::bundle::{Bundle, Claim, Manifest};
 
 /// What a threshold promises, and what would be needed for what was asked.
 pub(super) fn lines(m: &Manifest) -> Vec<String> {
@@ -32,6 +32,23 @@ pub(super) fn lines(m: &Manifest) -> Vec<String> {
         ),
     });
     lines
+}
+
+/// So far above the next one a score stands by itself.
+const CLEARLY: f32 = 1.05;
+
+/// Which picture sets the threshold, if a single one does: the next lies clearly below it.
+pub(super) fn set_by(bundle: &Bundle) -> Option<String> {
+    let m = &bundle.manifest;
+    let scores = || bundle.train_scores.iter().zip(&m.training.sources);
+    let (highest, name) = scores().find(|(score, _)| score.next_up() == m.threshold)?;
+    let next = scores().map(|(score, _)| *score).filter(|score| score < highest).max_by(f32::total_cmp)?;
+    if *highest < CLEARLY * next {
+        return None;
+    }
+    Some(format!(
+        "                one picture sets it, {name}; the next lies at {next:.4}: look at it, and --exclude it if it is no good part"
+    ))
 }
 
 /// What the threshold promises, and who chose it.

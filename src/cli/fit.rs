@@ -287,6 +287,9 @@ impl FitCommand {
             n => format!("{n} of {} held-out scores lie above", m.claim.images),
         };
         output::line(&format!("  threshold     {:.4} ({above})", m.threshold))?;
+        if let Some(line) = claim::set_by(&fitted.bundle) {
+            output::line(&line)?;
+        }
         for line in claim::lines(m) {
             output::line(&line)?;
         }

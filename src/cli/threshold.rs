@@ -57,6 +57,9 @@ pub(super) struct ThresholdCommand {
     engine: EngineArgs,
 }
 
+/// Fewer reviewed good pictures than this say less than the pictures that were learned from (docs/accuracy.md).
+const FEW: usize = 30;
+
 /// `miss=20,reject=1`, in any order.
 fn costs(text: &str) -> Result<MistakeCosts, String> {
     let wrong = || format!("`{text}` is no cost of both mistakes; write it as miss=20,reject=1");
@@ -170,6 +173,12 @@ impl ThresholdCommand {
                 scores.good.len(),
                 scores.bad.len()
             ));
+            if (1..FEW).contains(&scores.good.len()) && self.set.is_none() {
+                output::note(&format!(
+                    "note: {} good pictures are few to choose a threshold by; with fewer than {FEW} the scores that learning kept are often the better guide",
+                    scores.good.len()
+                ));
+            }
             for line in &scores.left_out {
                 output::note(&format!("left out: {line}"));
             }

@@ -209,6 +209,21 @@ fn a_threshold_is_chosen_without_learning_and_the_model_remembers_by_whom() {
 }
 
 #[test]
+fn a_layer_that_is_not_there_is_answered_with_those_that_are() {
+    let dir = tempfile::tempdir().unwrap();
+    flanges(&dir.path().join("set"));
+    let (train, model) = (dir.path().join("set/train/good"), dir.path().join("x.andon"));
+    let network = common::root().join("models/efficientnet_lite0_features.onnx");
+    let [train, model, network] = [&train, &model, &network].map(|p| p.to_str().unwrap());
+    for engine in ["auto", "rten"] {
+        let own = ["--backbone", network, "--layers", "stride8,nope", "--normalise", "centred", "--engine", engine];
+        let said = common::said(&[&["fit", train, "-o", model], own.as_slice()].concat());
+        assert!(said.code == 1 && said.err.contains("no output `nope`; it has"), "{}", said.err);
+        assert!(said.err.contains("`stride8`") && said.err.contains("`stride16`"), "{}", said.err);
+    }
+}
+
+#[test]
 fn known_defects_choose_the_threshold_and_are_not_learned() {
     let dir = tempfile::tempdir().unwrap();
     let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();

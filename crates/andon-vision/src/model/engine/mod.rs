@@ -216,3 +216,14 @@ pub fn find_ort_library(explicit: Option<&Path>) -> Result<PathBuf, EngineError>
         Err(EngineError::NotBuilt { name: "ort" })
     }
 }
+/// What is said of an output that the network does not have, with those that it has.
+#[cfg(any(feature = "ort", feature = "rten"))]
+fn no_output<'n>(name: &str, there: impl Iterator<Item = &'n str>) -> String {
+    /// More are counted only.
+    const SHOWN: usize = 12;
+    let there: Vec<&str> = there.collect();
+    let more = there.len().saturating_sub(SHOWN);
+    let listed = there.iter().take(SHOWN).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!("it has no output `{name}`; it has {listed}{more}")
+}

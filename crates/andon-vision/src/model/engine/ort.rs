@@ -9,7 +9,7 @@ use ::ort::session::Session;
 use ::ort::session::builder::GraphOptimizationLevel;
 use ::ort::value::TensorRef;
 
-use super::{Engine, EngineError, EngineOptions, FeatureMap, Network, ort_library};
+use super::{Engine, EngineError, EngineOptions, FeatureMap, Network, no_output, ort_library};
 
 /// The one environment of the process and the library that it came from.
 static ENVIRONMENT: Mutex<Option<(PathBuf, Environment)>> = Mutex::new(None);
@@ -28,7 +28,8 @@ impl OrtEngine {
             .map_err(|e| EngineError::Load { engine: "ort", why: one_line(&e) })?;
         for name in network.outputs {
             if !session.outputs().iter().any(|o| o.name() == name) {
-                return Err(EngineError::Load { engine: "ort", why: format!("it has no output `{name}`") });
+                let there = session.outputs().iter().map(|o| o.name());
+                return Err(EngineError::Load { engine: "ort", why: no_output(name, there) });
             }
         }
         let shape = [1, 3, network.input.height as usize, network.input.width as usize];

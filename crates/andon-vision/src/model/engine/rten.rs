@@ -6,7 +6,7 @@ use ::rten::{Model, NodeId, RunOptions, ThreadPool, ValueOrView};
 use rten_tensor::prelude::*;
 use rten_tensor::{NdTensorView, Tensor};
 
-use super::{Engine, EngineError, EngineOptions, FeatureMap, Network};
+use super::{Engine, EngineError, EngineOptions, FeatureMap, Network, no_output};
 
 pub(super) struct RtenEngine {
     model: Model,
@@ -26,7 +26,10 @@ impl RtenEngine {
         let outputs = network
             .outputs
             .iter()
-            .map(|name| model.find_node(name).ok_or_else(|| refused(format!("it has no output `{name}`"))))
+            .map(|name| {
+                let there = model.output_ids().iter().filter_map(|id| model.node_info(*id)?.name());
+                model.find_node(name).ok_or_else(|| refused(no_output(name, there)))
+            })
             .collect::<Result<_, _>>()?;
         let shape = [1, 3, network.input.height as usize, network.input.width as usize];
         let pool = Arc::new(ThreadPool::with_num_threads(options.threads.max(1)));
