@@ -6,7 +6,7 @@
 //! For a station of your own, put your own [`CameraParts`](andon::assemble::CameraParts) (anything that implements
 //! `andon_core::Source`, with a detector from `assemble::open`) and [`LaneParts`](andon::assemble::LaneParts) (outputs, inputs and
 //! encoders that implement the contracts of `andon_core`) in place of those of `simulated`. For a configuration file, call
-//! `assemble::precheck::load` and `assemble::line`.
+//! `assemble::precheck::load` and `LineBuilder::open_configured`.
 
 #![allow(clippy::print_stdout, reason = "an example talks to its terminal")]
 

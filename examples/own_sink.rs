@@ -81,9 +81,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let Checked { loaded, models } = precheck::load(Some(Path::new(&config)), &[], false)?;
     let line = LineBuilder::new(&loaded, stop)?
-        // Outputs are made safe by it when this program is killed.
-        .guarded_by("/usr/bin/andon".into())
-        .open_configured(models)?
+        // Its second argument is the installed program, which makes the outputs safe when this one is killed.
+        .open_configured(models, Path::new("/usr/bin/andon"))?
         .sink(move |_| Ok(Box::new(RejectList::start(file)?)))
         .start()?;
     line.wait()?;

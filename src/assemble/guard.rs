@@ -24,15 +24,14 @@ pub const DONE: &str = "done";
 impl Guard {
     /// Starts the second process, `program guard`, if there are outputs to guard. Without it the line runs all the same, and the log says
     /// so.
-    pub fn start(parts: &Parts, program: Option<&Path>) -> Option<Guard> {
+    pub fn start(parts: &Parts, program: &Path) -> Option<Guard> {
         let ejectors = parts.ejectors.iter().map(|e| &e.output);
         let points: Vec<&IoPoint> =
             ejectors.chain(&parts.line_stop).chain(&parts.heartbeat).filter(|point| !point.is_nowhere()).collect();
         if points.is_empty() {
             return None;
         }
-        let started = program.ok_or_else(|| std::io::Error::other("no program was named for it"));
-        let started = started.and_then(|program| Guard::spawn(program, &points));
+        let started = Guard::spawn(program, &points);
         if let Err(e) = &started {
             tracing::error!(
                 "no guard process ({e}): when this program is killed, outputs stay until their watchdog falls"

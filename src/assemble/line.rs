@@ -5,7 +5,7 @@
 //! `andon demo` and `examples/line.rs` hand in cameras and lanes of their own and share everything else.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread::JoinHandle;
@@ -43,7 +43,6 @@ pub struct LineBuilder<'a> {
     // Dropped in this order: outputs before the guard that watches over them.
     cameras: Vec<CameraParts>,
     lanes: Vec<LaneParts>,
-    guard_program: Option<PathBuf>,
     guard: Option<Guard>,
     config: &'a Config,
     config_json: String,
@@ -56,15 +55,6 @@ pub struct LineBuilder<'a> {
     stop: Arc<AtomicBool>,
 }
 
-/// Builds and starts the line of a configuration; `models` are in the order of its cameras, as `precheck::load` returns them. It runs until
-/// `stop` is set, or until all of its cameras have ended.
-///
-/// # Errors
-/// [`BuildError`]; nothing is left running then, and every output is at its safe level.
-pub fn line(loaded: &Loaded, models: Vec<Arc<Bundle>>, stop: Arc<AtomicBool>) -> Result<RunningLine, BuildError> {
-    LineBuilder::new(loaded, stop)?.open_configured(models)?.start()
-}
-
 impl<'a> LineBuilder<'a> {
     /// Nothing opened yet. Names, engines, the metrics endpoint and the sinks are those of the configuration.
     ///
@@ -75,7 +65,6 @@ impl<'a> LineBuilder<'a> {
             cameras: Vec::new(),
             lanes: Vec::new(),
             guard: None,
-            guard_program: None,
             config: &loaded.config,
             config_json: config::masked(&loaded.raw)?.to_string(),
             takes_triggers: false,
@@ -87,21 +76,16 @@ impl<'a> LineBuilder<'a> {
         })
     }
 
-    /// The `andon` program, which is started a second time as the guard of the outputs: [`super::guard`]. To be named before
-    /// [`LineBuilder::open_configured`]; without it the line runs unguarded, and the log says so.
-    pub fn guarded_by(mut self, andon: PathBuf) -> LineBuilder<'a> {
-        self.guard_program = Some(andon);
-        self
-    }
-
-    /// Opens what the configuration names: detectors and pipelines, then the guard process, then inputs, outputs and encoder.
+    /// Opens what the configuration names: detectors and pipelines, then the guard process, then inputs, outputs and encoder. `models` are in the
+    /// order of the cameras, as [`super::precheck::load`] returns them. `andon` is the `andon` program, started a second time as the guard that
+    /// makes the outputs safe when this process is killed.
     ///
     /// # Errors
     /// [`BuildError`].
-    pub fn open_configured(mut self, models: Vec<Arc<Bundle>>) -> Result<LineBuilder<'a>, BuildError> {
+    pub fn open_configured(mut self, models: Vec<Arc<Bundle>>, andon: &Path) -> Result<LineBuilder<'a>, BuildError> {
         let c = self.config;
         self.cameras.extend(cameras::open_all(c, models)?);
-        self.guard = Guard::start(&c.parts, self.guard_program.as_deref());
+        self.guard = Guard::start(&c.parts, andon);
         self.lanes.extend(fieldio::lanes(c)?);
         self.takes_triggers = c.parts.trigger == TriggerKind::Message;
         Ok(self)

@@ -31,4 +31,4 @@ pub use detector::{OpenError, OpenedDetector, lacks_feature, maker, model_tag, o
 pub use error::BuildError;
 pub use fieldio::LaneParts;
 pub use gpu::GpuError;
-pub use line::{LineBuilder, RunningLine, line};
+pub use line::{LineBuilder, RunningLine};

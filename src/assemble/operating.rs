@@ -107,13 +107,15 @@ pub fn set(bundle: &mut Bundle, scores: &Scores, aim: Aim, author: Author) -> Re
     let is_reviewed = !scores.good.is_empty();
     let good = if is_reviewed { scores.good.as_slice() } else { held_out(bundle) };
     let choice = choose(good, &scores.bad, aim, bundle.manifest.claim.confidence)?;
+    let weighed = matches!(aim, Aim::Cost(_));
     let (threshold, baseline) = (choice.threshold.get(), bundle.manifest.baseline);
     if threshold <= baseline {
         return Err(OperatingError::BelowUsual { threshold, baseline });
     }
     let Author { by, at, how, why } = author;
     let m = &mut bundle.manifest;
-    m.chosen = Some(Chosen { by, at, how, why, reviewed: is_reviewed, before: m.threshold, defects: choice.defects });
+    m.chosen =
+        Some(Chosen { by, at, how, why, reviewed: is_reviewed, weighed, before: m.threshold, defects: choice.defects });
     (m.threshold, m.claim) = (choice.threshold.get(), choice.claim);
     Ok(choice)
 }

@@ -45,7 +45,7 @@ impl Run {
         let stuck = Arc::new(AtomicBool::new(false));
         let program = std::env::current_exe()?;
         let mut builder = LineBuilder::new(&loaded, stop)
-            .and_then(|builder| builder.guarded_by(program).open_configured(models))
+            .and_then(|builder| builder.open_configured(models, &program))
             .map_err(Failure::build)?
             .sink(|station| Ok(Box::new(LogStats::new(station.clone()))));
         if self.json {

@@ -28,7 +28,8 @@ pub(super) struct ThresholdCommand {
     #[arg(long, value_name = "SCORE", allow_negative_numbers = true, group = "aim")]
     set: Option<f32>,
     /// Where mistakes cost the least, as miss=20,reject=1; needs pictures of defects (--from). Each cost is weighed with the share of defects that pass
-    /// and of good parts that are rejected, as if there were as many of either: divide `miss` by how rare defects are.
+    /// and of good parts that are rejected, as if there were as many of either: multiply `miss` by the share of parts that are
+    /// defective.
     #[arg(long, value_name = "miss=A,reject=B", value_parser = costs, group = "aim")]
     cost: Option<MistakeCosts>,
     /// Just above the highest score of the good pictures that do not stand out, as learning sets it.

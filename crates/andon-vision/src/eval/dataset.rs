@@ -115,44 +115,16 @@ pub fn load(path: &Path, category: Option<&str>) -> Result<Dataset, DatasetError
     Ok(Dataset { samples, layout, saturation, notes })
 }
 
-/// Reviewed pictures: a folder with a folder for each kind, `good` among them, or a folder of good ones; one class alone will do.
-///
-/// # Errors
-/// [`DatasetError`]: no picture, or a folder that cannot be read.
-pub fn reviewed(path: &Path) -> Result<Dataset, DatasetError> {
-    let mut notes = Vec::new();
-    let mut samples = match folders(path, None, &mut notes) {
-        Err(DatasetError::Layout { .. }) => Vec::new(),
-        found => found?,
-    };
-    samples.iter_mut().for_each(|sample| sample.masks.clear());
-    let beside = list_images(path);
-    if samples.is_empty() {
-        let listing = beside?;
-        let sample = |path: PathBuf| Sample { path, kind: "good".to_owned(), bad: false, masks: Vec::new() };
-        notes.extend(listing.note(path));
-        let samples = listing.pictures.into_iter().map(sample).collect();
-        return Ok(Dataset { samples, layout: "good pictures", saturation: None, notes });
-    }
-    if let Ok(listing) = beside {
-        // Nobody said of these whether they are good.
-        let (n, first) =
-            (listing.pictures.len(), some(&listing.pictures.iter().map(|p| name_of(p)).collect::<Vec<_>>()));
-        notes.push(format!("left out of {}: {n} pictures beside the folders: {first}", path.display()));
-    }
-    Ok(Dataset { samples, layout: "flat folders", saturation: None, notes })
-}
-
 fn is_good(kind: &str) -> bool {
     ["good", "ok", "normal"].contains(&kind.to_lowercase().as_str())
 }
 
-fn name_of(path: &Path) -> String {
+pub(super) fn name_of(path: &Path) -> String {
     path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
 /// A folder for each kind in `root`; masks in `truth`, beside the kinds, or beside the pictures.
-fn folders(root: &Path, truth: Option<&Path>, notes: &mut Vec<String>) -> Result<Vec<Sample>, DatasetError> {
+pub(super) fn folders(root: &Path, truth: Option<&Path>, notes: &mut Vec<String>) -> Result<Vec<Sample>, DatasetError> {
     let read = |source| ImageError::Read { path: root.to_owned(), source };
     let (mut kinds, mut beside) = (Vec::new(), Vec::new());
     for entry in std::fs::read_dir(root).map_err(read)? {

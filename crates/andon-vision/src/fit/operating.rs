@@ -74,16 +74,26 @@ pub fn choose(good: &[f32], bad: &[f32], aim: Aim, confidence: f64) -> Result<Ch
     if good.is_empty() {
         return Err(OperatingError::NoGood);
     }
+    // A fixed threshold was not chosen by these scores.
+    let mut bound = confidence;
     let raw = match aim {
         Aim::Rule(rule) => {
             let (limit, claim) = threshold(good, rule).ok_or(OperatingError::NoGood)?;
             return Ok(Choice { threshold: usable(limit)?, claim, defects: found(bad, limit) });
         }
         Aim::Fixed(raw) => raw,
-        Aim::Cost(costs) => cheapest(good, bad, costs)?,
+        Aim::Cost(costs) => {
+            bound = 1.0 - DOUBT_LEFT * (1.0 - confidence);
+            cheapest(good, bad, costs)?
+        }
     };
-    Ok(Choice { threshold: usable(raw)?, claim: claim_at(good, raw, confidence), defects: found(bad, raw) })
+    let claim = Claim { confidence, ..claim_at(good, raw, bound) };
+    Ok(Choice { threshold: usable(raw)?, claim, defects: found(bad, raw) })
 }
+
+/// A threshold that the scores themselves chose looks better on them than it is: four fifths of the claim's doubt pay for that. Simulated with good and
+/// bad scores that overlap much, little and not at all, the claim then holds at its rate (without: in 88 % instead of 95 %).
+const DOUBT_LEFT: f64 = 0.2;
 
 fn usable(raw: f32) -> Result<Threshold, OperatingError> {
     Threshold::new(raw).ok_or(OperatingError::NotUsable(raw))
@@ -150,6 +160,7 @@ fn cheapest(good: &[f32], bad: &[f32], costs: MistakeCosts) -> Result<f32, Opera
 #[cfg(test)]
 mod tests {
     use super::*;
+    use andon_core::SplitMix64;
 
     #[test]
     fn the_promise_of_a_given_threshold_is_the_exact_bound() {
@@ -180,6 +191,28 @@ mod tests {
         assert!(
             choose(&[], &bad, Aim::Fixed(1.0), 0.95).is_err() && choose(&good, &bad, Aim::Fixed(-1.0), 0.95).is_err()
         );
+    }
+
+    /// Good and bad scores that overlap: the claim about good parts holds at its rate though the threshold was chosen by the very scores.
+    #[test]
+    fn the_claim_of_the_cheapest_threshold_holds_at_its_rate() {
+        let mut random = SplitMix64::new(7);
+        // Share of good scores at or above t: t^-8; of bad ones: (t / 1.35)^-8.
+        let mut draw =
+            |from: f64| (from * (1.0 - (random.next_u64() >> 11) as f64 / (1u64 << 53) as f64).powf(-0.125)) as f32;
+        let draws = 1000;
+        let mut held = 0;
+        for _ in 0..draws {
+            let good: Vec<f32> = (0..140).map(|_| draw(1.0)).collect();
+            let bad: Vec<f32> = (0..80).map(|_| draw(1.35)).collect();
+            let aim = Aim::Cost(MistakeCosts { miss: 1.0, reject: 1.0 });
+            let choice = choose(&good, &bad, aim, 0.95).unwrap();
+            assert_eq!(choice.claim.confidence, 0.95);
+            let rejected = f64::from(choice.threshold.get()).powi(-8).min(1.0);
+            held += usize::from(rejected <= choice.claim.max_false_reject);
+        }
+        let rate = held as f64 / f64::from(draws);
+        assert!(rate >= 0.95 - 3.0 * (0.95 * 0.05 / f64::from(draws)).sqrt(), "held in {rate}");
     }
 
     #[test]

@@ -110,7 +110,7 @@ pub fn add(
     adapter(bundle)?.add(bundle, pictures, embedder, threads)
 }
 
-/// Takes pictures out, and sets the threshold anew from the held-out scores that remain. Those were measured while the picture was known, so
+/// Takes pictures out, and sets the threshold anew from the held-out scores that remain, unless somebody chose it after learning. Those were measured while the picture was known, so
 /// after taking out more than a few it is better to learn anew.
 ///
 /// # Errors

@@ -108,6 +108,9 @@ pub struct Chosen {
     pub why: String,
     /// The claim rests on reviewed pictures, not on those learned from.
     pub reviewed: bool,
+    /// The defects chose it too, so they flatter it: of new ones a little less is found.
+    #[serde(default)]
+    pub weighed: bool,
     /// The threshold before.
     pub before: f32,
     /// What is known of defects.
