@@ -17,9 +17,9 @@ build kernels "$out/race"
 echo "race: none in kernels/"
 
 # FILE:NUMBER of the barrier in it that is taken out. The one at the end of a tile's turn in nearest.cu, the one between writing and
-# reading the tile in aggregate.cu, the one before the sums are added in gauss.cu, the one after the labels' turn in regions.cu,
-# the ones at the end of a tile's turn and before the products are read in matrix.cu.
-for place in nearest.cu:2 aggregate.cu:1 gauss.cu:2 regions.cu:3 matrix.cu:2 matrix.cu:3; do
+# reading the tile in aggregate.cu, the one before the sums are added in gauss.cu, the ones at
+# the end of a tile's turn and before the products are read in matrix.cu.
+for place in nearest.cu:2 aggregate.cu:1 gauss.cu:2 matrix.cu:2 matrix.cu:3; do
     file=${place%:*} number=${place#*:}
     rm -rf "$out/less"
     cp -r kernels "$out/less"
