@@ -12,6 +12,7 @@
 pub mod gpu;
 #[cfg_attr(not(feature = "tensorrt"), path = "gpu_background_absent.rs")]
 mod gpu_background;
+pub mod auto;
 mod cameras;
 pub mod describe;
 mod detector;

@@ -58,6 +58,19 @@ pub fn score_folder(
     if all_bad {
         data.samples.iter_mut().for_each(|sample| sample.bad = true);
     }
+    score(bundle, data, options, progress)
+}
+
+/// Scores pictures whose truth is known.
+///
+/// # Errors
+/// [`ChooseError`].
+pub fn score(
+    bundle: &Arc<Bundle>,
+    data: Dataset,
+    options: &EngineOptions,
+    progress: &mut dyn FnMut(usize, usize),
+) -> Result<Scores, ChooseError> {
     let Dataset { samples, notes, .. } = data;
     let mut detector = open(bundle, options, FrameSize::AsTrained)?.detector;
     // The outcome is not asked for, only the score.

@@ -12,8 +12,10 @@ use serde_json::Value;
 use super::exit::{Exit, Failure};
 use super::fit_args::{self, FitArgs};
 use super::setup::{self, EngineArgs};
-use super::{claim, limits, output};
+use super::{claim, fit_auto, limits, output};
+use crate::assemble::auto;
 use crate::assemble::operating::{self, Author};
+use andon_vision::eval::{Dataset, Sample, reviewed};
 use andon_core::{FrameView, PixelFormat};
 use andon_vision::fit::{
     Aim, FitJob, FitOptions, Fitted, MistakeCosts, Phase, Policy, Survey, Take, ThresholdRule, list_images,
@@ -22,31 +24,37 @@ use andon_vision::fit::{
 use andon_vision::methods::{self, Cost, Facts, FitSize, Param, patchcore};
 use andon_vision::model::embedder::PatchEmbedder;
 use andon_vision::model::{Backbone, Embed};
+use andon_vision::search::Recipe;
 
 /// `andon fit`.
 #[derive(Debug, Args)]
 #[command(after_long_help = methods_help())]
 pub(super) struct FitCommand {
     /// Folder with pictures of good parts (png, jpg, bmp, tiff); 30 or more.
-    good_dir: PathBuf,
+    pub(super) good_dir: PathBuf,
     /// The model file to write.
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
     /// Name of the part; without it, the output file's name.
     #[arg(long)]
     name: Option<String>,
-    /// How to learn; the end of this help says what each does and which parameters it takes.
-    #[arg(long, value_name = "METHOD", default_value = patchcore::ID, value_parser = method())]
-    method: String,
+    /// How to learn, `patchcore` without it; the end of this help says what each does and which parameters it takes.
+    #[arg(long, value_name = "METHOD", value_parser = method())]
+    pub(super) method: Option<String>,
     /// A parameter of the method, as covariance=diagonal; may be given more than once.
     #[arg(long = "param", value_name = "KEY=VALUE", value_parser = param)]
     params: Vec<(String, Value)>,
-    /// Patches in the memory bank: more are slower and finer (patchcore).
-    #[arg(long, default_value_t = 4000, value_name = "N", value_parser = limits::whole(0..=1_000_000usize))]
-    bank: usize,
-    /// The largest memory bank that a picture is compared with in this time on this machine, as 8ms, in place of --bank (patchcore).
+    /// Find the way to learn that suits the part: sizes, layers, networks and methods are compared on held-out good pictures and on defects that
+    /// are put into them, and on those of --bad. Takes minutes. What is given by hand is not tried otherwise.
+    #[arg(long)]
+    auto: bool,
+    /// Patches in the memory bank: more are slower and finer; 4000 without it (patchcore).
+    #[arg(long, value_name = "N", value_parser = limits::whole(0..=1_000_000usize))]
+    pub(super) bank: Option<usize>,
+    /// What judging a picture may take on this machine, as 12ms: with --auto all of it (30ms without the flag), else the comparison with
+    /// the largest memory bank for which that suffices, in place of --bank (patchcore).
     #[arg(long, value_name = "TIME", value_parser = fit_args::duration, conflicts_with = "bank")]
-    time_budget: Option<Duration>,
+    pub(super) time_budget: Option<Duration>,
     /// Share of good parts that may be rejected: the threshold goes where that can be promised. Without it, just above the highest held-out score
     /// of the pictures that do not stand out. `andon threshold` changes it later, without learning.
     #[arg(long, value_name = "SHARE", value_parser = fit_args::share)]
@@ -69,7 +77,7 @@ pub(super) struct FitCommand {
     exclude: Vec<String>,
     /// Seed of the choice of patches; the same seed and pictures give the same model.
     #[arg(long, default_value_t = 0)]
-    seed: u64,
+    pub(super) seed: u64,
     /// Which pictures to take when there are several kinds: WIDTHxHEIGHT, 8-bit, 16-bit, grey or colour; may be given more than once.
     #[arg(long, value_name = "KIND")]
     take: Vec<Take>,
@@ -87,11 +95,11 @@ pub(super) struct FitCommand {
     created: Option<String>,
     /// The result as JSON, with the held-out score of every picture, the oddest first.
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
     #[command(flatten)]
-    how: FitArgs,
+    pub(super) how: FitArgs,
     #[command(flatten)]
-    engine: EngineArgs,
+    pub(super) engine: EngineArgs,
 }
 
 impl FitCommand {
@@ -101,29 +109,26 @@ impl FitCommand {
         let surveyed = self.survey(&self.files()?)?;
         let files = &surveyed.pictures;
         let options = self.engine.options();
-        let mut backbone = self.how.backbone(surveyed.size)?;
-        backbone.input.range = surveyed.range;
+        let mask = self.how.mask(files, self.any_size)?;
+        // Every second known defect chooses, the others say what is found.
+        let (choose, keep) = match &self.bad {
+            Some(folder) => auto::halves(reviewed(folder)?),
+            None => (Vec::new(), Dataset { samples: Vec::new(), layout: "", saturation: None, notes: Vec::new() }),
+        };
+        let found = match self.auto {
+            true => Some(fit_auto::find(&self, &surveyed, &choose, mask.as_ref())?),
+            false => None,
+        };
+        let Recipe { backbone, options: mut fit_options } = match &found {
+            Some(found) => found.recipe.clone(),
+            None => self.recipe(&surveyed, &self.how)?,
+        };
         let (mut embedder, degraded) = PatchEmbedder::open(&backbone, &options)?;
         setup::note_degraded(degraded.as_deref());
-        let mask = self.how.mask(files, self.any_size, embedder.grid())?;
-        let stem = self.output.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
-        let fit_options = FitOptions {
-            name: self.name.clone().unwrap_or(stem),
-            method: self.method.clone(),
-            params: self.method_params()?,
-            seed: self.seed,
-            scoring: self.how.scoring(),
-            rule: rule(self.max_false_reject, self.confidence),
-            mask,
-            augment: self.how.augment(),
-            folds: usize::from(self.folds),
-            threads: options.threads,
-            created: self.created.clone(),
-            engine: embedder.engine_name().to_owned(),
-            learned: surveyed.learned,
-        };
+        fit_options.mask = FitArgs::cells(mask.as_ref(), embedder.grid())?;
+        embedder.engine_name().clone_into(&mut fit_options.engine);
         let size = size(files.len(), &embedder, &fit_options);
-        let method = methods::by_id(&self.method).context("the flag's values are the methods' ids")?;
+        let method = methods::by_id(&fit_options.method).context("the flag's values are the methods' ids")?;
         let cost = method.cost(&size, &fit_options)?;
         let patches = size.pictures * fit_options.augment.count() * size.cells;
         limits::memory(cost.bytes as u64, &format!("learning {patches} patches of {} pictures", files.len()))
@@ -162,7 +167,7 @@ impl FitCommand {
         bar.finish_and_clear();
         fitted.left_out.extend(surveyed.left_out);
         if let Some(folder) = &self.bad {
-            self.weigh(&mut fitted, folder)?;
+            self.weigh(&mut fitted, folder, if self.auto { keep } else { whole(choose, keep) })?;
         }
         for line in &fitted.left_out {
             output::note(&format!("left out: {line}"));
@@ -180,6 +185,7 @@ impl FitCommand {
                 "bank": facts.bank_rows, "seconds": seconds,
                 "threshold": m.threshold, "claim": m.claim, "left_out": fitted.left_out, "suspects": suspects,
                 "train_scores": scores.iter().map(told).collect::<Vec<_>>(),
+                "search": found.as_ref().map(fit_auto::as_json),
             }))?;
             return Ok(Exit::Ok);
         }
@@ -187,8 +193,31 @@ impl FitCommand {
         Ok(Exit::Ok)
     }
 
+    /// How to learn as the flags say.
+    pub(super) fn recipe(&self, surveyed: &Survey, how: &FitArgs) -> Result<Recipe, Failure> {
+        let mut backbone = how.backbone(surveyed.size)?;
+        backbone.input.range = surveyed.range;
+        let stem = self.output.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
+        let options = FitOptions {
+            name: self.name.clone().unwrap_or(stem),
+            method: self.method.clone().unwrap_or_else(|| patchcore::ID.to_owned()),
+            params: self.method_params()?,
+            seed: self.seed,
+            scoring: how.scoring(),
+            rule: rule(self.max_false_reject, self.confidence),
+            mask: None,
+            augment: how.augment(),
+            folds: usize::from(self.folds),
+            threads: self.engine.options().threads,
+            created: self.created.clone(),
+            engine: String::new(),
+            learned: surveyed.learned,
+        };
+        Ok(Recipe { backbone, options })
+    }
+
     /// Chooses the threshold with known defects in sight.
-    fn weigh(&self, fitted: &mut Fitted, folder: &Path) -> Result<(), Failure> {
+    fn weigh(&self, fitted: &mut Fitted, folder: &Path, data: Dataset) -> Result<(), Failure> {
         // Gives it its digest, by which engines are kept.
         fitted.bundle.to_bytes()?;
         let bundle = Arc::new(fitted.bundle.clone());
@@ -198,7 +227,7 @@ impl FitCommand {
             bar.set_length(total as u64);
             bar.set_position(done as u64);
         };
-        let scores = operating::score_folder(&bundle, folder, true, &self.engine.options(), &mut progress)?;
+        let scores = operating::score(&bundle, data, &self.engine.options(), &mut progress)?;
         bar.finish_and_clear();
         fitted.left_out.extend(scores.left_out.iter().cloned());
         let author = Author {
@@ -214,19 +243,20 @@ impl FitCommand {
     /// The method's parameters: PatchCore's have flags of their own, and `--param` has the last word.
     fn method_params(&self) -> Result<Value, Failure> {
         let mut params = serde_json::Map::new();
-        if self.method == patchcore::ID {
+        let time_budget = self.time_budget.filter(|_| !self.auto);
+        let method = self.method.as_deref().unwrap_or(patchcore::ID);
+        if method == patchcore::ID {
             let flags = patchcore::Params {
-                bank: self.bank,
-                time_budget_ms: self.time_budget.map(|budget| budget.as_secs_f64() * 1e3),
+                bank: self.bank.unwrap_or(patchcore::Params::default().bank),
+                time_budget_ms: time_budget.map(|budget| budget.as_secs_f64() * 1e3),
                 local_scale: self.how.local_scale,
                 denoise: self.denoise,
             };
             if let Value::Object(flags) = flags.to_value() {
                 params.extend(flags);
             }
-        } else if self.time_budget.is_some() || self.denoise.is_some() {
-            let why =
-                anyhow::anyhow!("--time-budget and --denoise are about a memory bank, and {} has none", self.method);
+        } else if time_budget.is_some() || self.denoise.is_some() {
+            let why = anyhow::anyhow!("--time-budget and --denoise are about a memory bank, and {method} has none");
             return Err(Failure::new(Exit::Usage, why));
         }
         params.extend(self.params.iter().cloned());
@@ -306,6 +336,13 @@ impl FitCommand {
         }
         Ok(())
     }
+}
+
+/// Both halves again.
+fn whole(choose: Vec<Sample>, keep: Dataset) -> Dataset {
+    // Too few to be halved, both are all of them.
+    let samples = if choose == keep.samples { choose } else { [choose, keep.samples].concat() };
+    Dataset { samples, ..keep }
 }
 
 /// By what the threshold is chosen.

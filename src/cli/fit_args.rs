@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::output;
 use crate::assemble::fit_defaults;
@@ -15,9 +15,10 @@ use andon_vision::model::Backbone;
 use andon_vision::model::head::aggregate::Layer;
 use andon_vision::model::head::score::{ImageScore, Scoring};
 use andon_vision::preprocess::InputSpec;
+use andon_vision::search::{Fixed, Network};
 
 /// What is learned and how it becomes a score, from the command line.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Recipe")]
 pub(super) struct FitArgs {
     /// Size that pictures are squashed to: one number or WIDTHxHEIGHT. Smaller is faster and sees coarser. Without it, the pictures' own shape with
@@ -25,8 +26,8 @@ pub(super) struct FitArgs {
     #[arg(long, value_name = "SIZE")]
     size: Option<Size>,
     /// Cut large pictures into COLUMNSxROWS pieces, each squashed to the size: sees finer, costs that many times the network.
-    #[arg(long, value_name = "CxR", default_value_t = Size(1, 1))]
-    tiles: Size,
+    #[arg(long, value_name = "CxR")]
+    tiles: Option<Size>,
     /// An ONNX network of your own in place of the compiled-in one: input 1x3xHxW, feature maps as outputs.
     #[arg(long, value_name = "FILE", requires_all = ["layers", "normalise"])]
     backbone: Option<PathBuf>,
@@ -36,18 +37,18 @@ pub(super) struct FitArgs {
     /// What the network of --backbone wants: `imagenet` ((x/255 - mean) / deviation), `unit` (x/255) or `centred` ((x - 127) / 128).
     #[arg(long, value_enum)]
     normalise: Option<Normalise>,
-    /// Side of the neighbourhood that each layer is averaged over: one odd number, or one a layer.
-    #[arg(long, value_name = "N,…", value_delimiter = ',', default_value = "3")]
-    pool: Vec<u32>,
+    /// Side of the neighbourhood that each layer is averaged over: one odd number, or one a layer; without it 3.
+    #[arg(long, value_name = "N,…", value_delimiter = ',')]
+    pool: Option<Vec<u32>>,
     /// Weight of each layer: one number, or one a layer.
     #[arg(long, value_name = "W,…", value_delimiter = ',', default_value = "1")]
     layer_weights: Vec<f32>,
     /// How much distances count relative to what is usual around the same patch of the memory bank, 0 to 1.
     #[arg(long, value_name = "A", default_value_t = 0.5)]
     pub local_scale: f32,
-    /// Standard deviation of the smoothing of the anomaly map, in patches.
-    #[arg(long, value_name = "S", default_value_t = fit_defaults::SCORING.smoothing)]
-    smoothing: f32,
+    /// Standard deviation of the smoothing of the anomaly map, in patches; without it 1.
+    #[arg(long, value_name = "S")]
+    smoothing: Option<f32>,
     /// The picture's score: `max` of the map, `top:N` (mean of the N largest) or `reweighted:B` (PatchCore's equation 7 over B patches).
     #[arg(long, value_name = "RULE", default_value = "max", value_parser = image_score)]
     score: ImageScore,
@@ -137,7 +138,8 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
 
 impl FitArgs {
     pub fn scoring(&self) -> Scoring {
-        Scoring { smoothing: self.smoothing, image: self.score, min_area: self.min_area }
+        let smoothing = self.smoothing.unwrap_or(fit_defaults::SCORING.smoothing);
+        Scoring { smoothing, image: self.score, min_area: self.min_area }
     }
 
     pub fn augment(&self) -> Augment {
@@ -156,7 +158,7 @@ impl FitArgs {
         }
         let count = backbone.outputs.len();
         let (pools, weights) =
-            (each("--pool", &self.pool, count)?, each("--layer-weights", &self.layer_weights, count)?);
+            (each("--pool", self.pool.as_deref().unwrap_or(&[3]), count)?, each("--layer-weights", &self.layer_weights, count)?);
         if pools.iter().any(|p| p % 2 == 0 || *p > 31) {
             bail!("--pool: a neighbourhood is an odd number up to 31");
         }
@@ -164,22 +166,23 @@ impl FitArgs {
             bail!("--layer-weights: a weight is a number above 0");
         }
         backbone.layers = pools.into_iter().zip(weights).map(|(pool, weight)| Layer { pool, weight }).collect();
-        let [columns, rows] = [self.tiles.0, self.tiles.1].map(|n| n.max(1));
+        let tiles = self.tiles.unwrap_or(Size(1, 1));
+        let [columns, rows] = [tiles.0, tiles.1].map(|n| n.max(1));
         let piece = pictures.map(|[w, h]| fit_defaults::input_size([w.div_ceil(columns), h.div_ceil(rows)]));
         let [width, height] = match self.size {
             Some(size) => [size.0, size.1],
             None => piece.unwrap_or([fit_defaults::SIZE; 2]),
         };
         (backbone.input.width, backbone.input.height) = (width, height);
-        if self.tiles.0.max(self.tiles.1) > 16 {
+        if tiles.0.max(tiles.1) > 16 {
             bail!("--tiles: at most 16 each way");
         }
         // Pictures are no larger, so more would only be blown up; and each takes its memory several times over.
-        let (width, height) = (width * self.tiles.0, height * self.tiles.1);
+        let (width, height) = (width * tiles.0, height * tiles.1);
         if width.max(height) > MAX_SIDE {
             bail!("--size and --tiles: {width}x{height} pixels are looked at, and at most {MAX_SIDE} each way go");
         }
-        backbone.tiles = [self.tiles.0, self.tiles.1];
+        backbone.tiles = [tiles.0, tiles.1];
         Ok(backbone)
     }
 
@@ -203,13 +206,8 @@ impl FitArgs {
         })
     }
 
-    /// Where to look, for a grid of patches; the polygon means pixels of the first picture that can be read.
-    pub fn mask(
-        &self,
-        pictures: &[PathBuf],
-        any_size: bool,
-        grid: (usize, usize),
-    ) -> anyhow::Result<Option<Vec<bool>>> {
+    /// Where to look; the polygon means pixels of the first picture that can be read.
+    pub fn mask(&self, pictures: &[PathBuf], any_size: bool) -> anyhow::Result<Option<Mask>> {
         let mut mask: Option<Mask> = None;
         if let Some(path) = &self.mask {
             let painted = Mask::read(path)?;
@@ -249,11 +247,52 @@ impl FitArgs {
                 None => polygon,
             });
         }
+        Ok(mask)
+    }
+
+    /// The cells of a grid of patches that a mask leaves.
+    pub fn cells(mask: Option<&Mask>, grid: (usize, usize)) -> anyhow::Result<Option<Vec<bool>>> {
         let cells = mask.map(|m| m.cells(grid.0, grid.1));
         if cells.as_ref().is_some_and(|c| !c.contains(&true)) {
             bail!("--mask and --roi leave nothing to look at");
         }
         Ok(cells)
+    }
+
+    /// What was said by hand, and is not tried otherwise by a search.
+    pub fn fixed(&self) -> Fixed {
+        Fixed {
+            size: self.size.is_some() || self.tiles.is_some(),
+            augment: !self.augment.is_empty(),
+            smoothing: self.smoothing.is_some(),
+            layers: self.layers.is_some() || self.layer_weights != [1.0],
+            pool: self.pool.is_some(),
+            ..Fixed::default()
+        }
+    }
+
+    /// The network of `--backbone` as one that a search compares with the compiled-in one; none without the flag.
+    pub fn networks(&self) -> anyhow::Result<Vec<Network>> {
+        /// Sides that suit every network of the field.
+        const STEP: u32 = 32;
+        let Some((path, layers)) = self.backbone.as_ref().zip(self.layers.as_ref()) else { return Ok(Vec::new()) };
+        let mut backbone = self.own(path)?;
+        backbone.outputs = layers.clone();
+        backbone.layers = vec![Layer { pool: 3, weight: 1.0 }; layers.len()];
+        let normalise = self.normalise.and_then(|n| n.to_possible_value()).map(|n| n.get_name().to_owned());
+        let flag = format!(
+            "--backbone {} --layers {} --normalise {}",
+            path.display(),
+            layers.join(","),
+            normalise.unwrap_or_default()
+        );
+        Ok(vec![Network { backbone, step: STEP, flag }])
+    }
+
+    /// The same with the compiled-in network.
+    pub fn without_network(&self) -> FitArgs {
+        let (backbone, layers, normalise) = (None, None, None);
+        FitArgs { backbone, layers, normalise, ..self.clone() }
     }
 }
 

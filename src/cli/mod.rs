@@ -14,6 +14,7 @@ mod eval;
 mod exit;
 mod fit;
 mod fit_args;
+mod fit_auto;
 mod guard;
 mod heatmaps;
 mod info;

@@ -9,3 +9,4 @@ pub mod fit;
 pub mod methods;
 
 pub mod eval;
+pub mod search;

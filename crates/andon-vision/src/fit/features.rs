@@ -85,7 +85,7 @@ impl FeatureReader<'_> {
                     continue;
                 }
             };
-            if let Some(first) = seen.insert(*blake3::hash(&picture.rgb).as_bytes(), name.clone()) {
+            if let Some(first) = seen.insert(picture.digest(), name.clone()) {
                 // It would pretend to be evidence for the threshold.
                 left_out.push(format!("{name} is a copy of {first}"));
                 continue;

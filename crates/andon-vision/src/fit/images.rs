@@ -38,6 +38,11 @@ impl Picture {
         let (w, h) = (self.width as usize, self.height as usize);
         FrameView::new(PixelFormat::Rgb8, w, h, w * 3, &self.rgb)
     }
+
+    /// The same for pictures of the same pixels, and for no others.
+    pub fn digest(&self) -> [u8; 32] {
+        *blake3::hash(&self.rgb).as_bytes()
+    }
 }
 
 /// A decoded picture as its file has it, turned as its EXIF orientation says: 8-bit RGB, or 16-bit grey or RGB. Transparency is dropped.

@@ -16,7 +16,7 @@ pub mod patches;
 use std::sync::Arc;
 
 pub use adapt::{AdaptError, Adapted, add, remove};
-pub use patches::{PatchDetector, PatchModel, PatchOp};
+pub use patches::{PatchDetector, PatchModel, PatchOp, Probes, Trial};
 
 use crate::fit::{FitError, FitJob, FitOptions, Fitted};
 use crate::model::Backbone;
@@ -50,6 +50,12 @@ pub trait Method: Sync {
     /// # Errors
     /// See [`FitError`].
     fn fit(&self, job: FitJob<'_>) -> Result<Fitted, FitError>;
+
+    /// What models learned in this way would make of good pictures and of others, without keeping one: to compare ways to learn.
+    ///
+    /// # Errors
+    /// See [`FitError`].
+    fn trial(&self, job: FitJob<'_>, probes: &Probes<'_>) -> Result<Trial, FitError>;
 
     /// The model as data, checked, for methods that score patch features; `None` for those that score pictures in another way, which then
     /// have a [`Method::check`], [`Method::facts`] and [`Method::open`] of their own.

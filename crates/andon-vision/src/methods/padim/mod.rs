@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 pub use model::{Covariance, PadimModel};
 
-use super::patches::{self, PatchModel, PatchTrainer};
+use super::patches::{self, PatchModel, PatchTrainer, Probes, Trial};
 use super::{Cost, FitSize, Method, Param};
 use crate::fit::{FeatureSet, FitError, FitJob, FitOptions, Fitted, Phase};
 use crate::model::bundle::Bundle;
@@ -111,16 +111,27 @@ impl Method for Padim {
 
     fn fit(&self, job: FitJob<'_>) -> Result<Fitted, FitError> {
         job.options.params::<Params>()?.check(job.options)?;
-        patches::fit(ID, job, &|set, options, _| {
-            let params: Params = options.params()?;
-            let channels = choose(set.dim, params.channels, options.seed);
-            Ok(Box::new(Trainer { set, params, channels, threads: options.threads }) as Box<dyn PatchTrainer + '_>)
-        })
+        patches::fit(ID, job, &make_trainer)
+    }
+
+    fn trial(&self, job: FitJob<'_>, probes: &Probes<'_>) -> Result<Trial, FitError> {
+        job.options.params::<Params>()?.check(job.options)?;
+        patches::trial(job, probes, &make_trainer)
     }
 
     fn patch_model(&self, bundle: &Bundle) -> Result<Option<Box<dyn PatchModel>>, String> {
         Ok(Some(Box::new(PadimModel::of(bundle)?)))
     }
+}
+
+fn make_trainer<'a>(
+    set: &'a FeatureSet,
+    options: &'a FitOptions,
+    _: &mut dyn FnMut(Phase, usize, usize),
+) -> Result<Box<dyn PatchTrainer + 'a>, FitError> {
+    let params: Params = options.params()?;
+    let channels = choose(set.dim, params.channels, options.seed);
+    Ok(Box::new(Trainer { set, params, channels, threads: options.threads }))
 }
 
 struct Trainer<'a> {

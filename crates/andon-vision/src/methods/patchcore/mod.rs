@@ -12,9 +12,9 @@ mod train;
 pub use model::PatchCoreModel;
 pub use params::{BankSize, Params};
 
-use super::patches::{self, PatchModel, PatchTrainer};
+use super::patches::{self, PatchModel, PatchTrainer, Probes, Trial};
 use super::{Cost, FitSize, Method, Param, adapt::Adapter};
-use crate::fit::{FitError, FitJob, FitOptions, Fitted};
+use crate::fit::{FeatureSet, FitError, FitJob, FitOptions, Fitted, Phase};
 use crate::model::bundle::Bundle;
 use train::Trainer;
 
@@ -44,10 +44,12 @@ impl Method for PatchCore {
 
     fn fit(&self, job: FitJob<'_>) -> Result<Fitted, FitError> {
         job.options.params::<Params>()?.check()?;
-        patches::fit(ID, job, &|set, options, progress| {
-            let trainer = Trainer::new(set, options, options.params()?, progress)?;
-            Ok(Box::new(trainer) as Box<dyn PatchTrainer + '_>)
-        })
+        patches::fit(ID, job, &make_trainer)
+    }
+
+    fn trial(&self, job: FitJob<'_>, probes: &Probes<'_>) -> Result<Trial, FitError> {
+        job.options.params::<Params>()?.check()?;
+        patches::trial(job, probes, &make_trainer)
     }
 
     fn patch_model(&self, bundle: &Bundle) -> Result<Option<Box<dyn PatchModel>>, String> {
@@ -57,6 +59,14 @@ impl Method for PatchCore {
     fn adapter(&self) -> Option<&'static dyn Adapter> {
         Some(&adapt::BankAdapter)
     }
+}
+
+fn make_trainer<'a>(
+    set: &'a FeatureSet,
+    options: &'a FitOptions,
+    progress: &mut dyn FnMut(Phase, usize, usize),
+) -> Result<Box<dyn PatchTrainer + 'a>, FitError> {
+    Ok(Box::new(Trainer::new(set, options, options.params()?, progress)?))
 }
 
 #[cfg(test)]

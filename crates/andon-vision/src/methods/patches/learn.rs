@@ -1,6 +1,8 @@
 //! How every method that scores patch features learns: features once, a model for each group of held-out pictures, their scores, the
 //! threshold with its claim, then the model of all pictures and its parity set.
 
+use std::time::Duration;
+
 use super::{PatchHead, PatchModel};
 use crate::fit::{
     FeatureReader, FeatureSet, FitError, FitJob, FitOptions, Fitted, Phase, Picture, ThresholdRule, stands_out_above,
@@ -9,7 +11,7 @@ use crate::fit::{
 use crate::model::Embed;
 use crate::model::bundle::{BackboneRef, Bundle, Manifest, MethodPart, Training};
 use crate::model::head::score::Scorer;
-use andon_core::Fault;
+use andon_core::{Fault, Mono};
 
 /// What makes models from features.
 pub trait PatchTrainer {
@@ -32,26 +34,13 @@ pub type MakeTrainer<'m> = &'m dyn for<'a> Fn(
 ///
 /// # Errors
 /// See [`FitError`].
-pub fn fit(id: &str, job: FitJob<'_>, make_trainer: MakeTrainer<'_>) -> Result<Fitted, FitError> {
-    let FitJob { pictures, skip_bad, embedder, backbone, options, progress } = job;
-    check(options)?;
+pub fn fit(id: &str, mut job: FitJob<'_>, make_trainer: MakeTrainer<'_>) -> Result<Fitted, FitError> {
+    let Begun { mask, mut scorer, set, left_out } = begin(&mut job)?;
+    let FitJob { embedder, backbone, options, progress, .. } = job;
     let (grid_w, grid_h) = embedder.grid();
-    let mask = options.mask.clone().unwrap_or_else(|| vec![true; grid_w * grid_h]);
-    let mut scorer = Scorer::new(options.scoring, grid_w, grid_h, &mask);
-    if mask.len() != grid_w * grid_h || scorer.cells().is_empty() {
-        return Err(FitError::Option("the mask or region hides the whole picture"));
-    }
-    let mut reader = FeatureReader {
-        embedder: &mut *embedder,
-        backbone,
-        scorer: &scorer,
-        augment: options.augment,
-        skip_bad,
-        any_size: options.learned.any_size,
-    };
-    let (set, left_out) = reader.read(pictures, progress)?;
     let trainer = make_trainer(&set, options, progress)?;
-    let (scores, baseline) = held_out(&set, trainer.as_ref(), options, &mut scorer, progress)?;
+    let HeldOut { scores, baseline } =
+        held_out(&set, trainer.as_ref(), options, &mut scorer, progress, &mut |_, _, _| Ok(()))?;
     let (limit, claim) = threshold(&scores, options.rule).ok_or(FitError::NoSpread)?;
     if !(limit.is_finite() && limit > baseline) {
         return Err(FitError::NoSpread);
@@ -107,6 +96,85 @@ pub fn fit(id: &str, job: FitJob<'_>, make_trainer: MakeTrainer<'_>) -> Result<F
     Ok(Fitted { bundle, left_out, suspects })
 }
 
+/// What every learning begins with.
+struct Begun {
+    mask: Vec<bool>,
+    scorer: Scorer,
+    set: FeatureSet,
+    left_out: Vec<String>,
+}
+
+/// Checks the options and reads the pictures.
+fn begin(job: &mut FitJob<'_>) -> Result<Begun, FitError> {
+    let options = job.options;
+    check(options)?;
+    let (grid_w, grid_h) = job.embedder.grid();
+    let mask = options.mask.clone().unwrap_or_else(|| vec![true; grid_w * grid_h]);
+    let scorer = Scorer::new(options.scoring, grid_w, grid_h, &mask);
+    if mask.len() != grid_w * grid_h || scorer.cells().is_empty() {
+        return Err(FitError::Option("the mask or region hides the whole picture"));
+    }
+    let mut reader = FeatureReader {
+        embedder: &mut *job.embedder,
+        backbone: job.backbone,
+        scorer: &scorer,
+        augment: options.augment,
+        skip_bad: job.skip_bad,
+        any_size: options.learned.any_size,
+    };
+    let (set, left_out) = reader.read(job.pictures, job.progress)?;
+    Ok(Begun { mask, scorer, set, left_out })
+}
+
+/// Pictures that a trial scores besides the good ones.
+pub struct Probes<'a> {
+    /// For each: the number of a good picture. The model that scores it was learned without that picture.
+    pub beside: &'a [usize],
+    /// Makes the picture of this number.
+    pub make: &'a dyn Fn(usize) -> Picture,
+}
+
+/// What a way to learn makes of good pictures and probes, every one scored by a model that was learned without it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Trial {
+    /// Scores of the good pictures, in their order.
+    pub good: Vec<f32>,
+    /// Scores of the probes, in theirs.
+    pub probes: Vec<f32>,
+    /// What judging one picture takes here: the median over the probes. The one value that differs from run to run.
+    pub time: Duration,
+}
+
+/// Learns as often as there are groups and scores what was held out, without making a model file.
+///
+/// # Errors
+/// See [`FitError`].
+pub fn trial(mut job: FitJob<'_>, probes: &Probes<'_>, make_trainer: MakeTrainer<'_>) -> Result<Trial, FitError> {
+    let Begun { mut scorer, set, .. } = begin(&mut job)?;
+    let FitJob { embedder, options, progress, .. } = job;
+    let trainer = make_trainer(&set, options, progress)?;
+    let mut scores = vec![0.0; probes.beside.len()];
+    let (mut features, mut map, mut near, mut times) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let held_out = held_out(&set, trainer.as_ref(), options, &mut scorer, progress, &mut |inside, head, scorer| {
+        for (number, score) in scores.iter_mut().enumerate().filter(|(i, _)| inside(probes.beside[*i])) {
+            let name = || format!("probe {number}");
+            let picture = (probes.make)(number);
+            let view = picture.view().ok_or_else(|| FitError::Embed { name: name(), fault: Fault::BadFrame })?;
+            let start = Mono::now();
+            embedder.embed(&view, &mut features).map_err(|fault| FitError::Embed { name: name(), fault })?;
+            scorer.keep_cells(&mut features, embedder.dim());
+            *score = head.score_into(&features, scorer, &mut map, &mut near);
+            times.push(Mono::now().since(start));
+            if !score.is_finite() {
+                return Err(FitError::NotFinite { name: name() });
+            }
+        }
+        Ok(())
+    })?;
+    times.sort_unstable();
+    Ok(Trial { good: held_out.scores, probes: scores, time: times.get(times.len() / 2).copied().unwrap_or_default() })
+}
+
 /// The pixels of the parity pictures, and their scores by the finished model.
 pub(crate) fn parity_set(
     pictures: &[Picture],
@@ -140,6 +208,17 @@ fn check(options: &FitOptions) -> Result<(), FitError> {
     rules.into_iter().find(|(holds, _)| !holds).map_or(Ok(()), |(_, why)| Err(FitError::Option(why)))
 }
 
+struct HeldOut {
+    /// Of each picture.
+    scores: Vec<f32>,
+    /// The median of their maps.
+    baseline: f32,
+}
+
+/// What else is done with the model of each group: whether it was learned without a picture, and what scores by it.
+type WithModel<'a> =
+    &'a mut dyn FnMut(&dyn Fn(usize) -> bool, &mut dyn PatchHead, &mut Scorer) -> Result<(), FitError>;
+
 /// The score of every picture by a model that was learned without it, and the median of their maps. The pictures are dealt into
 /// as many groups as `folds` says; each group is scored by a model learned from the others, coreset and all. Leaving out only the
 /// rows of a finished memory bank that come from a picture would not do: a picture's oddest patches are in the bank because they are odd,
@@ -151,7 +230,8 @@ fn held_out(
     options: &FitOptions,
     scorer: &mut Scorer,
     progress: &mut dyn FnMut(Phase, usize, usize),
-) -> Result<(Vec<f32>, f32), FitError> {
+    with_model: WithModel<'_>,
+) -> Result<HeldOut, FitError> {
     let n = set.names.len();
     let folds = options.folds.clamp(2, n);
     let (mut scores, mut maps, mut near, mut map) = (vec![0.0; n], Vec::new(), Vec::new(), Vec::new());
@@ -167,10 +247,12 @@ fn held_out(
             scores[image] = head.score_into(block, scorer, &mut map, &mut near);
             maps.extend(scorer.cells().iter().map(|c| map[*c as usize]));
         }
+        with_model(&inside, head.as_mut(), scorer)?;
     }
     progress(Phase::HeldOut, folds * 2000, folds * 2000);
     let middle = maps.len() / 2;
-    Ok((scores, *maps.select_nth_unstable_by(middle, f32::total_cmp).1))
+    let baseline = *maps.select_nth_unstable_by(middle, f32::total_cmp).1;
+    Ok(HeldOut { scores, baseline })
 }
 
 /// Pictures whose score stands out from the others', the highest first.

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 pub use detector::{PatchDetector, explain};
 pub(crate) use learn::parity_set;
-pub use learn::{MakeTrainer, PatchTrainer, fit};
+pub use learn::{MakeTrainer, PatchTrainer, Probes, Trial, fit, trial};
 
 use super::Facts;
 use crate::model::head::knn::Nearest;
