@@ -12,7 +12,7 @@ use andon_vision::model::engine::EngineOptions;
 use andon_vision::search::{Fixed, Found, Network, Recipe, Search, SearchError, search};
 
 /// Good pictures that candidates are compared on at most, and as many known defects.
-const PICTURES: usize = 120;
+const PICTURES: usize = 80;
 /// Bytes of pictures that are held at most.
 const BYTES: usize = 600 << 20;
 /// Of fewer known defects none are kept from the search.

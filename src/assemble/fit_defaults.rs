@@ -1,6 +1,6 @@
 //! What a model is learned with where nothing else is said; chosen by the comparison in docs/accuracy.md.
 
-use andon_vision::fit::{Augment, FitOptions, ThresholdRule};
+use andon_vision::fit::{Augment, FitOptions, Grouping, ThresholdRule};
 use andon_vision::methods::patchcore;
 use andon_vision::model::head::score::{ImageScore, Scoring};
 use andon_vision::model::{Backbone, Learned};
@@ -43,6 +43,7 @@ pub fn options(name: &str, engine: &str, learned: Learned) -> FitOptions {
         mask: None,
         augment: Augment::default(),
         folds: 5,
+        grouping: Grouping::Found,
         threads: std::thread::available_parallelism().map_or(1, usize::from),
         created: None,
         engine: engine.to_owned(),

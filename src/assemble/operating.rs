@@ -118,8 +118,8 @@ pub struct Author {
 /// [`OperatingError`]; the model is unchanged then.
 pub fn set(bundle: &mut Bundle, scores: &Scores, aim: Aim, author: Author) -> Result<Choice, OperatingError> {
     let is_reviewed = !scores.good.is_empty();
-    let good = if is_reviewed { scores.good.as_slice() } else { held_out(bundle) };
-    let choice = choose(good, &scores.bad, aim, bundle.manifest.claim.confidence)?;
+    let good = if is_reviewed { scores.good.clone() } else { bundle.fair_scores() };
+    let choice = choose(&good, &scores.bad, aim, bundle.manifest.claim.confidence)?;
     let weighed = matches!(aim, Aim::Cost(_));
     let (threshold, baseline) = (choice.threshold.get(), bundle.manifest.baseline);
     if threshold <= baseline {
@@ -131,10 +131,4 @@ pub fn set(bundle: &mut Bundle, scores: &Scores, aim: Aim, author: Author) -> Re
         Some(Chosen { by, at, how, why, reviewed: is_reviewed, weighed, before: m.threshold, defects: choice.defects });
     (m.threshold, m.claim) = (choice.threshold.get(), choice.claim);
     Ok(choice)
-}
-
-/// The held-out scores of the pictures that were learned from; pictures that somebody added later are no fair sample.
-pub fn held_out(bundle: &Bundle) -> &[f32] {
-    let fair = bundle.train_scores.len().saturating_sub(bundle.manifest.training.added as usize);
-    &bundle.train_scores[..fair]
 }

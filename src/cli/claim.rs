@@ -1,6 +1,7 @@
 //! What a threshold promises, in words.
 
 use super::output;
+use andon_vision::eval::set_by_one;
 use andon_vision::fit::{Policy, images_for_claim};
 use andon_vision::model::bundle::{Bundle, Claim, Manifest};
 
@@ -19,6 +20,12 @@ pub(super) fn lines(m: &Manifest) -> Vec<String> {
             figures(asked * 100.0)
         ));
     }
+    let pictures = m.training.sources.len() - m.training.added as usize;
+    if !m.training.groups.is_empty() && m.chosen.as_ref().is_none_or(|c| !c.reviewed) {
+        lines.push(format!(
+            "                counted by group: {images} groups of {pictures} pictures, each as good as its worst"
+        ));
+    }
     lines.push(match m.chosen.as_ref().and_then(|c| c.defects) {
         None => {
             "                it promises nothing about defects: pictures of some do (andon threshold --from)".to_owned()
@@ -34,18 +41,9 @@ pub(super) fn lines(m: &Manifest) -> Vec<String> {
     lines
 }
 
-/// So far above the next one a score stands by itself.
-const CLEARLY: f32 = 1.05;
-
 /// Which picture sets the threshold, if a single one does: the next lies clearly below it.
 pub(super) fn set_by(bundle: &Bundle) -> Option<String> {
-    let m = &bundle.manifest;
-    let scores = || bundle.train_scores.iter().zip(&m.training.sources);
-    let (highest, name) = scores().find(|(score, _)| score.next_up() == m.threshold)?;
-    let next = scores().map(|(score, _)| *score).filter(|score| score < highest).max_by(f32::total_cmp)?;
-    if *highest < CLEARLY * next {
-        return None;
-    }
+    let (name, next) = set_by_one(bundle)?;
     Some(format!(
         "                one picture sets it, {name}; the next lies at {next:.4}: look at it, and --exclude it if it is no good part"
     ))

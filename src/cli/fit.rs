@@ -1,5 +1,6 @@
 //! `andon fit`: learns a model from a folder of good pictures.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,10 +13,10 @@ use serde_json::Value;
 use super::exit::{Exit, Failure};
 use super::fit_args::{self, FitArgs};
 use super::setup::{self, EngineArgs};
-use super::{claim, fit_auto, limits, output};
+use super::{claim, fit_auto, fit_groups, limits, output};
 use crate::assemble::auto;
 use crate::assemble::operating::{self, Author};
-use andon_vision::eval::{Dataset, Sample, reviewed};
+use andon_vision::eval::{Dataset, Sample, reviewed, write_fit_report};
 use andon_core::{FrameView, PixelFormat};
 use andon_vision::fit::{
     Aim, FitJob, FitOptions, Fitted, MistakeCosts, Phase, Policy, Survey, Take, ThresholdRule, list_images,
@@ -72,6 +73,12 @@ pub(super) struct FitCommand {
     /// Groups in which pictures are held out to measure their scores; more take longer and promise a little more.
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(2..))]
     folds: u16,
+    /// Which pictures belong together (one part, one video, one shift), so that they are held out together and count once in the claim: `auto`
+    /// finds near-copies and the frames of a video, `none` takes each for itself, anything else is a regular expression over file names, and
+    /// pictures with the same match (of its first group in brackets, if it has one) belong together: 'part(\d+)_'. `folders` learns from the
+    /// folders in the folder, each of which is a group.
+    #[arg(long, value_name = "HOW", default_value = "auto")]
+    groups: String,
     /// A picture to leave out, by file name; may be given more than once.
     #[arg(long, value_name = "NAME")]
     exclude: Vec<String>,
@@ -90,6 +97,9 @@ pub(super) struct FitCommand {
     /// Leave out pictures that cannot be read instead of refusing all.
     #[arg(long)]
     skip_bad: bool,
+    /// Write a page into this folder: the oddest pictures with their held-out heatmaps, and what the threshold would be without each.
+    #[arg(long, value_name = "DIR")]
+    report: Option<PathBuf>,
     /// Time stamp to write instead of now (RFC 3339), to make the same file again.
     #[arg(long, value_name = "TIME")]
     created: Option<String>,
@@ -151,8 +161,7 @@ impl FitCommand {
             bar.set_position(done as u64);
         };
         let mut pictures = files.iter().map(|path| {
-            let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-            read_in_range(path, surveyed.range).map(|picture| (name, picture))
+            read_in_range(path, surveyed.range).map(|picture| (fit_groups::name(&self.good_dir, path), picture))
         });
         let start = Instant::now();
         let mut fitted = methods::fit(FitJob {
@@ -173,6 +182,13 @@ impl FitCommand {
             output::note(&format!("left out: {line}"));
         }
         fitted.bundle.write(&self.output)?;
+        if let Some(line) = fitted.grouped.as_ref().and_then(fit_groups::note) {
+            output::note(&line);
+        }
+        let report = match &self.report {
+            Some(folder) => Some(write_page(folder, &fitted, fit_options.rule, &self.good_dir, files)?),
+            None => None,
+        };
         let facts = method.facts(&fitted.bundle).map_err(anyhow::Error::msg)?;
         if self.json {
             let (b, m) = (&fitted.bundle, &fitted.bundle.manifest);
@@ -181,15 +197,18 @@ impl FitCommand {
             let mut scores: Vec<_> = m.training.sources.iter().cloned().zip(b.train_scores.iter().copied()).collect();
             scores.sort_by(|a, b| b.1.total_cmp(&a.1));
             output::json(&serde_json::json!({
-                "model": self.output, "blake3": b.blake3, "method": m.method.id, "images": m.claim.images,
+                "model": self.output, "blake3": b.blake3, "method": m.method.id, "images": m.training.sources.len(), "groups": m.claim.images,
                 "bank": facts.bank_rows, "seconds": seconds,
-                "threshold": m.threshold, "claim": m.claim, "left_out": fitted.left_out, "suspects": suspects,
+                "threshold": m.threshold, "claim": m.claim, "left_out": fitted.left_out, "suspects": suspects, "report": report,
                 "train_scores": scores.iter().map(told).collect::<Vec<_>>(),
                 "search": found.as_ref().map(fit_auto::as_json),
             }))?;
             return Ok(Exit::Ok);
         }
-        self.report(&fitted, &facts, seconds)?;
+        self.print(&fitted, &facts, seconds)?;
+        if let Some(path) = report {
+            output::line(&format!("  report        {}", path.display()))?;
+        }
         Ok(Exit::Ok)
     }
 
@@ -208,6 +227,7 @@ impl FitCommand {
             mask: None,
             augment: how.augment(),
             folds: usize::from(self.folds),
+            grouping: fit_groups::grouping(&self.groups, &self.good_dir, &surveyed.pictures)?,
             threads: self.engine.options().threads,
             created: self.created.clone(),
             engine: String::new(),
@@ -264,11 +284,16 @@ impl FitCommand {
     }
 
     fn files(&self) -> anyhow::Result<Vec<PathBuf>> {
-        let listing = list_images(&self.good_dir)?;
-        if let Some(note) = listing.note(&self.good_dir) {
-            output::note(&note);
-        }
-        let mut files = listing.pictures;
+        let mut files = match self.groups.as_str() {
+            "folders" => fit_groups::in_folders(&self.good_dir)?,
+            _ => {
+                let listing = list_images(&self.good_dir)?;
+                if let Some(note) = listing.note(&self.good_dir) {
+                    output::note(&note);
+                }
+                listing.pictures
+            }
+        };
         for name in &self.exclude {
             let before = files.len();
             files.retain(|f| f.file_name().is_none_or(|n| n != name.as_str()));
@@ -304,12 +329,12 @@ impl FitCommand {
         Ok(surveyed)
     }
 
-    fn report(&self, fitted: &Fitted, facts: &Facts, seconds: f64) -> std::io::Result<()> {
+    fn print(&self, fitted: &Fitted, facts: &Facts, seconds: f64) -> std::io::Result<()> {
         let m = &fitted.bundle.manifest;
         output::line(&format!(
             "{}: learned from {} pictures in {seconds:.1} s",
             self.output.display(),
-            m.claim.images
+            m.training.sources.len()
         ))?;
         output::line(&format!("  {:<13} {}", facts.label, facts.text))?;
         let above = match m.claim.above {
@@ -336,6 +361,14 @@ impl FitCommand {
         }
         Ok(())
     }
+}
+
+/// The page of `--report`.
+fn write_page(folder: &Path, fitted: &Fitted, rule: ThresholdRule, good: &Path, files: &[PathBuf]) -> anyhow::Result<PathBuf> {
+    let named: HashMap<_, _> = files.iter().map(|f| (fit_groups::name(good, f), f)).collect();
+    let file = |name: &str| named.get(name).map(|f| f.to_path_buf());
+    write_fit_report(folder, fitted, rule, &file)
+        .with_context(|| format!("cannot write the report into {}", folder.display()))
 }
 
 /// Both halves again.

@@ -121,6 +121,7 @@ fn name(c: &Candidate) -> &str {
 pub(super) fn as_json(found: &Found) -> Value {
     let [good, synthetic, known] = found.compared;
     json!({
+        "put": found.put,
         "candidates": found.candidates,
         "chosen": found.chosen,
         "beyond": found.beyond,

@@ -15,6 +15,7 @@ mod exit;
 mod fit;
 mod fit_args;
 mod fit_auto;
+mod fit_groups;
 mod guard;
 mod heatmaps;
 mod info;

@@ -8,7 +8,7 @@ use clap::Args;
 use super::exit::{Exit, Failure};
 use super::setup::{self, EngineArgs};
 use super::{claim, fit, fit_args, output};
-use crate::assemble::operating::{self, Author, Scores, held_out};
+use crate::assemble::operating::{self, Author, Scores};
 use andon_vision::fit::{Aim, MistakeCosts, ThresholdRule, claim_at};
 use andon_vision::model::bundle::Bundle;
 
@@ -197,7 +197,7 @@ impl ThresholdCommand {
     /// The threshold of now, and what others would promise by the held-out scores.
     fn show(&self, bundle: &Bundle) -> Result<(), Failure> {
         let m = &bundle.manifest;
-        let scores = held_out(bundle);
+        let scores = bundle.fair_scores();
         let mut sorted = scores.to_vec();
         sorted.sort_unstable_by(|a, b| b.total_cmp(a));
         let mut others: Vec<f32> = [0.0, 0.01, 0.02, 0.05, 0.10]
@@ -206,7 +206,7 @@ impl ThresholdCommand {
             .collect();
         others.dedup();
         if self.json {
-            let each = |t: &f32| serde_json::json!({"threshold": t, "claim": claim_at(scores, *t, self.confidence)});
+            let each = |t: &f32| serde_json::json!({"threshold": t, "claim": claim_at(&scores, *t, self.confidence)});
             output::json(&serde_json::json!({
                 "model": self.model, "threshold": m.threshold, "claim": m.claim, "chosen": m.chosen,
                 "others": others.iter().map(each).collect::<Vec<_>>(),
@@ -222,7 +222,7 @@ impl ThresholdCommand {
             self.confidence * 100.0
         ))?;
         for t in others {
-            let held = claim_at(scores, t, self.confidence);
+            let held = claim_at(&scores, t, self.confidence);
             let share = claim::figures(held.max_false_reject * 100.0);
             output::line(&format!("{t:>12.4}  {:28}{share} %", format!("{} of {}", held.above, held.images)))?;
         }

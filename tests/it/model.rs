@@ -5,7 +5,7 @@ use std::path::Path;
 use andon_core::Detector;
 use andon_core::{AnomalyMap, Detection, Fault, FrameView, PixelFormat};
 use andon_sim::{Conveyor, SimSpec};
-use andon_vision::fit::{Augment, FitJob, FitOptions, Picture, ThresholdRule};
+use andon_vision::fit::{Augment, FitJob, FitOptions, Grouping, Picture, ThresholdRule};
 use andon_vision::methods::{self, PatchDetector};
 use andon_vision::model::bundle::Bundle;
 use andon_vision::model::embedder::PatchEmbedder;
@@ -204,6 +204,7 @@ fn padim_agrees_with_numpy_in_f64_by_anomalibs_formula() {
             mask: None,
             augment: Augment::default(),
             folds: 5,
+            grouping: Grouping::Alone,
             threads: 2,
             created: Some("2026-01-01T00:00:00Z".into()),
             engine: "rten".into(),

@@ -9,7 +9,7 @@ use andon_gpu::{
     Buffer, CudaError, Device, DeviceInput, DeviceMap, FeatureSpec, FeatureStage, Gaussian, GaussianHead, GpuBackbone,
     GpuPatchDetector, GpuPipeline, PipelineSpec, frame_time, search_time,
 };
-use andon_vision::fit::{Augment, FitJob, FitOptions, Picture, ThresholdRule, parity_check};
+use andon_vision::fit::{Augment, FitJob, FitOptions, Grouping, Picture, ThresholdRule, parity_check};
 use andon_vision::methods::{self, PatchDetector};
 use andon_vision::model::bundle::Bundle;
 use andon_vision::model::embedder::PatchEmbedder;
@@ -454,6 +454,7 @@ fn a_model_of_distributions_has_the_same_scores_on_both_sides() {
             mask: masked.then(|| (0..64).map(|cell| cell % 5 != 0).collect()),
             augment: Augment::default(),
             folds: 3,
+            grouping: Grouping::Alone,
             threads: 2,
             created: None,
             engine: "rten".into(),

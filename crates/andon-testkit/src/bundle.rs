@@ -45,6 +45,7 @@ pub fn bank_only(backbone: &Backbone, grid: (usize, usize), dim: usize, bank: Ve
                 engine: "none".into(),
                 sources: vec!["a.png".into()],
                 added: 0,
+                groups: Vec::new(),
             },
         },
         tensors,

@@ -4,8 +4,10 @@
 mod compare;
 mod curve;
 mod dataset;
+mod learned;
 mod masks;
 mod operating;
+mod page;
 mod pixels;
 mod report;
 mod reviewed;
@@ -18,6 +20,7 @@ mod table;
 pub use compare::{Comparison, compare};
 pub use curve::Curve;
 pub use dataset::{Dataset, DatasetError, Sample, load};
+pub use learned::{set_by_one, write_fit_report};
 pub use operating::{Aim, OperatingPoint, operating_points};
 pub use pixels::{PixelMetrics, Pixels};
 pub use report::write_report;

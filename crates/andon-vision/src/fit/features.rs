@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::augment::Augment;
+use super::groups::Thumbnail;
 use super::images::{ImageError, Picture};
 use super::options::{FitError, MIN_IMAGES, Phase};
 use super::parity;
@@ -27,6 +28,8 @@ pub struct FeatureSet {
     pub blocks: Vec<(u32, bool)>,
     /// The one size of all pictures; `None` if several are learned on purpose.
     pub size: Option<[u32; 2]>,
+    /// Each picture in small, to find those that belong together.
+    pub thumbnails: Vec<Thumbnail>,
     /// The first few pictures at input size.
     pub parity: Vec<Picture>,
 }
@@ -74,6 +77,7 @@ impl FeatureReader<'_> {
             dim: self.embedder.dim(),
             blocks: Vec::new(),
             size: None,
+            thumbnails: Vec::new(),
             parity: Vec::new(),
         };
         for (i, picture) in pictures.enumerate() {
@@ -105,6 +109,7 @@ impl FeatureReader<'_> {
                 let view = picture.view().ok_or(FitError::Embed { name: name.clone(), fault: Fault::BadFrame })?;
                 set.parity.push(parity::at_input_size(&view, self.backbone));
             }
+            set.thumbnails.push(Thumbnail::of(&picture));
             set.names.push(name);
         }
         progress(Phase::Features, total, total);

@@ -5,6 +5,7 @@ mod augment;
 mod claim;
 mod coreset;
 mod features;
+pub mod groups;
 mod images;
 mod jpeg;
 mod mask;
@@ -16,6 +17,7 @@ mod survey;
 pub use augment::Augment;
 pub use claim::{Policy, ThresholdRule, images_for_claim, stands_out_above, threshold};
 pub use coreset::greedy_coreset;
+pub use groups::Grouping;
 pub use features::{FeatureReader, FeatureSet};
 pub(crate) use images::some;
 pub use images::{

@@ -8,11 +8,12 @@ use thiserror::Error;
 
 use super::augment::Augment;
 use super::claim::ThresholdRule;
+use super::groups::{self, Grouping};
 use super::images::{ImageError, Picture};
 use crate::model::bundle::Bundle;
 use crate::model::head::score::Scoring;
 use crate::model::{Backbone, Embed, Learned};
-use andon_core::Fault;
+use andon_core::{AnomalyMap, Fault};
 
 /// How to learn.
 #[derive(Clone, Debug)]
@@ -35,6 +36,8 @@ pub struct FitOptions {
     pub augment: Augment,
     /// Groups that pictures are held out in to measure their scores, at least 2; as many as there are pictures, if fewer.
     pub folds: usize,
+    /// Which pictures belong together, and are held out together.
+    pub grouping: Grouping,
     /// Threads of the coreset and of scoring.
     pub threads: usize,
     /// Time stamp of the manifest; `None` is now. Fixed, equal inputs give equal bytes.
@@ -152,6 +155,11 @@ pub enum FitError {
         /// How many there are.
         got: usize,
     },
+    /// Nothing can be held out.
+    #[error(
+        "all pictures belong to one group (one video, one part), so nothing says how high a new one's score would be; take pictures of several parts, or say which belong together: --groups"
+    )]
+    OneGroup,
     /// An option out of its range.
     #[error("{0}")]
     Option(&'static str),
@@ -211,6 +219,11 @@ pub struct Fitted {
     pub bundle: Bundle,
     /// Pictures that were left out, each with the reason.
     pub left_out: Vec<String>,
+    /// Which pictures belong together, if that was looked for.
+    pub grouped: Option<groups::Found>,
     /// Pictures whose scores stand out from those of the others: name and score, worst first. Perhaps no good parts.
     pub suspects: Vec<(String, f32)>,
+    /// The held-out maps of the oddest pictures, each with the number of its picture among the model's sources, the highest score first; none
+    /// from a method that has no maps.
+    pub oddest: Vec<(usize, AnomalyMap)>,
 }

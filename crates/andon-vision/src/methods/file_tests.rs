@@ -36,6 +36,7 @@ fn small() -> Bundle {
                 seed: 7,
                 asked_false_reject: Some(0.01),
                 added: 0,
+                groups: Vec::new(),
                 engine: "rten".into(),
                 sources: vec!["a.png".into(), "b.png".into()],
             },

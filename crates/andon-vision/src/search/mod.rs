@@ -23,7 +23,7 @@ use crate::model::engine::{EngineError, EngineOptions};
 use crate::model::{Backbone, Embed};
 use andon_core::SplitMix64;
 pub use recipe::{Change, Recipe, shaped};
-use synthetic::{KINDS, Kind};
+use synthetic::{KINDS, Kind, Strength};
 
 /// A network that may take the place of the first one.
 #[derive(Clone, Debug)]
@@ -109,6 +109,10 @@ pub struct Candidate {
     pub known: Option<f64>,
     /// Whether the budget allows it.
     pub affordable: bool,
+    /// Held-out scores of the good pictures.
+    pub good_scores: Vec<f32>,
+    /// Scores of the defects that were put in, in the order of [`Found::put`], then of the known ones.
+    pub defect_scores: Vec<f32>,
 }
 
 /// What a search came to.
@@ -122,6 +126,8 @@ pub struct Found {
     pub recipe: Recipe,
     /// The best that the budget does not allow, if it is better by more than an error.
     pub beyond: Option<usize>,
+    /// The defects that were put into good pictures.
+    pub put: Vec<Put>,
     /// What was not tried because learning it would take too much memory, in words.
     pub too_large: Vec<String>,
     /// Good pictures, synthetic defects and known ones that candidates were compared on.
@@ -159,7 +165,7 @@ pub enum SearchError {
 /// Groups that pictures are held out in.
 const FOLDS: usize = 3;
 /// Synthetic defects in all, at least, where there are pictures enough.
-const DEFECTS: usize = 240;
+const DEFECTS: usize = 400;
 /// Synthetic defects in one picture's copies at most.
 const MOST_A_PICTURE: usize = 16;
 /// Sides whose squares give the numbers of pixels that are tried.
@@ -168,6 +174,8 @@ const SIDES: [u32; 10] = [160, 192, 224, 272, 320, 384, 448, 528, 608, 736];
 const BLOWN_UP: f64 = 2.0;
 /// Candidates that take so many times the budget are tried, to say what more time would buy.
 const BEYOND: f64 = 2.2;
+/// So many larger sizes in a row that are worse than the best end the climb.
+const WORSE: usize = 2;
 /// Resamplings for the error of a difference.
 const RESAMPLED: usize = 200;
 /// A known defect weighs so many times as much as the synthetic ones.
@@ -195,10 +203,21 @@ pub fn search(
     run.finish()
 }
 
+/// A defect that is put into a picture.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Put {
+    /// The number of the good picture.
+    pub image: usize,
+    /// What is done to it.
+    pub kind: Kind,
+    /// How strong it is.
+    pub strength: Strength,
+    seed: u64,
+}
+
 /// Which defects are put into which picture.
 struct Defects {
-    /// Number of the good picture, kind, and seed.
-    synthetic: Vec<(usize, Kind, u64)>,
+    synthetic: Vec<Put>,
     /// For each probe, synthetic ones first: the picture that it is scored beside.
     beside: Vec<usize>,
 }
@@ -213,19 +232,19 @@ impl Defects {
             for turn in 0..each {
                 let kind = KINDS[(image * each + turn) % KINDS.len()];
                 let seed = random.next_u64();
-                if make(search, image, kind, seed).is_some() {
-                    synthetic.push((image, kind, seed));
+                if let Some((_, strength)) = make(search, image, kind, seed) {
+                    synthetic.push(Put { image, kind, strength, seed });
                 }
             }
         }
         let known = (0..search.known.len()).map(|i| i % n.max(1));
-        let beside = synthetic.iter().map(|(image, _, _)| *image).chain(known).collect();
+        let beside = synthetic.iter().map(|put| put.image).chain(known).collect();
         (!synthetic.is_empty()).then_some(Defects { synthetic, beside })
     }
 }
 
 /// The picture with its defect.
-fn make(search: &Search<'_>, image: usize, kind: Kind, seed: u64) -> Option<Picture> {
+fn make(search: &Search<'_>, image: usize, kind: Kind, seed: u64) -> Option<(Picture, Strength)> {
     /// Side of the grid on which the mask is looked up.
     const MASK: usize = 64;
     let mask = (search.mask)(MASK, MASK);
@@ -253,25 +272,45 @@ impl Run<'_, '_> {
         let base = search.base.backbone.picture_size();
         let shape = search.shape.unwrap_or([1, 1]);
         let own = search.shape.map_or(f64::from(u32::MAX), |[w, h]| (f64::from(w) * f64::from(h)).sqrt());
-        let sides = SIDES.into_iter().filter(|side| f64::from(*side) <= own * BLOWN_UP || *side <= 224);
-        let mut sizes: Vec<[u32; 2]> = sides.map(|side| shaped(shape, side, 16)).filter(|s| *s != base).collect();
-        sizes.dedup();
-        if search.fixed.size || search.base.backbone.tiles != [1, 1] {
-            sizes.clear();
-        }
-        self.planned = 1 + sizes.len() + recipe::changes(&search.base, search).len();
+        let sizes = |sides: &mut dyn Iterator<Item = u32>| -> Vec<[u32; 2]> {
+            let mut sizes: Vec<[u32; 2]> = sides.map(|side| shaped(shape, side, 16)).filter(|s| *s != base).collect();
+            sizes.dedup();
+            if search.fixed.size || search.base.backbone.tiles != [1, 1] { Vec::new() } else { sizes }
+        };
+        let pixels = |size: &[u32; 2]| u64::from(size[0]) * u64::from(size[1]);
+        let all = sizes(&mut SIDES.into_iter());
+        let larger = sizes(&mut SIDES.into_iter().filter(|side| f64::from(*side) <= own * BLOWN_UP));
+        let larger = larger.into_iter().filter(|size| pixels(size) > search.base.pixels());
+        let smaller = all.into_iter().rev().filter(|size| pixels(size) < search.base.pixels());
+        let (larger, smaller): (Vec<_>, Vec<_>) = (larger.collect(), smaller.collect());
+        self.planned = 1 + larger.len() + 1 + recipe::changes(&search.base, search).len();
         let Some(first) = self.attempt(search.base.clone(), Vec::new())? else {
             return Err(SearchError::TooLarge { what: format!("{} pictures", search.in_all) });
         };
         let per_pixel = first.as_secs_f64() / search.base.pixels() as f64;
+        let dear = |size: &[u32; 2]| pixels(size) as f64 * per_pixel > search.budget.as_secs_f64() * BEYOND;
+        let larger: Vec<_> = larger.into_iter().filter(|size| !dear(size)).collect();
+        self.planned = 1 + larger.len() + 1 + recipe::changes(&search.base, search).len();
+        self.climb(larger, WORSE)?;
+        self.climb(smaller, 1)
+    }
+
+    /// Tries sizes in this order until so many in a row are worse than the best by more than the error.
+    fn climb(&mut self, sizes: Vec<[u32; 2]>, patience: usize) -> Result<(), SearchError> {
+        let mut worse = 0;
         for size in sizes {
             let change = Change::Size(size);
-            let recipe = search.base.with(&change, &search.networks);
-            if recipe.pixels() as f64 * per_pixel > search.budget.as_secs_f64() * BEYOND {
-                self.planned -= 1;
+            let recipe = self.search.base.with(&change, &self.search.networks);
+            if self.attempt(recipe, vec![change])?.is_none() {
                 continue;
             }
-            self.attempt(recipe, vec![change])?;
+            let last = self.tried.len() - 1;
+            let best = (0..last).max_by(|a, b| self.merit(*a).total_cmp(&self.merit(*b))).unwrap_or(0);
+            let [gain, error] = self.difference(last, best);
+            worse = if gain < -error { worse + 1 } else { 0 };
+            if worse >= patience {
+                break;
+            }
         }
         Ok(())
     }
@@ -281,7 +320,10 @@ impl Run<'_, '_> {
         let search = self.search;
         let Some(at) = self.best() else { return Ok(()) };
         let (base, before) = (self.tried[at].recipe.clone(), self.tried[at].change.clone());
-        let changes = recipe::changes(&base, search);
+        let (time, budget) = (self.tried[at].trial.time, search.budget);
+        let mut changes = recipe::changes(&base, search);
+        // What is sure to take too long is not worth the minutes.
+        changes.retain(|change| time.mul_f64(change.slower(&base)) <= budget);
         self.planned = self.tried.len() + changes.len();
         let mut helped = Vec::new();
         for change in changes {
@@ -343,9 +385,10 @@ impl Run<'_, '_> {
         let mut pictures = search.pictures.iter().cloned().map(Ok);
         let Defects { synthetic, beside } = &self.defects;
         let probe = |i: usize| match synthetic.get(i) {
-            Some((image, kind, seed)) => {
-                make(search, *image, *kind, *seed).unwrap_or_else(|| search.pictures[*image].1.clone())
-            }
+            Some(put) => match make(search, put.image, put.kind, put.seed) {
+                Some((picture, _)) => picture,
+                None => search.pictures[put.image].1.clone(),
+            },
             None => search.known[i - synthetic.len()].clone(),
         };
         let told = &mut self.progress;
@@ -447,14 +490,15 @@ impl Run<'_, '_> {
         });
         let candidates = (0..self.tried.len()).map(|i| self.candidate(i, best)).collect();
         let recipe = self.tried[chosen].recipe.clone();
-        let synthetic = self.defects.synthetic.len();
+        let put = self.defects.synthetic;
         Ok(Found {
             candidates,
             chosen,
             recipe,
             beyond,
             too_large: self.too_large,
-            compared: [self.search.pictures.len(), synthetic, self.search.known.len()],
+            compared: [self.search.pictures.len(), put.len(), self.search.known.len()],
+            put,
         })
     }
 
@@ -466,7 +510,7 @@ impl Run<'_, '_> {
             let bad = trial.probes.iter().enumerate().filter(|(i, _)| wanted(*i)).map(|(_, score)| *score);
             auroc(trial.good.iter().copied(), bad)
         };
-        let of_kind = |kind: Kind| of(&|i| self.defects.synthetic.get(i).is_some_and(|s| s.1 == kind)).map(|a| (kind, a));
+        let of_kind = |kind: Kind| of(&|i| self.defects.synthetic.get(i).is_some_and(|put| put.kind == kind)).map(|a| (kind, a));
         Candidate {
             what: words(change, networks),
             flags: change.iter().map(|c| c.flag(networks)).collect::<Vec<_>>().join(" "),
@@ -477,6 +521,8 @@ impl Run<'_, '_> {
             kinds: KINDS.into_iter().filter_map(of_kind).collect(),
             known: of(&|i| i >= split),
             affordable: self.affordable(at),
+            good_scores: trial.good.clone(),
+            defect_scores: trial.probes.clone(),
         }
     }
 }

@@ -59,12 +59,21 @@ impl Kind {
     /// Shortest and longest extent, as shares of the square root of the picture's area.
     fn extent(self) -> [f32; 2] {
         match self {
-            Kind::Speck => [0.006, 0.02],
-            Kind::Scar => [0.06, 0.3],
-            Kind::Blob => [0.02, 0.12],
-            _ => [0.04, 0.2],
+            Kind::Speck => [0.006, 0.03],
+            Kind::Scar => [0.06, 0.5],
+            Kind::Blob => [0.02, 0.4],
+            _ => [0.03, 0.4],
         }
     }
+}
+
+/// How strong a defect is.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
+pub struct Strength {
+    /// The square root of its area, as a share of that of the picture's.
+    pub side: f32,
+    /// The mean change of a pixel in it, in grey levels of 0 to 255.
+    pub contrast: f32,
 }
 
 /// Draws that are tried until one changes the picture.
@@ -73,14 +82,14 @@ const TRIES: usize = 12;
 const LEAST_CHANGE: f32 = 4.0;
 
 /// A copy of `picture` with a defect of this kind inside `allowed` (which is asked for the defect's middle, as shares of width and height).
-/// Pieces to paste come from `other`. `None` where no draw changes anything: an even picture has no structure to double.
+/// Pieces to paste come from `other`. With how strong it is. `None` where no draw changes anything: an even picture has no structure to double.
 pub fn add(
     picture: &Picture,
     other: &Picture,
     kind: Kind,
     allowed: &dyn Fn(f32, f32) -> bool,
     random: &mut SplitMix64,
-) -> Option<Picture> {
+) -> Option<(Picture, Strength)> {
     for _ in 0..TRIES {
         let shape = Shape::draw(picture, kind, allowed, random)?;
         let paint = Paint::draw(picture, other, kind, &shape, random);
@@ -98,7 +107,9 @@ pub fn add(
             weight += share * 3.0;
         }
         if weight > 0.0 && sum / weight >= LEAST_CHANGE {
-            return Some(changed);
+            let area = picture.width as f32 * picture.height as f32;
+            let strength = Strength { side: (weight / 3.0 / area).sqrt(), contrast: sum / weight };
+            return Some((changed, strength));
         }
     }
     None
@@ -241,11 +252,11 @@ impl<'a> Paint<'a> {
         let turn = unit(random) * 2.0 * PI;
         match kind {
             Kind::Scar | Kind::Blob | Kind::Speck => {
-                let contrast = between(20.0, 110.0, random) * sign;
+                let contrast = between(20.0, 160.0, random) * sign;
                 Paint::Shift([contrast; 3])
             }
             Kind::Colour => {
-                let strength = between(15.0, 80.0, random);
+                let strength = between(15.0, 120.0, random);
                 let channel = random.below(3) as usize;
                 // A grey picture has no other colour, only another brightness.
                 match picture.rgb.as_chunks::<3>().0.iter().all(|p| p[0] == p[1] && p[1] == p[2]) {
@@ -332,7 +343,7 @@ mod tests {
         let (one, two) = (part(0), part(3));
         for kind in KINDS {
             for seed in 0..20 {
-                let draw = || add(&one, &two, kind, &|_, _| true, &mut SplitMix64::new(seed)).unwrap();
+                let draw = || add(&one, &two, kind, &|_, _| true, &mut SplitMix64::new(seed)).unwrap().0;
                 let changed = draw();
                 assert_eq!(changed, draw(), "{kind:?} {seed}");
                 let pixels = changed.rgb.chunks(3).zip(one.rgb.chunks(3)).filter(|(a, b)| a != b).count();
@@ -346,7 +357,7 @@ mod tests {
     fn defects_stay_where_they_are_allowed() {
         let (one, two) = (part(0), part(3));
         for seed in 0..20 {
-            let changed = add(&one, &two, Kind::Speck, &|u, _| u < 0.25, &mut SplitMix64::new(seed)).unwrap();
+            let changed = add(&one, &two, Kind::Speck, &|u, _| u < 0.25, &mut SplitMix64::new(seed)).unwrap().0;
             let right = changed.rgb.chunks(3).zip(one.rgb.chunks(3)).enumerate();
             assert!(right.filter(|(_, (a, b))| a != b).all(|(i, _)| i % 160 < 50), "{seed}");
         }

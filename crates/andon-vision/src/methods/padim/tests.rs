@@ -1,5 +1,5 @@
 use super::*;
-use crate::fit::{Augment, FeatureSet, ThresholdRule};
+use crate::fit::{Augment, FeatureSet, Grouping, ThresholdRule};
 use crate::model::head::score::{Scorer, Scoring};
 use crate::model::{Colour, Learned};
 
@@ -19,6 +19,7 @@ fn features(blocks: usize, cells: usize, dim: usize, seed: u64) -> FeatureSet {
         dim,
         blocks: (0..blocks as u32).map(|b| (b, true)).collect(),
         size: None,
+        thumbnails: Vec::new(),
         parity: Vec::new(),
     }
 }
@@ -128,6 +129,7 @@ fn parameters_out_of_range_are_named() {
         mask: None,
         augment: Augment::default(),
         folds: 5,
+        grouping: Grouping::Alone,
         threads: 1,
         created: None,
         engine: "none".into(),

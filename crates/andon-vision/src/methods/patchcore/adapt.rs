@@ -83,6 +83,10 @@ impl Adapter for BankAdapter {
                 new.manifest.training.added -= 1;
             }
             sources.remove(at);
+            let groups = &mut new.manifest.training.groups;
+            if at < groups.len() {
+                groups.remove(at);
+            }
             let left = sources.len();
             let before = new.train_scores.remove(at);
             let rows = bank.source.partition_point(|s| (*s as usize) < at)
@@ -98,10 +102,9 @@ impl Adapter for BankAdapter {
             bank.weight = without(&bank.weight, &rows).collect();
             removed.push(Adapted { name: name.clone(), before, after: f32::NAN, rows: rows.len() });
         }
-        let fair = new.train_scores.len() - new.manifest.training.added as usize;
         // A threshold that somebody chose stays as it is.
         if new.manifest.chosen.is_none()
-            && let Some((limit, claim)) = threshold(&new.train_scores[..fair], ThresholdRule::of(&new.manifest))
+            && let Some((limit, claim)) = threshold(&new.fair_scores(), ThresholdRule::of(&new.manifest))
         {
             (new.manifest.threshold, new.manifest.claim) = (limit, claim);
         }

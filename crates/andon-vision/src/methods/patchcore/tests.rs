@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::fit::{Augment, FitOptions, ImageError, NamedPicture as Named, Picture, Policy, ThresholdRule};
+use crate::fit::{Augment, FitOptions, Grouping, ImageError, NamedPicture as Named, Picture, Policy, ThresholdRule};
 use crate::methods::fit;
 use crate::model::head::aggregate::Layer;
 use crate::model::head::score::{ImageScore, Scoring};
@@ -65,6 +65,7 @@ fn options() -> FitOptions {
         rule: ThresholdRule::default(),
         mask: None,
         augment: Augment::default(),
+        grouping: Grouping::Alone,
         folds: 99,
         threads: 2,
         created: Some("2026-01-01T00:00:00Z".into()),

@@ -5,13 +5,16 @@ use std::time::Duration;
 
 use super::{PatchHead, PatchModel};
 use crate::fit::{
-    FeatureReader, FeatureSet, FitError, FitJob, FitOptions, Fitted, Phase, Picture, ThresholdRule, stands_out_above,
-    threshold,
+    FeatureReader, FeatureSet, FitError, FitJob, FitOptions, Fitted, Grouping, Phase, Picture, ThresholdRule, groups,
+    stands_out_above, threshold,
 };
 use crate::model::Embed;
 use crate::model::bundle::{BackboneRef, Bundle, Manifest, MethodPart, Training};
 use crate::model::head::score::Scorer;
-use andon_core::{Fault, Mono};
+use andon_core::{AnomalyMap, Fault, Mono};
+
+/// Pictures whose held-out maps are kept for people to look at.
+const SHOWN: usize = 40;
 
 /// What makes models from features.
 pub trait PatchTrainer {
@@ -35,13 +38,13 @@ pub type MakeTrainer<'m> = &'m dyn for<'a> Fn(
 /// # Errors
 /// See [`FitError`].
 pub fn fit(id: &str, mut job: FitJob<'_>, make_trainer: MakeTrainer<'_>) -> Result<Fitted, FitError> {
-    let Begun { mask, mut scorer, set, left_out } = begin(&mut job)?;
+    let Begun { mask, mut scorer, set, left_out, grouped } = begin(&mut job)?;
     let FitJob { embedder, backbone, options, progress, .. } = job;
     let (grid_w, grid_h) = embedder.grid();
     let trainer = make_trainer(&set, options, progress)?;
-    let HeldOut { scores, baseline } =
-        held_out(&set, trainer.as_ref(), options, &mut scorer, progress, &mut |_, _, _| Ok(()))?;
-    let (limit, claim) = threshold(&scores, options.rule).ok_or(FitError::NoSpread)?;
+    let HeldOut { scores, baseline, maps } =
+        held_out(&set, &grouped, trainer.as_ref(), options, &mut scorer, progress, &mut |_, _, _| Ok(()))?;
+    let (limit, claim) = threshold(&groups::highest(&scores, &grouped.groups), options.rule).ok_or(FitError::NoSpread)?;
     if !(limit.is_finite() && limit > baseline) {
         return Err(FitError::NoSpread);
     }
@@ -80,8 +83,10 @@ pub fn fit(id: &str, mut job: FitJob<'_>, make_trainer: MakeTrainer<'_>) -> Resu
             engine: options.engine.clone(),
             sources: set.names,
             added: 0,
+            groups: if grouped.count() < scores.len() { grouped.groups.clone() } else { Vec::new() },
         },
     };
+    let oddest = oddest(&scores, maps, [grid_w, grid_h], scorer.cells());
     let suspects = suspects(&manifest.training.sources, &scores);
     let bundle = Bundle {
         manifest,
@@ -93,7 +98,8 @@ pub fn fit(id: &str, mut job: FitJob<'_>, make_trainer: MakeTrainer<'_>) -> Resu
         parity_score,
         blake3: String::new(),
     };
-    Ok(Fitted { bundle, left_out, suspects })
+    let grouped = Some(grouped).filter(|_| options.grouping != Grouping::Alone);
+    Ok(Fitted { bundle, left_out, grouped, suspects, oddest })
 }
 
 /// What every learning begins with.
@@ -102,6 +108,7 @@ struct Begun {
     scorer: Scorer,
     set: FeatureSet,
     left_out: Vec<String>,
+    grouped: groups::Found,
 }
 
 /// Checks the options and reads the pictures.
@@ -123,7 +130,11 @@ fn begin(job: &mut FitJob<'_>) -> Result<Begun, FitError> {
         any_size: options.learned.any_size,
     };
     let (set, left_out) = reader.read(job.pictures, job.progress)?;
-    Ok(Begun { mask, scorer, set, left_out })
+    let grouped = options.grouping.of(&set.names, &set.thumbnails);
+    if grouped.count() < 2 {
+        return Err(FitError::OneGroup);
+    }
+    Ok(Begun { mask, scorer, set, left_out, grouped })
 }
 
 /// Pictures that a trial scores besides the good ones.
@@ -150,12 +161,12 @@ pub struct Trial {
 /// # Errors
 /// See [`FitError`].
 pub fn trial(mut job: FitJob<'_>, probes: &Probes<'_>, make_trainer: MakeTrainer<'_>) -> Result<Trial, FitError> {
-    let Begun { mut scorer, set, .. } = begin(&mut job)?;
+    let Begun { mut scorer, set, grouped, .. } = begin(&mut job)?;
     let FitJob { embedder, options, progress, .. } = job;
     let trainer = make_trainer(&set, options, progress)?;
     let mut scores = vec![0.0; probes.beside.len()];
     let (mut features, mut map, mut near, mut times) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    let held_out = held_out(&set, trainer.as_ref(), options, &mut scorer, progress, &mut |inside, head, scorer| {
+    let held_out = held_out(&set, &grouped, trainer.as_ref(), options, &mut scorer, progress, &mut |inside, head, scorer| {
         for (number, score) in scores.iter_mut().enumerate().filter(|(i, _)| inside(probes.beside[*i])) {
             let name = || format!("probe {number}");
             let picture = (probes.make)(number);
@@ -213,6 +224,8 @@ struct HeldOut {
     scores: Vec<f32>,
     /// The median of their maps.
     baseline: f32,
+    /// Of each picture: the values of the cells that are judged.
+    maps: Vec<Vec<f32>>,
 }
 
 /// What else is done with the model of each group: whether it was learned without a picture, and what scores by it.
@@ -220,12 +233,13 @@ type WithModel<'a> =
     &'a mut dyn FnMut(&dyn Fn(usize) -> bool, &mut dyn PatchHead, &mut Scorer) -> Result<(), FitError>;
 
 /// The score of every picture by a model that was learned without it, and the median of their maps. The pictures are dealt into
-/// as many groups as `folds` says; each group is scored by a model learned from the others, coreset and all. Leaving out only the
+/// as many folds as the options say, those that belong together into one; each fold is scored by a model learned from the others, coreset and all. Leaving out only the
 /// rows of a finished memory bank that come from a picture would not do: a picture's oddest patches are in the bank because they are odd,
 /// and the bank without them was never built to do without (measured: median score 4 % higher than on new pictures, 99 % quantile
 /// 11 %).
 fn held_out(
     set: &FeatureSet,
+    grouped: &groups::Found,
     trainer: &dyn PatchTrainer,
     options: &FitOptions,
     scorer: &mut Scorer,
@@ -233,10 +247,12 @@ fn held_out(
     with_model: WithModel<'_>,
 ) -> Result<HeldOut, FitError> {
     let n = set.names.len();
-    let folds = options.folds.clamp(2, n);
-    let (mut scores, mut maps, mut near, mut map) = (vec![0.0; n], Vec::new(), Vec::new(), Vec::new());
+    let folds = options.folds.clamp(2, grouped.count());
+    let fold_of = groups::folds(&grouped.groups, folds);
+    let (mut scores, mut maps) = (vec![0.0; n], vec![Vec::new(); n]);
+    let (mut near, mut map) = (Vec::new(), Vec::new());
     for fold in 0..folds {
-        let inside = |image: usize| image % folds == fold;
+        let inside = |image: usize| fold_of[image] == fold;
         let model = trainer.learn(&|image| !inside(image), &mut |phase, done, total| {
             // Each fold has two halves, of unequal length; the bar moves on all the same.
             let half = usize::from(phase == Phase::Scores);
@@ -245,14 +261,29 @@ fn held_out(
         let mut head = model.head(options.threads);
         for (image, block) in set.originals().enumerate().filter(|(image, _)| inside(*image)) {
             scores[image] = head.score_into(block, scorer, &mut map, &mut near);
-            maps.extend(scorer.cells().iter().map(|c| map[*c as usize]));
+            maps[image] = scorer.cells().iter().map(|c| map[*c as usize]).collect();
         }
         with_model(&inside, head.as_mut(), scorer)?;
     }
     progress(Phase::HeldOut, folds * 2000, folds * 2000);
-    let middle = maps.len() / 2;
-    let baseline = *maps.select_nth_unstable_by(middle, f32::total_cmp).1;
-    Ok(HeldOut { scores, baseline })
+    let mut values = maps.concat();
+    let middle = values.len() / 2;
+    let baseline = *values.select_nth_unstable_by(middle, f32::total_cmp).1;
+    Ok(HeldOut { scores, baseline, maps })
+}
+
+/// The maps of the pictures with the highest scores, the highest first; 0 where a cell is masked.
+fn oddest(scores: &[f32], mut maps: Vec<Vec<f32>>, [width, height]: [usize; 2], cells: &[u32]) -> Vec<(usize, AnomalyMap)> {
+    let mut order: Vec<usize> = (0..scores.len()).collect();
+    order.sort_by(|a, b| scores[*b].total_cmp(&scores[*a]).then(a.cmp(b)));
+    let whole = |image: usize| {
+        let mut data = vec![0.0; width * height];
+        for (cell, value) in cells.iter().zip(std::mem::take(&mut maps[image])) {
+            data[*cell as usize] = value;
+        }
+        (image, AnomalyMap { width, height, data })
+    };
+    order.into_iter().take(SHOWN).map(whole).collect()
 }
 
 /// Pictures whose score stands out from the others', the highest first.

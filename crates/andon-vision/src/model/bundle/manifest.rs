@@ -83,7 +83,7 @@ pub struct BackboneRef {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Claim {
-    /// Good images that it rests on.
+    /// Good images that it rests on; where images belong together, groups of them, each as good as its worst image.
     pub images: u32,
     /// How many of them are above the threshold.
     pub above: u32,
@@ -147,4 +147,7 @@ pub struct Training {
     pub sources: Vec<String>,
     /// How many of them, the last ones, were added to the finished model.
     pub added: u32,
+    /// The number of each image's group, where images belong together; empty where each stands for itself. Those that were added have none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<u32>,
 }

@@ -71,6 +71,14 @@ impl Bundle {
         }
     }
 
+    /// The held-out scores that a claim may rest on: of the pictures that were learned from at first, the highest of each group.
+    pub fn fair_scores(&self) -> Vec<f32> {
+        let training = &self.manifest.training;
+        let fair = self.train_scores.len().saturating_sub(training.added as usize);
+        let groups = training.groups.get(..fair.min(training.groups.len())).unwrap_or_default();
+        crate::fit::groups::highest(&self.train_scores[..fair], groups)
+    }
+
     /// Columns and rows of the grid of patches, which is the anomaly map's.
     pub fn grid(&self) -> (usize, usize) {
         let [width, height] = self.manifest.grid;
