@@ -48,6 +48,7 @@ pub(super) fn lanes(c: &Config) -> Result<Vec<LaneParts>, FieldError> {
         lane.continuous = cameras.iter().copied().filter(|id| c.cameras[id.index()].continuous).collect();
         lane.cameras = cameras;
         lane.matching = parts.matching;
+        lane.review = parts.review;
         lane.min_pitch = parts.min_pitch;
         lane.alarms = parts.alarms;
         lane.tolerated = parts.tolerated.clone();

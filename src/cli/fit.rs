@@ -54,7 +54,7 @@ pub(super) struct FitCommand {
     pub(super) bank: Option<usize>,
     /// What judging a picture may take on this machine, as 12ms: with --auto all of it (30ms without the flag), else the comparison with
     /// the largest memory bank for which that suffices, in place of --bank (patchcore).
-    #[arg(long, value_name = "TIME", value_parser = fit_args::duration, conflicts_with = "bank")]
+    #[arg(long, value_name = "TIME", value_parser = fit_args::duration)]
     pub(super) time_budget: Option<Duration>,
     /// Share of good parts that may be rejected: the threshold goes where that can be promised. Without it, just above the highest held-out score
     /// of the pictures that do not stand out. `andon threshold` changes it later, without learning.
@@ -264,6 +264,10 @@ impl FitCommand {
     fn method_params(&self) -> Result<Value, Failure> {
         let mut params = serde_json::Map::new();
         let time_budget = self.time_budget.filter(|_| !self.auto);
+        if time_budget.is_some() && self.bank.is_some() {
+            let why = anyhow::anyhow!("--time-budget finds the bank's size and --bank gives it; take one of them");
+            return Err(Failure::new(Exit::Usage, why));
+        }
         let method = self.method.as_deref().unwrap_or(patchcore::ID);
         if method == patchcore::ID {
             let flags = patchcore::Params {

@@ -8,7 +8,7 @@ use super::raw::Raw;
 use super::raw_line::{Cause, EncoderKind, RawEjector, SafeAction, TriggerKind};
 use super::twice;
 use super::window::matching;
-use andon_core::{EventKind, Outcome};
+use andon_core::{EventKind, Outcome, Reason, ReviewBand};
 use andon_io::check::Check;
 use andon_io::fieldio::gpio::GpioAddress;
 use andon_io::fieldio::modbus::ModbusAddress;
@@ -27,6 +27,8 @@ pub struct Parts {
     pub deadline: Duration,
     /// Before the first ejector acts.
     pub margin: Duration,
+    /// The band below the threshold in which nothing passes.
+    pub review: Option<ReviewBand>,
     /// Ticks between two parts.
     pub min_pitch: i64,
     /// How frames find their parts.
@@ -77,13 +79,21 @@ pub(super) fn check(raw: &Raw, base: &Path, wrong: &mut Vec<String>) -> Parts {
     let matching = matching(raw, scale, &mut c);
     let ejectors: Vec<Ejector> =
         raw.ejectors.iter().map(|(name, e)| ejector(raw, name, e, &ticks, base, &mut c)).collect();
+    let review = parts.review_from.and_then(ReviewBand::from_share);
+    if let Some(share) = parts.review_from.filter(|_| review.is_none()) {
+        c.wrong.push(format!("parts.review_from: {share} is no share of the threshold; above 0 and below 1, as 0.9"));
+    }
+    if parts.review_from.is_none() && names_borderline(raw) {
+        c.wrong.push("ejectors: one acts on `borderline`, and without parts.review_from no part is that".to_owned());
+    }
     if !ejectors.is_empty() {
-        for (cause, wanted, key) in [
-            (Outcome::Reject, true, "reject"),
-            (Outcome::Error, parts.on_error == SafeAction::Reject, "error"),
-            (Outcome::Uninspected, parts.on_uninspected == SafeAction::Reject, "uninspected"),
+        for (outcome, reason, wanted, key) in [
+            (Outcome::Reject, Reason::OverThreshold, true, "reject"),
+            (Outcome::Reject, Reason::Borderline, review.is_some(), "borderline"),
+            (Outcome::Error, Reason::BadFrame, parts.on_error == SafeAction::Reject, "error"),
+            (Outcome::Uninspected, Reason::Late, parts.on_uninspected == SafeAction::Reject, "uninspected"),
         ] {
-            if wanted && !ejectors.iter().any(|e| e.spec.causes.has(&cause)) {
+            if wanted && !ejectors.iter().any(|e| e.spec.causes.has(&outcome, reason)) {
                 c.wrong.push(format!(
                     "ejectors: none acts on `{key}`, so such parts would stay on the belt; add it to the causes of one"
                 ));
@@ -134,6 +144,7 @@ pub(super) fn check(raw: &Raw, base: &Path, wrong: &mut Vec<String>) -> Parts {
         sensor,
         deadline: Duration::from_millis(c.range("parts.deadline_ms", parts.deadline_ms as f64, 1.0, 60_000.0) as u64),
         margin: c.ms("parts.margin_ms", parts.margin_ms),
+        review,
         min_pitch: if free { 1 } else { ticks(c.range("parts.min_pitch_mm", parts.min_pitch_mm, 0.01, 1e5)).max(1) },
         matching,
         ticks_per_mm,
@@ -230,10 +241,12 @@ fn ejector(
         c.wrong.push(format!("{}: {} is not in 0.001..=1", key("max_duty"), e.max_duty));
     }
     let default =
-        EjectOn::new(true, raw.parts.on_error == SafeAction::Reject, raw.parts.on_uninspected == SafeAction::Reject);
+        EjectOn::new(true, raw.parts.on_error == SafeAction::Reject, raw.parts.on_uninspected == SafeAction::Reject)
+            .and_borderline(!names_borderline(raw));
     let causes = e.causes.as_ref().map_or(default, |list| {
         let has = |cause| list.contains(&cause);
         EjectOn::new(has(Cause::Reject), has(Cause::Error), has(Cause::Uninspected))
+            .and_borderline(has(Cause::Borderline))
     });
     if raw.parts.trigger == TriggerKind::FreeRun {
         let cameras = raw.cameras.len();
@@ -270,6 +283,11 @@ fn ejector(
     };
     let nowhere = || IoPoint::nowhere(&e.output);
     Ejector { name: name.to_owned(), camera: e.camera.clone(), spec, output: output.unwrap_or_else(nowhere), confirm }
+}
+
+/// Whether some ejector is for borderline parts.
+fn names_borderline(raw: &Raw) -> bool {
+    raw.ejectors.values().any(|e| e.causes.as_ref().is_some_and(|causes| causes.contains(&Cause::Borderline)))
 }
 
 /// The input or output that a key names.

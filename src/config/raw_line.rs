@@ -29,6 +29,10 @@ pub struct RawParts {
     /// A part's frame has the trigger's number plus this.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub frame_id_offset: Option<i64>,
+    /// From this share of the threshold on nothing passes, as 0.9: such parts are REJECT for the reason `borderline`, and an ejector whose
+    /// causes name `borderline` sends them to a bin of their own. Off without it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub review_from: Option<f32>,
     /// What becomes of a part that was not inspected.
     pub on_uninspected: SafeAction,
     /// What becomes of a part that could not be judged.
@@ -46,6 +50,7 @@ impl Default for RawParts {
             frame_ms: None,
             frame_mm: None,
             frame_id_offset: None,
+            review_from: None,
             on_uninspected: SafeAction::Reject,
             on_error: SafeAction::Reject,
         }
@@ -167,7 +172,8 @@ pub struct RawEjector {
     /// Largest share of time that it may be on, over ten seconds.
     #[serde(default = "default_max_duty")]
     pub max_duty: f32,
-    /// Outcomes that it acts on: `reject`, `error`, `uninspected`; all of those that are to be ejected by default.
+    /// Outcomes that it acts on: `reject`, `error`, `uninspected`, and `borderline` with `parts.review_from`; by default all of those that
+    /// are to be ejected, `borderline` only where no other ejector names it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub causes: Option<Vec<Cause>>,
     /// Name of the input that sees ejected parts.
@@ -204,6 +210,8 @@ pub enum Cause {
     Error,
     /// UNINSPECTED.
     Uninspected,
+    /// REJECT only because of `parts.review_from`.
+    Borderline,
 }
 
 /// When many rejects are one fault, and the outputs that say so.

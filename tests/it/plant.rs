@@ -447,6 +447,8 @@ fn what_cannot_be_is_refused_with_its_key() {
     let dry = "[belt]\nspeed_m_s = 1.0\n[outputs.v]\ndriver = \"dry-run\"\n";
     let one = "[ejectors.a]\noutput = \"v\"\ndistance_mm = 100\npart_mm = 10\n";
     refused(&format!("{dry}{one}causes = [\"error\"]\n"), &["none acts on `reject`"]);
+    let borderline = "causes = [\"reject\", \"error\", \"uninspected\", \"borderline\"]\n";
+    refused(&format!("{dry}{one}{borderline}"), &["without parts.review_from"]);
     refused(&format!("{dry}{one}max_duty = 2.0\nbefore_mm = 200\n"), &["max_duty", "would begin before the trigger"]);
     refused(
         &format!("{dry}{one}[ejectors.b]\noutput = \"v\"\ndistance_mm = 1\npart_mm = 1\n"),

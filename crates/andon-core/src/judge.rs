@@ -38,6 +38,29 @@ pub struct Judgement {
     pub score: Option<Score>,
 }
 
+/// The band below the threshold whose parts are not trusted to pass: it begins at this share of the threshold.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ReviewBand(f32);
+
+impl ReviewBand {
+    /// `None` unless the share is above 0 and below 1.
+    pub fn from_share(share: f32) -> Option<ReviewBand> {
+        (share > 0.0 && share < 1.0).then_some(ReviewBand(share))
+    }
+}
+
+impl Judgement {
+    /// The same with a band in which nothing passes: a PASS in it becomes a REJECT for being [`Reason::Borderline`]. Nothing else changes.
+    pub fn with_review(self, band: Option<ReviewBand>) -> Judgement {
+        match (self.outcome, band) {
+            (Outcome::Pass(token), Some(ReviewBand(share))) if token.score.get() >= share * token.threshold.get() => {
+                Judgement { outcome: Outcome::Reject, reason: Reason::Borderline, ..self }
+            }
+            _ => self,
+        }
+    }
+}
+
 /// Judges one inspection. Everything that is not a finite score under the threshold does not pass.
 pub fn judge(result: Result<f32, Fault>, threshold: Threshold) -> Judgement {
     let raw = match result {
@@ -94,6 +117,24 @@ mod tests {
             let j = judge(Ok(raw), limit());
             assert_eq!((j.outcome, j.reason, j.score), (Outcome::Error, Reason::NonFiniteScore, None));
         }
+    }
+
+    #[test]
+    fn in_the_band_below_the_threshold_nothing_passes_and_outside_of_it_nothing_changes() {
+        assert!([0.0, 1.0, -0.5, 1.5, f32::NAN].into_iter().all(|share| ReviewBand::from_share(share).is_none()));
+        let band = ReviewBand::from_share(0.9);
+        for (score, passes, reason) in [
+            (8.9, true, Reason::UnderThreshold),
+            (9.0, false, Reason::Borderline),
+            (9.99, false, Reason::Borderline),
+            (10.0, false, Reason::OverThreshold),
+        ] {
+            let j = judge(Ok(score), limit()).with_review(band);
+            assert_eq!((matches!(j.outcome, Outcome::Pass(_)), j.reason), (passes, reason), "{score}");
+            assert_eq!(judge(Ok(score), limit()).with_review(None), judge(Ok(score), limit()));
+        }
+        let broken = judge(Err(Fault::BadFrame), limit());
+        assert_eq!(broken.with_review(band), broken);
     }
 
     #[test]

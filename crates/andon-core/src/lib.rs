@@ -61,7 +61,7 @@ pub use fieldio::{BeltSource, Edge, Encoder, FieldError, Input, Output};
 pub use frame::{Chroma, Frame, FrameView, PixelFormat, Pixels, Yuv, YuvMatrix};
 pub use ids::{CameraId, Seq};
 pub use interval::{Interval, wilson};
-pub use judge::{Judgement, PassToken, judge};
+pub use judge::{Judgement, PassToken, ReviewBand, judge};
 pub use machine::{HardwareHealth, ThermalReading};
 pub use outcome::{Outcome, Reason};
 pub use part::{Belt, Ejection, FrameNo, Part, PartVerdict, Ticks};

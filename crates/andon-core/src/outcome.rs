@@ -54,11 +54,13 @@ pub enum Reason {
     StagePanic,
     /// ERROR: the frame's bit depth, range or colour is not what the model was learned on.
     WrongKind,
+    /// REJECT: score under the threshold, but in the band whose parts somebody looks at.
+    Borderline,
 }
 
 impl Reason {
     /// Every reason, for tables and metrics.
-    pub const ALL: [Reason; 12] = [
+    pub const ALL: [Reason; 13] = [
         Reason::UnderThreshold,
         Reason::OverThreshold,
         Reason::Overflow,
@@ -71,6 +73,7 @@ impl Reason {
         Reason::EngineFault,
         Reason::StagePanic,
         Reason::WrongKind,
+        Reason::Borderline,
     ];
 
     /// The code on the wire and in metrics.
@@ -88,6 +91,7 @@ impl Reason {
             Reason::EngineFault => "engine_fault",
             Reason::StagePanic => "stage_panic",
             Reason::WrongKind => "wrong_kind",
+            Reason::Borderline => "borderline",
         }
     }
 }

@@ -2,25 +2,31 @@
 
 use std::time::Duration;
 
-use andon_core::{Mono, Outcome};
+use andon_core::{Mono, Outcome, Reason};
 
 /// Outcomes that an ejector acts on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct EjectOn(u8);
 
 impl EjectOn {
-    /// REJECT, ERROR and UNINSPECTED.
-    pub const ALL: EjectOn = EjectOn(7);
+    /// REJECT, for whatever reason, ERROR and UNINSPECTED.
+    pub const ALL: EjectOn = EjectOn(15);
 
-    /// Those named.
+    /// Those named; `reject` without those that are only borderline.
     pub fn new(reject: bool, error: bool, uninspected: bool) -> EjectOn {
         EjectOn(u8::from(reject) | u8::from(error) << 1 | u8::from(uninspected) << 2)
     }
 
+    /// Also REJECT for being [`Reason::Borderline`], if `yes`.
+    pub fn and_borderline(self, yes: bool) -> EjectOn {
+        EjectOn(self.0 | u8::from(yes) << 3)
+    }
+
     /// Whether it acts on a part that ended so; never on a PASS.
-    pub fn has(self, outcome: &Outcome) -> bool {
+    pub fn has(self, outcome: &Outcome, reason: Reason) -> bool {
         let bit = match outcome {
             Outcome::Pass(_) => 0,
+            Outcome::Reject if reason == Reason::Borderline => 8,
             Outcome::Reject => 1,
             Outcome::Error => 2,
             Outcome::Uninspected => 4,

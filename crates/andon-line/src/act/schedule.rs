@@ -14,7 +14,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::ejector::{Coil, EjectorSpec, Guard, PulseShape};
-use andon_core::{Belt, Detail, Ejection, EventKind, LineEvent, Mono, Outcome, Part, Seq, Subject, Ticks};
+use andon_core::{Belt, Detail, Ejection, EventKind, LineEvent, Mono, Outcome, Part, Reason, Seq, Subject, Ticks};
 
 /// What has to be done.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -110,8 +110,8 @@ impl Schedule {
     }
 
     /// The part's outcome. A PASS takes it off every ejector; anything else leaves it on those that act on it.
-    pub fn settle(&mut self, seq: Seq, outcome: &Outcome) {
-        let keep = |e: &Ejector| e.spec.causes.has(outcome);
+    pub fn settle(&mut self, seq: Seq, outcome: &Outcome, reason: Reason) {
+        let keep = |e: &Ejector| e.spec.causes.has(outcome, reason);
         let mask = self.ejectors.iter().enumerate().fold(0u16, |m, (n, e)| if keep(e) { m | 1 << n } else { m });
         if let Some(order) = self.order(seq) {
             order.armed &= mask;

@@ -26,6 +26,7 @@ use std::time::Duration;
 use crate::act::{AlarmSpec, EjectorSpec, Schedule};
 use crate::decide::{CameraEnding, FrameSeen, LaneRules, Ledger, Matching, Moment, Observed, Trigger};
 use andon_core::{
+    ReviewBand,
     Belt, CameraId, Counts, Detail, Ejection, EncoderFault, EventKind, FrameNo, LineEvent, Mono, Part, PartVerdict,
     Subject, Ticks,
 };
@@ -45,6 +46,8 @@ pub struct LaneSetup {
     pub matching: Matching,
     /// Trigger to outcome at most.
     pub budget: Duration,
+    /// The band below the threshold in which nothing passes.
+    pub review: Option<ReviewBand>,
     /// Ticks between two parts at least.
     pub min_pitch: i64,
     /// A PASS has to be there so long before the first ejector has to act.
@@ -197,6 +200,7 @@ impl LaneController {
             commit: schedule.commit(),
             min_pitch: setup.min_pitch,
             encoder: setup.has_encoder,
+            review: setup.review,
         };
         let lead = schedule.lead() + setup.margin;
         let records_parts = rule.commit.is_some() || rule.matching != Matching::Free;

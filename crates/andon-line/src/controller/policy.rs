@@ -81,7 +81,7 @@ impl Policy {
             }
             LedgerEvent::Ended(ending) => act(LaneAction::Ended(ending)),
             LedgerEvent::Settled(end) => {
-                self.schedule.settle(end.part.seq, &end.outcome);
+                self.schedule.settle(end.part.seq, &end.outcome, end.reason);
                 if let Some(alarm) = self.alarms.ended(&end.outcome, end.at) {
                     self.notice(alarm, act);
                 }

@@ -11,6 +11,7 @@ fn setup() -> LaneSetup {
         continuous: Vec::new(),
         matching: Matching::Window { from_ns: 0, to_ns: 20 * MS as i64 },
         budget: Duration::from_millis(400),
+        review: None,
         min_pitch: 1000,
         margin: Duration::from_millis(2),
         has_encoder: false,

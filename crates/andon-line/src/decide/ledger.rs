@@ -293,7 +293,7 @@ impl Ledger {
             self.cameras[camera].counts.late_results += 1;
             self.uninspected(seq, camera, Reason::Late, now, tell);
         } else {
-            let j = judge(seen.result, seen.threshold);
+            let j = judge(seen.result, seen.threshold).with_review(rule.review);
             let ending = CameraEnding { score: j.score, ..self.ending(seq, camera, j.outcome, j.reason, now) };
             let ending =
                 CameraEnding { queue_ns: seen.queue_ns, times: seen.times, threshold: Some(seen.threshold), ..ending };
@@ -364,7 +364,8 @@ impl Ledger {
         tell(LedgerEvent::Ended(ending));
         let Some(slot) = self.slot(ending.part.seq) else { return };
         slot.pending &= !(1 << ending.camera);
-        if slot.worst.is_none_or(|(worst, _)| severity(&ending.outcome) > severity(&worst)) {
+        let weight = severity(&ending.outcome, ending.reason);
+        if slot.worst.is_none_or(|(worst, reason)| weight > severity(&worst, reason)) {
             slot.worst = Some((ending.outcome, ending.reason));
         }
         if let (0, Some((outcome, reason))) = (slot.pending, slot.worst) {
@@ -381,13 +382,14 @@ impl Ledger {
     }
 }
 
-/// A defect that one camera is sure of outweighs what another could not tell.
-fn severity(outcome: &Outcome) -> u8 {
+/// A defect that one camera is sure of outweighs what another could not tell, and that outweighs what somebody shall look at.
+fn severity(outcome: &Outcome, reason: Reason) -> u8 {
     match outcome {
         Outcome::Pass(_) => 0,
-        Outcome::Uninspected => 1,
-        Outcome::Error => 2,
-        Outcome::Reject => 3,
+        Outcome::Reject if reason == Reason::Borderline => 1,
+        Outcome::Uninspected => 2,
+        Outcome::Error => 3,
+        Outcome::Reject => 4,
     }
 }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use andon_core::{
+    ReviewBand,
     Belt, Fault, FrameNo, LineEvent, Mono, Outcome, Part, PartVerdict, Reason, Regions, Score, StageTimes, Threshold,
     Ticks,
 };
@@ -34,7 +35,7 @@ pub enum Matching {
 }
 
 /// What holds for every part of a lane.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LaneRules {
     /// Cameras that look at each part, 1 to 16.
     pub cameras: usize,
@@ -48,6 +49,8 @@ pub struct LaneRules {
     pub min_pitch: i64,
     /// Ticks come from an encoder, not from the clock.
     pub encoder: bool,
+    /// The band below the threshold in which nothing passes.
+    pub review: Option<ReviewBand>,
 }
 
 /// The moment at which something happens: passed in, never asked for.

@@ -224,6 +224,7 @@ impl LaneSpec {
             continuous: self.continuous.clone(),
             matching: self.matching,
             budget: self.budget,
+            review: self.review,
             min_pitch: self.min_pitch,
             margin: self.margin,
             has_encoder: self.has_encoder,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::act::{AlarmSpec, EjectorSpec};
 use crate::decide::Matching;
 use andon_core::{BeltSource, ClockBelt, Encoder, Input, Output, SharedEncoder};
-use andon_core::{CameraId, EventKind};
+use andon_core::{CameraId, EventKind, ReviewBand};
 
 /// An ejector with its wires.
 pub struct EjectorLine {
@@ -30,6 +30,8 @@ pub struct LaneSpec {
     pub matching: Matching,
     /// Trigger to outcome at most.
     pub budget: Duration,
+    /// The band below the threshold in which nothing passes.
+    pub review: Option<ReviewBand>,
     /// Ticks between two parts at least.
     pub min_pitch: i64,
     /// A PASS has to be there so long before the first ejector has to act.
@@ -62,6 +64,7 @@ impl LaneSpec {
             continuous: Vec::new(),
             matching: Matching::Free,
             budget,
+            review: None,
             min_pitch: 1,
             margin: Duration::ZERO,
             belt: Arc::new(ClockBelt),

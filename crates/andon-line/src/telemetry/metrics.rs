@@ -164,7 +164,7 @@ impl Metrics {
 fn outcome_of(reason: Reason) -> &'static str {
     match reason {
         Reason::UnderThreshold => "PASS",
-        Reason::OverThreshold => Outcome::Reject.as_str(),
+        Reason::OverThreshold | Reason::Borderline => Outcome::Reject.as_str(),
         Reason::Overflow | Reason::Late | Reason::FrameMissing | Reason::Stopped => Outcome::Uninspected.as_str(),
         Reason::BadFrame
         | Reason::WrongSize

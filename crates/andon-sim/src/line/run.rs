@@ -71,6 +71,7 @@ impl<'a> Run<'a> {
             continuous: Vec::new(),
             matching: Matching::Range { from: ticks(CAMERA - 5.0), to: ticks(CAMERA + 10.0) },
             budget: BUDGET,
+            review: None,
             min_pitch: ticks(spec.pitch / 2.0),
             margin: Duration::from_millis(2),
             has_encoder: spec.encoder.is_some(),

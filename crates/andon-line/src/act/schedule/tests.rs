@@ -6,7 +6,7 @@ use super::super::EjectOn;
 use super::*;
 use crate::decide::{FrameSeen, LaneRules, Ledger, LedgerEvent, Matching, Moment, Observed};
 use andon_core::judge;
-use andon_core::{FrameNo, Outcome, Threshold};
+use andon_core::{FrameNo, Outcome, Reason, Threshold};
 
 fn ms(n: u64) -> Mono {
     Mono(n * 1_000_000)
@@ -73,8 +73,8 @@ fn a_part_is_ejected_at_its_place_unless_it_passes() {
     schedule.arm(&part(0, 0));
     schedule.arm(&part(1, 500));
     schedule.arm(&part(2, 1000));
-    schedule.settle(Seq(0), &Outcome::Reject);
-    schedule.settle(Seq(1), &pass());
+    schedule.settle(Seq(0), &Outcome::Reject, Reason::OverThreshold);
+    schedule.settle(Seq(1), &pass(), Reason::UnderThreshold);
     // Part 2 was never settled: it is ejected too. On 20 ms before tick 990, off 10 ms before tick 1120.
     let run = run(&mut schedule, 0, 3000, steady);
     assert_eq!(run.edges, [(970, true), (1110, false), (1970, true), (2110, false)]);
@@ -106,7 +106,7 @@ fn pulses_that_come_near_are_merged_and_pauses_are_kept() {
     let mut schedule = Schedule::new([near]);
     for (n, at) in [0, 170, 400].into_iter().enumerate() {
         schedule.arm(&part(n as u64, at));
-        schedule.settle(Seq(n as u64), &Outcome::Reject);
+        schedule.settle(Seq(n as u64), &Outcome::Reject, Reason::OverThreshold);
     }
     let run = run(&mut schedule, 0, 3000, steady);
     assert_eq!(run.edges, [(970, true), (1280, false), (1370, true), (1510, false)]);
@@ -150,7 +150,7 @@ fn ejectors_by_cause_and_the_sensor_behind() {
     let outcomes = [Outcome::Reject, Outcome::Error, Outcome::Reject, Outcome::Uninspected];
     for (n, outcome) in outcomes.iter().enumerate() {
         schedule.arm(&part(n as u64, 300 * n as i64));
-        schedule.settle(Seq(n as u64), outcome);
+        schedule.settle(Seq(n as u64), outcome, Reason::OverThreshold);
     }
     let mut notices = Vec::new();
     let (mut fired, mut seen) = (Vec::new(), false);
@@ -167,6 +167,27 @@ fn ejectors_by_cause_and_the_sensor_behind() {
     }
     assert_eq!(fired, [(0, 0), (0, 2), (1, 1), (1, 3)]);
     assert_eq!(notices, [(EventKind::RejectUnconfirmed, Detail::Part(Seq(2)))]);
+}
+
+#[test]
+fn borderline_parts_go_to_the_ejector_that_names_them() {
+    let review = EjectorSpec { distance: 2000, causes: EjectOn::default().and_borderline(true), ..jet() };
+    let reject = EjectorSpec { causes: EjectOn::new(true, true, true), ..jet() };
+    let mut schedule = Schedule::new([reject, review]);
+    for (n, reason) in [Reason::OverThreshold, Reason::Borderline].into_iter().enumerate() {
+        schedule.arm(&part(n as u64, 300 * n as i64));
+        schedule.settle(Seq(n as u64), &Outcome::Reject, reason);
+    }
+    let mut fired = Vec::new();
+    for at in 0..4000 {
+        schedule.step(ms(at), &steady(at), &mut |act| {
+            if let ActuatorAction::Ejection(f) = act {
+                fired.push((f.ejector, f.seq.0));
+            }
+        });
+    }
+    assert_eq!(fired, [(0, 0), (1, 1)]);
+    assert!(EjectOn::ALL.has(&Outcome::Reject, Reason::Borderline));
 }
 
 #[derive(Clone, Debug)]
@@ -200,6 +221,7 @@ proptest! {
         let margin = Duration::from_millis(25);
         let rule = LaneRules {
             cameras: 1, matching: Matching::Free, budget: Duration::from_secs(60), commit: schedule.commit(), min_pitch: 1, encoder: true,
+            review: None,
         };
         let mut ledger = Ledger::new(rule);
         let (mut at, mut ticks, mut frames) = (ms(0), 0i64, 0u64);
@@ -237,7 +259,7 @@ proptest! {
                             let on = end.part.ticks + spec.commit() + -belt.ticks_in(spec.delay_on);
                             prop_assert!(belt.ticks < on, "released after the output had to be on");
                         }
-                        schedule.settle(end.part.seq, &end.outcome);
+                        schedule.settle(end.part.seq, &end.outcome, end.reason);
                     }
                     LedgerEvent::Ended(_) | LedgerEvent::Orphan { .. } | LedgerEvent::Event(_) => {}
                 }

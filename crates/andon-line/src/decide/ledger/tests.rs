@@ -3,7 +3,7 @@ use std::collections::HashMap;
 use proptest::prelude::*;
 
 use super::*;
-use andon_core::{Belt, Fault, Threshold};
+use andon_core::{Belt, Fault, ReviewBand, Threshold};
 
 const BUDGET: Duration = Duration::from_millis(100);
 
@@ -20,7 +20,7 @@ fn free() -> Ledger {
 }
 
 fn rule(matching: Matching, cameras: usize) -> LaneRules {
-    LaneRules { cameras, matching, budget: BUDGET, commit: None, min_pitch: 10_000, encoder: false }
+    LaneRules { cameras, matching, budget: BUDGET, commit: None, min_pitch: 10_000, encoder: false, review: None }
 }
 
 fn frame(n: u64, at: u64) -> FrameSeen {
@@ -73,6 +73,31 @@ fn a_result_in_time_is_judged_and_a_late_pass_does_not_release_the_part() {
     ledger.observed(0, says(1, Ok(0.5)), &now(102), &mut heard.tell());
     assert_eq!(heard.outcomes(), [(0, "PASS", Reason::UnderThreshold), (1, "UNINSPECTED", Reason::Late)]);
     assert_eq!(ledger.counts(0), Counts { offered: 2, pass: 1, uninspected: 1, late_results: 2, ..Counts::default() });
+}
+
+#[test]
+fn a_score_in_the_review_band_rejects_as_borderline_and_a_sure_defect_outweighs_it() {
+    let band = ReviewBand::from_share(0.9);
+    let window = Matching::Window { from_ns: 0, to_ns: 5_000_000 };
+    let mut ledger = Ledger::new(LaneRules { review: band, ..rule(window, 2) });
+    let mut heard = Heard::default();
+    for (n, scores) in [[0.5, 0.95], [0.95, 1.5], [1.5, 0.95], [0.5, 0.89]].into_iter().enumerate() {
+        let (n, at) = (n as u64, 20 * n as u64);
+        ledger.trigger(trigger(at), &now(at), &mut heard.tell());
+        for (camera, score) in scores.into_iter().enumerate() {
+            ledger.frame(camera, frame(n, at), &now(at), &mut heard.tell());
+            ledger.observed(camera, says(n, Ok(score)), &now(at), &mut heard.tell());
+        }
+    }
+    assert_eq!(
+        heard.outcomes(),
+        [
+            (0, "REJECT", Reason::Borderline),
+            (1, "REJECT", Reason::OverThreshold),
+            (2, "REJECT", Reason::OverThreshold),
+            (3, "PASS", Reason::UnderThreshold)
+        ]
+    );
 }
 
 #[test]
