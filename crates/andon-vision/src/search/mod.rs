@@ -165,7 +165,7 @@ pub enum SearchError {
 /// Groups that pictures are held out in.
 const FOLDS: usize = 3;
 /// Synthetic defects in all, at least, where there are pictures enough.
-const DEFECTS: usize = 400;
+const DEFECTS: usize = 240;
 /// Synthetic defects in one picture's copies at most.
 const MOST_A_PICTURE: usize = 16;
 /// Sides whose squares give the numbers of pixels that are tried.
@@ -230,9 +230,11 @@ impl Defects {
         let mut synthetic = Vec::new();
         for image in 0..n {
             for turn in 0..each {
-                let kind = KINDS[(image * each + turn) % KINDS.len()];
                 let seed = random.next_u64();
-                if let Some((_, strength)) = make(search, image, kind, seed) {
+                // Where the part has nothing that could be doubled or blurred, the next kind takes its place.
+                let turns = (0..KINDS.len()).map(|i| KINDS[(image * each + turn + i) % KINDS.len()]);
+                let put = turns.filter_map(|kind| make(search, image, kind, seed).map(|(_, s)| (kind, s))).next();
+                if let Some((kind, strength)) = put {
                     synthetic.push(Put { image, kind, strength, seed });
                 }
             }

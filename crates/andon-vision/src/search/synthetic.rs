@@ -56,11 +56,16 @@ impl Kind {
         }
     }
 
+    /// How visible it has to be at least; a spot of a few pixels cannot be more.
+    fn least(self) -> f32 {
+        if self == Kind::Speck { LEAST_VISIBLE / 2.0 } else { LEAST_VISIBLE }
+    }
+
     /// Shortest and longest extent, as shares of the square root of the picture's area.
     fn extent(self) -> [f32; 2] {
         match self {
-            Kind::Speck => [0.006, 0.03],
-            Kind::Scar => [0.06, 0.5],
+            Kind::Speck => [0.012, 0.04],
+            Kind::Scar => [0.1, 0.6],
             Kind::Blob => [0.02, 0.4],
             _ => [0.03, 0.4],
         }
@@ -76,10 +81,19 @@ pub struct Strength {
     pub contrast: f32,
 }
 
-/// Draws that are tried until one changes the picture.
-const TRIES: usize = 12;
-/// Changes of fewer grey levels on the mean over the defect are no defect to anybody.
-const LEAST_CHANGE: f32 = 4.0;
+impl Strength {
+    /// What an eye goes by: extent times contrast.
+    pub fn visible(&self) -> f32 {
+        self.side * self.contrast
+    }
+}
+
+/// Draws that are tried until one is as visible as it should be.
+const TRIES: usize = 40;
+/// How visible defects are, by [`Strength::visible`]. Fainter ones are not what lines reject, and prefer fine resolution where real ones do
+/// not: with them the sizes of the magnetic tiles were ranked wrongly (docs/accuracy.md). Stronger ones every recipe finds.
+const LEAST_VISIBLE: f32 = 2.5;
+const MOST_VISIBLE: f32 = 15.0;
 
 /// A copy of `picture` with a defect of this kind inside `allowed` (which is asked for the defect's middle, as shares of width and height).
 /// Pieces to paste come from `other`. With how strong it is. `None` where no draw changes anything: an even picture has no structure to double.
@@ -106,9 +120,9 @@ pub fn add(
             }
             weight += share * 3.0;
         }
-        if weight > 0.0 && sum / weight >= LEAST_CHANGE {
-            let area = picture.width as f32 * picture.height as f32;
-            let strength = Strength { side: (weight / 3.0 / area).sqrt(), contrast: sum / weight };
+        let area = picture.width as f32 * picture.height as f32;
+        let strength = Strength { side: (weight / 3.0 / area).sqrt(), contrast: sum / weight };
+        if (kind.least()..MOST_VISIBLE).contains(&strength.visible()) {
             return Some((changed, strength));
         }
     }
@@ -151,7 +165,7 @@ impl Shape {
         let [shortest, longest] = kind.extent();
         let along = between(shortest, longest, random) * side / 2.0;
         let across = match kind {
-            Kind::Scar => between(0.004, 0.012, random) * side / 2.0,
+            Kind::Scar => between(0.006, 0.02, random) * side / 2.0,
             _ => along * between(0.4, 1.0, random),
         };
         let half = [along.max(0.8), across.max(0.6)];
@@ -342,14 +356,18 @@ mod tests {
     fn every_kind_changes_some_pixels_of_a_part_and_the_same_seed_the_same_ones() {
         let (one, two) = (part(0), part(3));
         for kind in KINDS {
+            let mut drawn = 0;
             for seed in 0..20 {
-                let draw = || add(&one, &two, kind, &|_, _| true, &mut SplitMix64::new(seed)).unwrap().0;
-                let changed = draw();
-                assert_eq!(changed, draw(), "{kind:?} {seed}");
+                let draw = || add(&one, &two, kind, &|_, _| true, &mut SplitMix64::new(seed));
+                assert_eq!(draw(), draw(), "{kind:?} {seed}");
+                let Some((changed, strength)) = draw() else { continue };
+                drawn += 1;
+                assert!((kind.least()..MOST_VISIBLE).contains(&strength.visible()), "{kind:?} {seed}: {strength:?}");
                 let pixels = changed.rgb.chunks(3).zip(one.rgb.chunks(3)).filter(|(a, b)| a != b).count();
                 let share = pixels as f32 / (one.width * one.height) as f32;
-                assert!((1..19200).contains(&pixels) && share < 0.12, "{kind:?} {seed}: {pixels} pixels");
+                assert!((1..19200).contains(&pixels) && share < 0.3, "{kind:?} {seed}: {pixels} pixels");
             }
+            assert!(drawn >= 12, "{kind:?}: {drawn} of 20");
         }
     }
 
@@ -357,7 +375,8 @@ mod tests {
     fn defects_stay_where_they_are_allowed() {
         let (one, two) = (part(0), part(3));
         for seed in 0..20 {
-            let changed = add(&one, &two, Kind::Speck, &|u, _| u < 0.25, &mut SplitMix64::new(seed)).unwrap().0;
+            let changed = add(&one, &two, Kind::Speck, &|u, _| u < 0.25, &mut SplitMix64::new(seed));
+            let Some((changed, _)) = changed else { continue };
             let right = changed.rgb.chunks(3).zip(one.rgb.chunks(3)).enumerate();
             assert!(right.filter(|(_, (a, b))| a != b).all(|(i, _)| i % 160 < 50), "{seed}");
         }
