@@ -180,6 +180,7 @@ fn a_steady_frame_allocates_nothing_on_the_hot_lane() {
             outputs: vec!["a".into(), "b".into()],
             layers: vec![Layer { pool: 3, weight: 1.0 }; 2],
             tiles: [1, 1],
+            align: None,
         };
         let embedder = PatchEmbedder::new(&backbone, Box::new(Quiet)).unwrap();
         let bank: Vec<f32> = (0..500 * 24).map(|i| (i % 17) as f32 * 0.1).collect();

@@ -3,12 +3,14 @@
 
 use std::collections::HashSet;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::fit_defaults;
 use andon_vision::eval::{Dataset, Sample};
 use andon_vision::fit::{Mask, Picture, Survey, read_in_range};
 use andon_vision::model::engine::EngineOptions;
+use andon_vision::preprocess::align::{Reference, Small};
 use andon_vision::search::{Fixed, Found, Network, Recipe, Search, SearchError, search};
 
 /// Good pictures that candidates are compared on at most, and as many known defects.
@@ -53,6 +55,9 @@ pub fn find(
     let pictures = sample(&surveyed.pictures, range);
     let known: Vec<PathBuf> = known.iter().map(|s| s.path.clone()).collect();
     let known: Vec<Picture> = sample(&known, range).into_iter().map(|(_, picture)| picture).collect();
+    let small = |(_, p): &(String, Picture)| Small::new(&p.rgb, p.width as usize, p.height as usize, (p.width as usize, p.height as usize));
+    let pose = Reference::learn(&pictures.iter().map(small).collect::<Vec<_>>());
+    let pose = pose.filter(|pose| pose.usual_residual <= POORLY).map(Arc::new);
     let embedded = base.backbone.onnx == fit_defaults::backbone().onnx;
     search(
         &Search {
@@ -63,6 +68,7 @@ pub fn find(
             seed: base.options.seed,
             base,
             finer: if embedded { vec!["stride4".to_owned()] } else { Vec::new() },
+            pose,
             networks,
             fixed,
             mask: &|columns, rows| mask.map(|m| m.cells(columns, rows)),
@@ -72,6 +78,26 @@ pub fn find(
         },
         progress,
     )
+}
+
+/// Good pictures that fit their common pose worse than this at the median hardly have one.
+pub const POORLY: f32 = 0.4;
+
+/// The pose of these pictures; `None` if none can be read.
+pub fn pose(
+    files: &[PathBuf],
+    range: Option<[u16; 2]>,
+    progress: &mut dyn FnMut(usize, usize),
+) -> Option<Reference> {
+    let mut small = Vec::with_capacity(files.len());
+    for (done, path) in files.iter().enumerate() {
+        progress(done, files.len());
+        // What cannot be read is named by the learning itself.
+        let Ok(Picture { width, height, rgb }) = read_in_range(path, range) else { continue };
+        let (w, h) = (width as usize, height as usize);
+        small.push(Small::new(&rgb, w, h, (w, h)));
+    }
+    Reference::learn(&small)
 }
 
 /// Evenly chosen pictures that can be read, no two alike.

@@ -25,6 +25,7 @@ use andon_vision::fit::{
 use andon_vision::methods::{self, Cost, Facts, FitSize, Param, patchcore};
 use andon_vision::model::embedder::PatchEmbedder;
 use andon_vision::model::{Backbone, Embed};
+use andon_vision::preprocess::align::Reference;
 use andon_vision::search::Recipe;
 
 /// `andon fit`.
@@ -216,6 +217,9 @@ impl FitCommand {
     pub(super) fn recipe(&self, surveyed: &Survey, how: &FitArgs) -> Result<Recipe, Failure> {
         let mut backbone = how.backbone(surveyed.size)?;
         backbone.input.range = surveyed.range;
+        if how.align {
+            backbone.align = Some(self.pose(surveyed)?);
+        }
         let stem = self.output.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
         let options = FitOptions {
             name: self.name.clone().unwrap_or(stem),
@@ -234,6 +238,33 @@ impl FitCommand {
             learned: surveyed.learned,
         };
         Ok(Recipe { backbone, options })
+    }
+
+    /// What parts look like in their one pose.
+    fn pose(&self, surveyed: &Survey) -> Result<Arc<Reference>, Failure> {
+        let bar = super::progress::Progress::new();
+        bar.set_message("poses");
+        let mut progress = |done: usize, total: usize| {
+            bar.set_length(total as u64);
+            bar.set_position(done as u64);
+        };
+        let reference = auto::pose(&surveyed.pictures, surveyed.range, &mut progress);
+        bar.finish_and_clear();
+        let reference = reference.context("--align: no picture can be read")?;
+        if !self.json {
+            let percent = |residual: f32| residual * 100.0;
+            output::note(&format!(
+                "parts are brought into one pose: {:.0} % off it at the median, and above {:.0} % a part is an ERROR{}",
+                percent(reference.usual_residual),
+                percent(reference.most_residual),
+                if reference.usual_residual > auto::POORLY {
+                    "; that is a poor fit: do the pictures show one kind of part, whole?"
+                } else {
+                    ""
+                }
+            ));
+        }
+        Ok(Arc::new(reference))
     }
 
     /// Chooses the threshold with known defects in sight.

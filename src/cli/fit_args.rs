@@ -61,6 +61,9 @@ pub(super) struct FitArgs {
     /// Look only inside this polygon: corners in pixels of the pictures.
     #[arg(long, value_name = "X,Y X,Y X,Y …")]
     roi: Option<String>,
+    /// Bring parts that turn and shift into one pose first, that of the first picture; a part that does not fit it is an ERROR, not a guess.
+    #[arg(long)]
+    pub align: bool,
     /// Learn from changed copies too, for when there are few pictures: `rotate` (quarter turns), `brightness` (± 15 %).
     #[arg(long, value_enum, value_delimiter = ',')]
     augment: Vec<Change>,
@@ -203,6 +206,7 @@ impl FitArgs {
             outputs: Vec::new(),
             layers: Vec::new(),
             tiles: [1, 1],
+            align: None,
         })
     }
 
@@ -264,6 +268,7 @@ impl FitArgs {
         Fixed {
             size: self.size.is_some() || self.tiles.is_some(),
             augment: !self.augment.is_empty(),
+            align: self.align,
             smoothing: self.smoothing.is_some(),
             layers: self.layers.is_some() || self.layer_weights != [1.0],
             pool: self.pool.is_some(),

@@ -319,6 +319,7 @@ fn small() -> Backbone {
         outputs: vec!["a".into()],
         layers: vec![Layer { pool: 1, weight: 1.0 }],
         tiles: [1, 1],
+        align: None,
     }
 }
 

@@ -89,6 +89,14 @@ pub enum Fault {
         /// The end of the range.
         white: u16,
     },
+    /// The part does not lie in any pose in which it looks like those learned from.
+    #[error("it does not fit the pose that was learned: {residual} % off, at most {most} % are taken for the part")]
+    NotAligned {
+        /// 1 less the correlation, in percent.
+        residual: u8,
+        /// What is taken at most.
+        most: u8,
+    },
     /// The engine failed.
     #[error("the inference engine failed: {0}")]
     Engine(&'static str),

@@ -81,6 +81,7 @@ fn reason_of(fault: Fault) -> Reason {
         Fault::BadFrame => Reason::BadFrame,
         Fault::WrongSize { .. } => Reason::WrongSize,
         Fault::WrongKind { .. } | Fault::OutOfRange { .. } => Reason::WrongKind,
+        Fault::NotAligned { .. } => Reason::NotAligned,
         Fault::Engine(_) => Reason::EngineFault,
         Fault::Panic => Reason::StagePanic,
     }

@@ -54,13 +54,15 @@ pub enum Reason {
     StagePanic,
     /// ERROR: the frame's bit depth, range or colour is not what the model was learned on.
     WrongKind,
+    /// ERROR: the part could not be brought into the pose that was learned.
+    NotAligned,
     /// REJECT: score under the threshold, but in the band whose parts somebody looks at.
     Borderline,
 }
 
 impl Reason {
     /// Every reason, for tables and metrics.
-    pub const ALL: [Reason; 13] = [
+    pub const ALL: [Reason; 14] = [
         Reason::UnderThreshold,
         Reason::OverThreshold,
         Reason::Overflow,
@@ -73,6 +75,7 @@ impl Reason {
         Reason::EngineFault,
         Reason::StagePanic,
         Reason::WrongKind,
+        Reason::NotAligned,
         Reason::Borderline,
     ];
 
@@ -91,6 +94,7 @@ impl Reason {
             Reason::EngineFault => "engine_fault",
             Reason::StagePanic => "stage_panic",
             Reason::WrongKind => "wrong_kind",
+            Reason::NotAligned => "not_aligned",
             Reason::Borderline => "borderline",
         }
     }

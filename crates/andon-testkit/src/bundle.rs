@@ -30,6 +30,7 @@ pub fn bank_only(backbone: &Backbone, grid: (usize, usize), dim: usize, bank: Ve
             },
             input: backbone.input.clone(),
             tiles: backbone.tiles,
+            align: None,
             frame_size: None,
             learned: None,
             grid: [grid.0 as u32, grid.1 as u32],
@@ -54,6 +55,7 @@ pub fn bank_only(backbone: &Backbone, grid: (usize, usize), dim: usize, bank: Ve
         backbone: backbone.onnx.clone(),
         parity_input: Vec::new(),
         parity_score: Vec::new(),
+        align: Vec::new(),
         blake3: String::new(),
     })
 }

@@ -162,6 +162,7 @@ enum WrittenResult {
     WrongSize([u32; 4]),
     WrongKind,
     OutOfRange([u16; 2]),
+    NotAligned([u8; 2]),
     Engine,
     Panic,
 }
@@ -251,6 +252,7 @@ impl WrittenObserved {
                 }
                 Err(Fault::WrongKind { .. }) => WrittenResult::WrongKind,
                 Err(Fault::OutOfRange { got, white }) => WrittenResult::OutOfRange([got, white]),
+                Err(Fault::NotAligned { residual, most }) => WrittenResult::NotAligned([residual, most]),
                 Err(Fault::Engine(_)) => WrittenResult::Engine,
                 Err(Fault::Panic) => WrittenResult::Panic,
             },
@@ -278,6 +280,7 @@ impl WrittenObserved {
                 // The words of a fault are no part of a record.
                 WrittenResult::WrongKind => Err(Fault::WrongKind { got: "recorded", want: "recorded" }),
                 WrittenResult::OutOfRange([got, white]) => Err(Fault::OutOfRange { got, white }),
+                WrittenResult::NotAligned([residual, most]) => Err(Fault::NotAligned { residual, most }),
                 WrittenResult::Engine => Err(Fault::Engine("recorded")),
                 WrittenResult::Panic => Err(Fault::Panic),
             },

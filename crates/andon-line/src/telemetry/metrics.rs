@@ -169,6 +169,7 @@ fn outcome_of(reason: Reason) -> &'static str {
         Reason::BadFrame
         | Reason::WrongSize
         | Reason::WrongKind
+        | Reason::NotAligned
         | Reason::NonFiniteScore
         | Reason::EngineFault
         | Reason::StagePanic => Outcome::Error.as_str(),

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use super::page::{self, escape, put};
 use super::svg;
-use crate::fit::{Fitted, ThresholdRule, groups, stands_out_above, threshold};
-use crate::model::bundle::Bundle;
+use crate::fit::{Fitted, ThresholdRule, stands_out_above, threshold};
+use crate::model::bundle::{Bundle, highest_of_groups};
 
 /// A picture that stands so much above the next one sets the threshold by itself.
 const CLEARLY: f32 = 1.05;
@@ -86,7 +86,7 @@ fn without(bundle: &Bundle, image: usize, rule: ThresholdRule) -> Option<f32> {
     if image < groups.len() {
         groups.remove(image);
     }
-    threshold(&groups::highest(&scores, &groups), rule).map(|(t, _)| t)
+    threshold(&highest_of_groups(&scores, &groups), rule).map(|(t, _)| t)
 }
 
 /// What matters most about a threshold, in one sentence.

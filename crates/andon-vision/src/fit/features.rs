@@ -101,7 +101,12 @@ impl FeatureReader<'_> {
                 return Err(FitError::Sizes { name, got_w, got_h, first, want_w, want_h });
             }
             let image = set.names.len() as u32;
-            for (n, variant) in self.augment.variants(&picture).enumerate() {
+            let embed = |fault| FitError::Embed { name: name.clone(), fault };
+            let view = picture.view().ok_or(Fault::BadFrame).map_err(embed)?;
+            // Turned copies are of the part in its pose: turned before, they would all be brought into the same.
+            let [width, height] = self.backbone.picture_size();
+            let upright = self.embedder.upright(&view).map_err(embed)?.map(|rgb| Picture { width, height, rgb });
+            for (n, variant) in self.augment.variants(upright.as_ref().unwrap_or(&picture)).enumerate() {
                 self.add(&name, &variant, total, &mut set)?;
                 set.blocks.push((image, n == 0));
             }
@@ -129,7 +134,7 @@ impl FeatureReader<'_> {
         let embed = |fault| FitError::Embed { name: name.to_owned(), fault };
         let view = picture.view().ok_or(Fault::BadFrame).map_err(embed)?;
         let mut one = Vec::new();
-        self.embedder.embed(&view, &mut one).map_err(embed)?;
+        self.embedder.embed_upright(&view, &mut one).map_err(embed)?;
         self.scorer.keep_cells(&mut one, self.embedder.dim());
         if !one.iter().all(|v| v.is_finite()) {
             return Err(FitError::NotFinite { name: name.to_owned() });

@@ -166,24 +166,10 @@ pub(crate) fn folds(groups: &[u32], folds: usize) -> Vec<usize> {
     groups.iter().map(|g| fold_of[*g as usize]).collect()
 }
 
-/// The highest score of each group.
-pub fn highest(scores: &[f32], groups: &[u32]) -> Vec<f32> {
-    if groups.is_empty() {
-        return scores.to_vec();
-    }
-    let count = groups.iter().max().map_or(0, |last| *last as usize + 1);
-    let mut highest = vec![f32::NEG_INFINITY; count];
-    for (score, group) in scores.iter().zip(groups) {
-        let slot = &mut highest[*group as usize];
-        *slot = slot.max(*score);
-    }
-    highest.retain(|score| *score > f32::NEG_INFINITY);
-    highest
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::bundle::highest_of_groups;
     use andon_core::SplitMix64;
 
     fn noise(seed: u64) -> Picture {
@@ -244,7 +230,7 @@ mod tests {
         let sizes: Vec<usize> = (0..5).map(|f| folds.iter().filter(|x| **x == f).count()).collect();
         assert!(sizes.iter().all(|n| (14..=23).contains(n)), "{sizes:?}");
         assert_eq!(super::folds(&[0, 1, 2, 3], 3), [0, 1, 2, 0]);
-        assert_eq!(highest(&[1.0, 5.0, 2.0], &[0, 0, 1]), [5.0, 2.0]);
-        assert_eq!(highest(&[1.0, 5.0], &[]), [1.0, 5.0]);
+        assert_eq!(highest_of_groups(&[1.0, 5.0, 2.0], &[0, 0, 1]), [5.0, 2.0]);
+        assert_eq!(highest_of_groups(&[1.0, 5.0], &[]), [1.0, 5.0]);
     }
 }

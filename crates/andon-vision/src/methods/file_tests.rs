@@ -23,6 +23,7 @@ fn small() -> Bundle {
             },
             input: InputSpec { width: 4, height: 2, mean: [0.0; 3], scale: [1.0; 3], range: None },
             tiles: [1, 1],
+            align: None,
             frame_size: Some([8, 4]),
             learned: None,
             grid: [2, 1],
@@ -47,6 +48,7 @@ fn small() -> Bundle {
         backbone: vec![1u8, 2, 3].into(),
         parity_input: vec![9; 4 * 2 * 3],
         parity_score: vec![1.25],
+        align: Vec::new(),
         blake3: String::new(),
     }
 }

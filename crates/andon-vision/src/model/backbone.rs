@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::head::aggregate::Layer;
 use crate::preprocess::InputSpec;
+use crate::preprocess::align::Reference;
 
 /// A feature extractor with everything that is needed to run it.
 #[derive(Clone, Debug)]
@@ -20,6 +21,8 @@ pub struct Backbone {
     pub layers: Vec<Layer>,
     /// A picture is cut into this many columns and rows, each piece squashed to the input's size.
     pub tiles: [u32; 2],
+    /// The pose that parts are brought into first; `None` leaves them as they lie.
+    pub align: Option<Arc<Reference>>,
 }
 
 impl Backbone {
@@ -32,6 +35,7 @@ impl Backbone {
             outputs: vec!["stride8".to_owned(), "stride16".to_owned()],
             layers: vec![Layer { pool: 3, weight: 1.0 }; 2],
             tiles: [1, 1],
+            align: None,
         }
     }
 

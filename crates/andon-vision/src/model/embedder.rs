@@ -3,6 +3,7 @@
 use super::engine::{self, Engine, EngineError, EngineOptions, FeatureMap, Network};
 use super::head::aggregate::Aggregator;
 use super::{Backbone, Embed};
+use crate::preprocess::align::Aligner;
 use crate::preprocess::{InputSpec, Preprocessor, Tiling};
 use andon_core::{Fault, FrameView, Mono, StageTimes};
 
@@ -18,6 +19,7 @@ pub struct PatchEmbedder {
     /// Of the whole picture: all tiles.
     grid: (usize, usize),
     dim: usize,
+    aligner: Option<Aligner>,
     times: StageTimes,
 }
 
@@ -38,6 +40,10 @@ impl PatchEmbedder {
             tile: Vec::new(),
             grid: (0, 0),
             dim: 0,
+            aligner: backbone
+                .align
+                .clone()
+                .map(|reference| Aligner::new(reference, backbone.picture_size(), backbone.input.range)),
             times: StageTimes::default(),
         };
         embedder.engine.run(&embedder.input, &mut embedder.maps)?;
@@ -87,6 +93,32 @@ impl Embed for PatchEmbedder {
 
     fn embed(&mut self, frame: &FrameView<'_>, out: &mut Vec<f32>) -> Result<(), Fault> {
         self.times = StageTimes::default();
+        let Some(mut aligner) = self.aligner.take() else { return self.embed_whole(frame, out) };
+        let start = Mono::now();
+        let aligned = aligner.align(frame);
+        self.times.preprocess_ns = Mono::now().0 - start.0;
+        let done = aligned.and_then(|upright| self.embed_whole(&upright, out));
+        self.aligner = Some(aligner);
+        done
+    }
+
+    fn upright(&mut self, frame: &FrameView<'_>) -> Result<Option<Vec<u8>>, Fault> {
+        self.aligner.as_mut().map(|aligner| aligner.align(frame).map(|upright| upright.data.to_vec())).transpose()
+    }
+
+    fn embed_upright(&mut self, frame: &FrameView<'_>, out: &mut Vec<f32>) -> Result<(), Fault> {
+        self.times = StageTimes::default();
+        self.embed_whole(frame, out)
+    }
+}
+
+impl PatchEmbedder {
+    /// Brings cells back to where the frame had them, if parts are aligned: see [`Aligner::turn_back`].
+    pub fn turn_back(&self, values: &[f32]) -> Option<Vec<Option<usize>>> {
+        self.aligner.as_ref().map(|aligner| aligner.turn_back(values, self.grid.0, self.grid.1))
+    }
+
+    fn embed_whole(&mut self, frame: &FrameView<'_>, out: &mut Vec<f32>) -> Result<(), Fault> {
         let Tiling { columns, rows } = self.tiling;
         if self.tiling.count() == 1 {
             return self.embed_tile(frame, out);
@@ -106,9 +138,7 @@ impl Embed for PatchEmbedder {
         self.tile = values;
         Ok(())
     }
-}
 
-impl PatchEmbedder {
     fn embed_tile(&mut self, frame: &FrameView<'_>, out: &mut Vec<f32>) -> Result<(), Fault> {
         let start = Mono::now();
         self.preprocess.prepare_into(frame, &mut self.input);

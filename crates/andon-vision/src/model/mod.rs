@@ -26,4 +26,21 @@ pub trait Embed: Send {
     /// # Errors
     /// Why this frame has no features.
     fn embed(&mut self, frame: &FrameView<'_>, out: &mut Vec<f32>) -> Result<(), Fault>;
+
+    /// The frame in the pose that parts are brought into, as [`Embed::embed`] sees it: interleaved RGB of [`Backbone::picture_size`]; `None`
+    /// where they are left as they lie.
+    ///
+    /// # Errors
+    /// [`Fault::NotAligned`].
+    fn upright(&mut self, _: &FrameView<'_>) -> Result<Option<Vec<u8>>, Fault> {
+        Ok(None)
+    }
+
+    /// [`Embed::embed`] for a frame that is in that pose already.
+    ///
+    /// # Errors
+    /// Why this frame has no features.
+    fn embed_upright(&mut self, frame: &FrameView<'_>, out: &mut Vec<f32>) -> Result<(), Fault> {
+        self.embed(frame, out)
+    }
 }

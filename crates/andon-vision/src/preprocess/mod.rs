@@ -1,6 +1,7 @@
 //! From a frame to the network's input: squash to size, normalise. The CPU definition that every other implementation is
 //! compared with. Owned by one inspector; allocates only when a frame of a new size comes.
 
+pub mod align;
 mod levels;
 mod resize;
 mod tiling;

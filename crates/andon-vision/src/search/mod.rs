@@ -11,6 +11,7 @@
 pub mod recipe;
 pub mod synthetic;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -21,6 +22,7 @@ use crate::methods::{self, FitSize, Probes, Trial};
 use crate::model::embedder::PatchEmbedder;
 use crate::model::engine::{EngineError, EngineOptions};
 use crate::model::{Backbone, Embed};
+use crate::preprocess::align::Reference;
 use andon_core::SplitMix64;
 pub use recipe::{Change, Recipe, shaped};
 use synthetic::{KINDS, Kind, Strength};
@@ -44,6 +46,8 @@ pub struct Fixed {
     pub size: bool,
     /// Augmentation.
     pub augment: bool,
+    /// The pose.
+    pub align: bool,
     /// Smoothing.
     pub smoothing: bool,
     /// Layers.
@@ -72,6 +76,8 @@ pub struct Search<'a> {
     pub base: Recipe,
     /// Outputs of the base's network that it does not use, finer than those that it does.
     pub finer: Vec<String>,
+    /// The pose of the pictures, where bringing parts into it may help.
+    pub pose: Option<Arc<Reference>>,
     /// Other networks.
     pub networks: Vec<Network>,
     /// What is not tried otherwise.
@@ -302,7 +308,7 @@ impl Run<'_, '_> {
         let mut worse = 0;
         for size in sizes {
             let change = Change::Size(size);
-            let recipe = self.search.base.with(&change, &self.search.networks);
+            let recipe = self.search.base.with(&change, &self.search.networks, self.search.pose.as_ref());
             if self.attempt(recipe, vec![change])?.is_none() {
                 continue;
             }
@@ -329,7 +335,7 @@ impl Run<'_, '_> {
         self.planned = self.tried.len() + changes.len();
         let mut helped = Vec::new();
         for change in changes {
-            let recipe = base.with(&change, &search.networks);
+            let recipe = base.with(&change, &search.networks, search.pose.as_ref());
             if self.attempt(recipe, before.iter().cloned().chain([change.clone()]).collect())?.is_none() {
                 continue;
             }
@@ -346,7 +352,7 @@ impl Run<'_, '_> {
             if !recipe.is_changed_by(&next) {
                 continue;
             }
-            let (other, together) = (recipe.with(&next, &search.networks), [change.clone(), vec![next]].concat());
+            let (other, together) = (recipe.with(&next, &search.networks, search.pose.as_ref()), [change.clone(), vec![next]].concat());
             if i > 0 {
                 let best = self.best().unwrap_or(at);
                 self.planned += 1;

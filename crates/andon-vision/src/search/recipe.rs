@@ -1,11 +1,14 @@
 //! Ways to learn, and how one differs from another.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
 
 use crate::fit::FitOptions;
 use crate::methods::{padim, patchcore};
 use crate::model::Backbone;
 use crate::model::head::aggregate::Layer;
+use crate::preprocess::align::Reference;
 
 /// A way to learn. Its mask is that of the search, not the options'.
 #[derive(Clone, Debug)]
@@ -23,6 +26,8 @@ pub enum Change {
     Size([u32; 2]),
     /// Columns and rows of tiles, each of the network's size.
     Tiles([u32; 2]),
+    /// Parts brought into one pose.
+    Align,
     /// Learning from quarter turns too.
     Rotate,
     /// Other outputs of the network, by name.
@@ -40,13 +45,14 @@ pub enum Change {
 }
 
 impl Recipe {
-    /// The recipe with this change. `networks` are those that [`Change::Network`] counts.
-    pub fn with(&self, change: &Change, networks: &[super::Network]) -> Recipe {
+    /// The recipe with this change. `networks` are those that [`Change::Network`] counts, `pose` is what [`Change::Align`] takes.
+    pub fn with(&self, change: &Change, networks: &[super::Network], pose: Option<&Arc<Reference>>) -> Recipe {
         let mut recipe = self.clone();
         let Recipe { backbone, options } = &mut recipe;
         match change {
             Change::Size([w, h]) => (backbone.input.width, backbone.input.height) = (*w, *h),
             Change::Tiles(tiles) => backbone.tiles = *tiles,
+            Change::Align => backbone.align = pose.cloned(),
             Change::Rotate => options.augment.rotate = true,
             Change::Layers(names) => {
                 let layer = backbone.layers.first().copied().unwrap_or(Layer { pool: 3, weight: 1.0 });
@@ -70,8 +76,8 @@ impl Recipe {
                     let step = network.step.max(1);
                     let [w, h] = [w, h].map(|side| (side + step / 2).div_euclid(step).max(1) * step);
                     let mut other = network.backbone.clone();
-                    (other.input.width, other.input.height, other.input.range, other.tiles) =
-                        (w, h, old.range, backbone.tiles);
+                    (other.input.width, other.input.height, other.input.range) = (w, h, old.range);
+                    (other.tiles, other.align) = (backbone.tiles, backbone.align.clone());
                     *backbone = other;
                 }
             }
@@ -85,6 +91,7 @@ impl Recipe {
         match change {
             Change::Size(size) => [backbone.input.width, backbone.input.height] != *size,
             Change::Tiles(tiles) => backbone.tiles != *tiles,
+            Change::Align => backbone.align.is_none(),
             Change::Rotate => !options.augment.rotate,
             Change::Layers(names) => backbone.outputs != *names,
             Change::Pool(pool) => backbone.layers.iter().any(|layer| layer.pool != *pool),
@@ -122,6 +129,7 @@ impl Change {
         match self {
             Change::Size([w, h]) => format!("{w}x{h}"),
             Change::Tiles([columns, rows]) => format!("{columns}x{rows} tiles"),
+            Change::Align => "aligned".to_owned(),
             Change::Rotate => "quarter turns too".to_owned(),
             Change::Layers(names) => format!("layers {}", names.join(", ")),
             Change::Pool(pool) => format!("neighbourhood of {pool}"),
@@ -139,6 +147,7 @@ impl Change {
         match self {
             Change::Size([w, h]) => format!("--size {w}x{h}"),
             Change::Tiles([columns, rows]) => format!("--tiles {columns}x{rows}"),
+            Change::Align => "--align".to_owned(),
             Change::Rotate => "--augment rotate".to_owned(),
             Change::Layers(names) => format!("--layers {}", names.join(",")),
             Change::Pool(pool) => format!("--pool {pool}"),
@@ -154,6 +163,9 @@ impl Change {
 pub(super) fn changes(base: &Recipe, search: &super::Search<'_>) -> Vec<Change> {
     let fixed = &search.fixed;
     let mut all = Vec::new();
+    if !fixed.align && search.pose.is_some() {
+        all.push(Change::Align);
+    }
     if !fixed.augment {
         all.push(Change::Rotate);
     }

@@ -42,6 +42,7 @@ fn backbone() -> Backbone {
         input: InputSpec { width: 16, height: 16, mean: [0.0; 3], scale: [1.0; 3], range: None },
         outputs: vec!["a".into()],
         layers: vec![Layer { pool: 1, weight: 1.0 }],
+        align: None,
         tiles: [1, 1],
     }
 }

@@ -78,6 +78,9 @@ impl Detector for PatchDetector {
                 out.nearest_patch[*cell as usize] = near.index;
             }
         }
+        if let Some(back) = self.embedder.turn_back(&out.map.data) {
+            turn_back(&back, out);
+        }
         out.frame = (frame.width, frame.height);
         out.times = StageTimes { score_ns: Mono::now().0 - start.0, ..self.embedder.times() };
         Ok(())
@@ -89,6 +92,14 @@ impl Detector for PatchDetector {
 
     fn engine_name(&self) -> &'static str {
         self.embedder.engine_name()
+    }
+}
+
+/// Map and evidence as the frame has them: nothing where the aligned picture does not show the frame.
+fn turn_back(back: &[Option<usize>], out: &mut Detection) {
+    out.map.data = back.iter().map(|cell| cell.map_or(0.0, |c| out.map.data[c])).collect();
+    if !out.nearest_patch.is_empty() {
+        out.nearest_patch = back.iter().map(|cell| cell.map_or(0, |c| out.nearest_patch[c])).collect();
     }
 }
 

@@ -9,7 +9,7 @@ use crate::fit::{
     stands_out_above, threshold,
 };
 use crate::model::Embed;
-use crate::model::bundle::{BackboneRef, Bundle, Manifest, MethodPart, Training};
+use crate::model::bundle::{Alignment, BackboneRef, Bundle, Manifest, MethodPart, Training, highest_of_groups};
 use crate::model::head::score::Scorer;
 use andon_core::{AnomalyMap, Fault, Mono};
 
@@ -44,7 +44,7 @@ pub fn fit(id: &str, mut job: FitJob<'_>, make_trainer: MakeTrainer<'_>) -> Resu
     let trainer = make_trainer(&set, options, progress)?;
     let HeldOut { scores, baseline, maps } =
         held_out(&set, &grouped, trainer.as_ref(), options, &mut scorer, progress, &mut |_, _, _| Ok(()))?;
-    let (limit, claim) = threshold(&groups::highest(&scores, &grouped.groups), options.rule).ok_or(FitError::NoSpread)?;
+    let (limit, claim) = threshold(&highest_of_groups(&scores, &grouped.groups), options.rule).ok_or(FitError::NoSpread)?;
     if !(limit.is_finite() && limit > baseline) {
         return Err(FitError::NoSpread);
     }
@@ -65,6 +65,7 @@ pub fn fit(id: &str, mut job: FitJob<'_>, make_trainer: MakeTrainer<'_>) -> Resu
         },
         input: backbone.input.clone(),
         tiles: backbone.tiles,
+        align: backbone.align.as_ref().map(|a| Alignment { most_residual: a.most_residual, usual_residual: a.usual_residual }),
         frame_size: set.size,
         learned: Some(options.learned),
         grid: [grid_w as u32, grid_h as u32],
@@ -96,6 +97,7 @@ pub fn fit(id: &str, mut job: FitJob<'_>, make_trainer: MakeTrainer<'_>) -> Resu
         backbone: backbone.onnx.clone(),
         parity_input,
         parity_score,
+        align: backbone.align.as_ref().map(|a| a.template.clone()).unwrap_or_default(),
         blake3: String::new(),
     };
     let grouped = Some(grouped).filter(|_| options.grouping != Grouping::Alone);
@@ -172,7 +174,15 @@ pub fn trial(mut job: FitJob<'_>, probes: &Probes<'_>, make_trainer: MakeTrainer
             let picture = (probes.make)(number);
             let view = picture.view().ok_or_else(|| FitError::Embed { name: name(), fault: Fault::BadFrame })?;
             let start = Mono::now();
-            embedder.embed(&view, &mut features).map_err(|fault| FitError::Embed { name: name(), fault })?;
+            match embedder.embed(&view, &mut features) {
+                Ok(()) => {}
+                // Such a part does not pass, whatever the threshold is.
+                Err(Fault::NotAligned { .. }) => {
+                    *score = f32::INFINITY;
+                    continue;
+                }
+                Err(fault) => return Err(FitError::Embed { name: name(), fault }),
+            }
             scorer.keep_cells(&mut features, embedder.dim());
             *score = head.score_into(&features, scorer, &mut map, &mut near);
             times.push(Mono::now().since(start));

@@ -23,6 +23,9 @@ pub struct Manifest {
     pub input: InputSpec,
     /// A picture is cut into this many columns and rows, each squashed to the input's size.
     pub tiles: [u32; 2],
+    /// Parts are brought into one pose first; the tensor `align` holds its picture.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub align: Option<Alignment>,
     /// Width and height of the training images, if they all had one size.
     pub frame_size: Option<[u32; 2]>,
     /// What else was learned; `None` in models that were made before this was recorded.
@@ -77,6 +80,16 @@ pub struct BackboneRef {
     pub outputs: Vec<String>,
     /// What becomes of each.
     pub layers: Vec<Layer>,
+}
+
+/// How well parts fit the pose that they are brought into: 1 less the correlation with the model's picture of it.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Alignment {
+    /// A part of a larger residual is a fault.
+    pub most_residual: f32,
+    /// The median of good parts.
+    pub usual_residual: f32,
 }
 
 /// "With this confidence, at most this share of good parts is rejected."

@@ -11,6 +11,7 @@
 //! | `backbone` | u8 `[len]` | the ONNX network |
 //! | `parity_input` | u8 `[k, h, w, 3]` | pictures at input size, times the tiles |
 //! | `parity_score` | f32 `[k]` | their reference scores |
+//! | `align` | u8 `[128, 128]` | the pose that parts are brought into, where the manifest says that they are |
 //! | `METHOD/NAME` | f32 or u32 | the method's own, such as `patchcore/bank` |
 //!
 //! Version 2, which knew PatchCore only, is read too.
@@ -24,10 +25,11 @@ mod write;
 use std::sync::Arc;
 
 pub use error::BundleError;
-pub use manifest::{BackboneRef, Chosen, Claim, Found, Manifest, MethodPart, Training};
+pub use manifest::{Alignment, BackboneRef, Chosen, Claim, Found, Manifest, MethodPart, Training};
 
 use super::Backbone;
 use super::tensors::Tensors;
+use crate::preprocess::align::Reference;
 use andon_core::{FrameView, PixelFormat};
 
 /// The version that this program writes; it reads the one before, too.
@@ -54,6 +56,8 @@ pub struct Bundle {
     pub parity_input: Vec<u8>,
     /// Their reference scores.
     pub parity_score: Vec<f32>,
+    /// What parts look like in the pose that they are brought into ([`Reference::template`]); empty where they are left as they lie.
+    pub align: Vec<u8>,
     /// Hex digest of the file; empty for a bundle that was never written.
     pub blake3: String,
 }
@@ -68,6 +72,10 @@ impl Bundle {
             outputs: self.manifest.backbone.outputs.clone(),
             layers: self.manifest.backbone.layers.clone(),
             tiles: self.manifest.tiles,
+            align: self.manifest.align.map(|a| {
+                let (template, most_residual, usual_residual) = (self.align.clone(), a.most_residual, a.usual_residual);
+                Arc::new(Reference { template, most_residual, usual_residual })
+            }),
         }
     }
 
@@ -76,7 +84,7 @@ impl Bundle {
         let training = &self.manifest.training;
         let fair = self.train_scores.len().saturating_sub(training.added as usize);
         let groups = training.groups.get(..fair.min(training.groups.len())).unwrap_or_default();
-        crate::fit::groups::highest(&self.train_scores[..fair], groups)
+        highest_of_groups(&self.train_scores[..fair], groups)
     }
 
     /// Columns and rows of the grid of patches, which is the anomaly map's.
@@ -98,6 +106,21 @@ impl Bundle {
         let len = (w * h * 3).max(1);
         self.parity_input.chunks_exact(len).filter_map(move |rgb| FrameView::new(PixelFormat::Rgb8, w, h, w * 3, rgb))
     }
+}
+
+/// The highest score of each group; of every picture, where they are not grouped.
+pub fn highest_of_groups(scores: &[f32], groups: &[u32]) -> Vec<f32> {
+    if groups.is_empty() {
+        return scores.to_vec();
+    }
+    let count = groups.iter().max().map_or(0, |last| *last as usize + 1);
+    let mut highest = vec![f32::NEG_INFINITY; count];
+    for (score, group) in scores.iter().zip(groups) {
+        let slot = &mut highest[*group as usize];
+        *slot = slot.max(*score);
+    }
+    highest.retain(|score| *score > f32::NEG_INFINITY);
+    highest
 }
 
 /// Where the digest stands in the file's bytes; `None` if it is not there exactly once.

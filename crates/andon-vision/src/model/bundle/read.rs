@@ -9,6 +9,7 @@ use safetensors::tensor::Dtype;
 use super::write::header;
 use super::{Bundle, BundleError, FORMAT, MAX_BYTES, Manifest, VERSION, digest, digest_at, version2};
 use crate::model::tensors::{Tensor, Tensors};
+use crate::preprocess::align::SIDE;
 
 impl Bundle {
     /// The bytes of a model file.
@@ -80,6 +81,7 @@ impl Bundle {
         let images = m.training.sources.len();
         let picture = m.input.len() * (m.tiles[0] * m.tiles[1]) as usize;
         let cells = m.grid[0] as usize * m.grid[1] as usize;
+        let align = if m.align.is_some() { SIDE * SIDE } else { 0 };
         let side = |n: u32| (1..=4096).contains(&n);
         let rules = [
             (self.train_scores.len() == images, "train_scores and the list of images differ in length"),
@@ -105,6 +107,8 @@ impl Bundle {
             (m.frame_size.is_none_or(|s| s[0] > 0 && s[1] > 0), "frame_size has an empty side"),
             (!m.backbone.outputs.is_empty() && !self.backbone.is_empty(), "it has no network"),
             (self.parity_input.len() == self.parity_score.len() * picture, "the parity pictures have the wrong size"),
+            (self.align.len() == align, "the picture of the pose has the wrong size"),
+            (m.align.is_none_or(|a| a.most_residual > 0.0 && a.most_residual <= 2.0), "the pose's residual is not in 0..=2"),
             (self.parity_score.iter().all(|v| v.is_finite()), "a parity score is not finite"),
         ];
         m.scoring.check()?;
@@ -113,7 +117,7 @@ impl Bundle {
 }
 
 /// Tensors that every model has; all others are the method's.
-const COMMON: [&str; 5] = ["mask", "train_scores", "backbone", "parity_input", "parity_score"];
+const COMMON: [&str; 6] = ["mask", "train_scores", "backbone", "parity_input", "parity_score", "align"];
 
 fn parts(
     tensors: &SafeTensors<'_>,
@@ -155,6 +159,13 @@ fn parts(
         mask: mask.to_vec(),
         train_scores: floats(get("train_scores", Dtype::F32, 1)?.1),
         backbone: Arc::from(get("backbone", Dtype::U8, 1)?.1),
+        align: match manifest.align {
+            Some(_) => get("align", Dtype::U8, 2)?.1.to_vec(),
+            None if tensors.tensor("align").is_ok() => {
+                return Err("it has a pose, and the manifest knows nothing of it".to_owned());
+            }
+            None => Vec::new(),
+        },
         parity_input: parity_input.to_vec(),
         parity_score: floats(get("parity_score", Dtype::F32, 1)?.1),
         manifest,

@@ -82,6 +82,7 @@ pub(super) fn manifest(text: &str) -> Result<(Manifest, Option<Renamed>), serde_
         backbone: m.backbone,
         input: m.input,
         tiles: m.tiles,
+        align: None,
         frame_size: m.frame_size,
         learned: m.learned,
         grid: m.grid,

@@ -9,6 +9,7 @@ use safetensors::tensor::{Dtype, TensorView};
 
 use super::{Bundle, BundleError, FORMAT, VERSION, digest, digest_at};
 use crate::model::tensors::Values;
+use crate::preprocess::align::SIDE;
 
 impl Bundle {
     /// The file's bytes; the same bundle gives the same bytes. Sets `blake3`.
@@ -44,7 +45,8 @@ impl Bundle {
         ];
         let own =
             own.iter().map(|(name, dtype, shape, bytes)| (name.as_str(), *dtype, shape.clone(), bytes.as_slice()));
-        let tensors: Vec<_> = common.into_iter().chain(own).collect();
+        let align = (!self.align.is_empty()).then_some(("align", Dtype::U8, vec![SIDE, SIDE], self.align.as_slice()));
+        let tensors: Vec<_> = common.into_iter().chain(align).chain(own).collect();
         let mut views = Vec::with_capacity(tensors.len());
         for (name, dtype, shape, data) in tensors {
             views.push((name, TensorView::new(dtype, shape, data).map_err(|e| inconsistent(e.to_string()))?));

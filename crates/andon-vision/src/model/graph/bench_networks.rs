@@ -174,6 +174,7 @@ impl Net {
             input: InputSpec { width: 256, height: 256, mean: [127.0; 3], scale: [1.0 / 64.0; 3], range: None },
             layers: vec![Layer { pool, weight: 1.0 }; outputs.len()],
             outputs,
+            align: None,
             tiles: [1, 1],
         }
     }
