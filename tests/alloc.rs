@@ -142,8 +142,8 @@ impl Engine for Quiet {
         let was = STATE.with(|s| s.replace(3));
         outputs.resize_with(2, FeatureMap::default);
         let planes: Vec<f32> = input.iter().step_by(48).copied().collect();
-        outputs[0].fill(&[1, 8, 16, 16], &planes[..8 * 256]);
-        outputs[1].fill(&[1, 16, 8, 8], &planes[1024..2048]);
+        outputs[0].fill(&[1, 8, 16, 16], &planes[..8 * 256], [128, 128]);
+        outputs[1].fill(&[1, 16, 8, 8], &planes[1024..2048], [128, 128]);
         STATE.with(|s| s.set(was));
         Ok(())
     }

@@ -29,6 +29,9 @@ mod config;
 #[cfg(feature = "rten")]
 #[path = "it/eval.rs"]
 mod eval;
+#[cfg(feature = "rten")]
+#[path = "it/fit.rs"]
+mod fit;
 #[cfg(feature = "modbus")]
 #[path = "it/modbus.rs"]
 mod modbus;

@@ -14,7 +14,7 @@ use andon_vision::preprocess::align::{Reference, Small};
 use andon_vision::search::{Fixed, Found, Network, Recipe, Search, SearchError, search};
 
 /// Good pictures that candidates are compared on at most, and as many known defects.
-const PICTURES: usize = 80;
+const PICTURES: usize = 64;
 /// Bytes of pictures that are held at most.
 const BYTES: usize = 600 << 20;
 /// Of fewer known defects none are kept from the search.
@@ -46,16 +46,15 @@ pub struct Asked<'a> {
 ///
 /// # Errors
 /// [`SearchError`].
-pub fn find(
-    asked: Asked<'_>,
-    progress: &mut dyn FnMut(usize, usize, &str, f64),
-) -> Result<Found, SearchError> {
+pub fn find(asked: Asked<'_>, progress: &mut dyn FnMut(usize, usize, &str, f64)) -> Result<Found, SearchError> {
     let Asked { surveyed, known, base, networks, fixed, mask, engine, budget, memory } = asked;
     let range = surveyed.range;
     let pictures = sample(&surveyed.pictures, range);
     let known: Vec<PathBuf> = known.iter().map(|s| s.path.clone()).collect();
     let known: Vec<Picture> = sample(&known, range).into_iter().map(|(_, picture)| picture).collect();
-    let small = |(_, p): &(String, Picture)| Small::new(&p.rgb, p.width as usize, p.height as usize, (p.width as usize, p.height as usize));
+    let small = |(_, p): &(String, Picture)| {
+        Small::new(&p.rgb, p.width as usize, p.height as usize, (p.width as usize, p.height as usize))
+    };
     let pose = Reference::learn(&pictures.iter().map(small).collect::<Vec<_>>());
     let pose = pose.filter(|pose| pose.usual_residual <= POORLY).map(Arc::new);
     let embedded = base.backbone.onnx == fit_defaults::backbone().onnx;
@@ -84,11 +83,7 @@ pub fn find(
 pub const POORLY: f32 = 0.4;
 
 /// The pose of these pictures; `None` if none can be read.
-pub fn pose(
-    files: &[PathBuf],
-    range: Option<[u16; 2]>,
-    progress: &mut dyn FnMut(usize, usize),
-) -> Option<Reference> {
+pub fn pose(files: &[PathBuf], range: Option<[u16; 2]>, progress: &mut dyn FnMut(usize, usize)) -> Option<Reference> {
     let mut small = Vec::with_capacity(files.len());
     for (done, path) in files.iter().enumerate() {
         progress(done, files.len());

@@ -1,36 +1,33 @@
 //! `andon fit`: learns a model from a folder of good pictures.
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use clap::Args;
-use clap::builder::{PossibleValue, PossibleValuesParser};
 use serde_json::Value;
 
 use super::exit::{Exit, Failure};
 use super::fit_args::{self, FitArgs};
 use super::setup::{self, EngineArgs};
-use super::{claim, fit_auto, fit_groups, limits, output};
+use super::{fit_auto, fit_groups, fit_methods, fit_output, limits, output};
 use crate::assemble::auto;
 use crate::assemble::operating::{self, Author};
-use andon_vision::eval::{Dataset, Sample, reviewed, write_fit_report};
-use andon_core::{FrameView, PixelFormat};
+use andon_vision::eval::{Dataset, Sample, reviewed};
 use andon_vision::fit::{
     Aim, FitJob, FitOptions, Fitted, MistakeCosts, Phase, Policy, Survey, Take, ThresholdRule, list_images,
     read_in_range, survey,
 };
-use andon_vision::methods::{self, Cost, Facts, FitSize, Param, patchcore};
+use andon_vision::methods::{self, patchcore};
+use andon_vision::model::Embed;
 use andon_vision::model::embedder::PatchEmbedder;
-use andon_vision::model::{Backbone, Embed};
 use andon_vision::preprocess::align::Reference;
 use andon_vision::search::Recipe;
 
 /// `andon fit`.
 #[derive(Debug, Args)]
-#[command(after_long_help = methods_help())]
+#[command(after_long_help = fit_methods::help())]
 pub(super) struct FitCommand {
     /// Folder with pictures of good parts (png, jpg, bmp, tiff); 30 or more.
     pub(super) good_dir: PathBuf,
@@ -41,10 +38,10 @@ pub(super) struct FitCommand {
     #[arg(long)]
     name: Option<String>,
     /// How to learn, `patchcore` without it; the end of this help says what each does and which parameters it takes.
-    #[arg(long, value_name = "METHOD", value_parser = method())]
+    #[arg(long, value_name = "METHOD", value_parser = fit_methods::method())]
     pub(super) method: Option<String>,
     /// A parameter of the method, as covariance=diagonal; may be given more than once.
-    #[arg(long = "param", value_name = "KEY=VALUE", value_parser = param)]
+    #[arg(long = "param", value_name = "KEY=VALUE", value_parser = fit_methods::param)]
     params: Vec<(String, Value)>,
     /// Find the way to learn that suits the part: sizes, layers, networks and methods are compared on held-out good pictures and on defects that
     /// are put into them, and on those of --bad. Takes minutes. What is given by hand is not tried otherwise.
@@ -130,25 +127,29 @@ impl FitCommand {
             true => Some(fit_auto::find(&self, &surveyed, &choose, mask.as_ref())?),
             false => None,
         };
-        let Recipe { backbone, options: mut fit_options } = match &found {
+        let Recipe { mut backbone, options: mut fit_options } = match &found {
             Some(found) => found.recipe.clone(),
             None => self.recipe(&surveyed, &self.how)?,
         };
+        if found.is_some() && backbone.align.is_some() {
+            // The search had some of the pictures; the pose is that of all, as it is without a search.
+            backbone.align = Some(self.pose(&surveyed)?);
+        }
         let (mut embedder, degraded) = PatchEmbedder::open(&backbone, &options)?;
         setup::note_degraded(degraded.as_deref());
         fit_options.mask = FitArgs::cells(mask.as_ref(), embedder.grid())?;
         embedder.engine_name().clone_into(&mut fit_options.engine);
-        let size = size(files.len(), &embedder, &fit_options);
+        let size = fit_output::size(files.len(), &embedder, &fit_options);
         let method = methods::by_id(&fit_options.method).context("the flag's values are the methods' ids")?;
         let cost = method.cost(&size, &fit_options)?;
         let patches = size.pictures * fit_options.augment.count() * size.cells;
         limits::memory(cost.bytes as u64, &format!("learning {patches} patches of {} pictures", files.len()))
             .map_err(|why| anyhow::anyhow!("{why}; take fewer pictures or tiles, a smaller --size, or no --augment"))?;
         if !self.json {
-            if let Some(line) = surveyed.size.map(|size| what_is_seen(size, &backbone, embedder.grid())) {
+            if let Some(line) = surveyed.size.map(|size| fit_output::what_is_seen(size, &backbone, embedder.grid())) {
                 output::note(&line);
             }
-            output::note(&estimate(&size, cost, &mut embedder, &backbone, &fit_options));
+            output::note(&fit_output::estimate(&size, cost, &mut embedder, &backbone, &fit_options));
         }
         let bar = super::progress::Progress::new();
         let mut stage = None;
@@ -187,26 +188,17 @@ impl FitCommand {
             output::note(&line);
         }
         let report = match &self.report {
-            Some(folder) => Some(write_page(folder, &fitted, fit_options.rule, &self.good_dir, files)?),
+            Some(folder) => Some(fit_output::write_page(folder, &fitted, fit_options.rule, &self.good_dir, files)?),
             None => None,
         };
         let facts = method.facts(&fitted.bundle).map_err(anyhow::Error::msg)?;
         if self.json {
-            let (b, m) = (&fitted.bundle, &fitted.bundle.manifest);
-            let told = |(image, score): &(String, f32)| serde_json::json!({"image": image, "score": score});
-            let suspects: Vec<_> = fitted.suspects.iter().map(told).collect();
-            let mut scores: Vec<_> = m.training.sources.iter().cloned().zip(b.train_scores.iter().copied()).collect();
-            scores.sort_by(|a, b| b.1.total_cmp(&a.1));
-            output::json(&serde_json::json!({
-                "model": self.output, "blake3": b.blake3, "method": m.method.id, "images": m.training.sources.len(), "groups": m.claim.images,
-                "bank": facts.bank_rows, "seconds": seconds,
-                "threshold": m.threshold, "claim": m.claim, "left_out": fitted.left_out, "suspects": suspects, "report": report,
-                "train_scores": scores.iter().map(told).collect::<Vec<_>>(),
-                "search": found.as_ref().map(fit_auto::as_json),
-            }))?;
+            let search = found.as_ref().map(fit_auto::as_json);
+            let report = report.as_deref();
+            output::json(&fit_output::as_json(&self.output, &fitted, &facts, seconds, report, search))?;
             return Ok(Exit::Ok);
         }
-        self.print(&fitted, &facts, seconds)?;
+        fit_output::print(&self.output, &fitted, &facts, seconds)?;
         if let Some(path) = report {
             output::line(&format!("  report        {}", path.display()))?;
         }
@@ -363,47 +355,6 @@ impl FitCommand {
         }
         Ok(surveyed)
     }
-
-    fn print(&self, fitted: &Fitted, facts: &Facts, seconds: f64) -> std::io::Result<()> {
-        let m = &fitted.bundle.manifest;
-        output::line(&format!(
-            "{}: learned from {} pictures in {seconds:.1} s",
-            self.output.display(),
-            m.training.sources.len()
-        ))?;
-        output::line(&format!("  {:<13} {}", facts.label, facts.text))?;
-        let above = match m.claim.above {
-            0 => "above every held-out score".to_owned(),
-            n => format!("{n} of {} held-out scores lie above", m.claim.images),
-        };
-        output::line(&format!("  threshold     {:.4} ({above})", m.threshold))?;
-        if let Some(line) = claim::set_by(&fitted.bundle) {
-            output::line(&line)?;
-        }
-        for line in claim::lines(m) {
-            output::line(&line)?;
-        }
-        if !fitted.suspects.is_empty() {
-            output::line(
-                "  look at       these stand out from the others; are they good parts? (--exclude NAME, or --denoise)",
-            )?;
-            for (name, score) in fitted.suspects.iter().take(10) {
-                output::line(&format!("                {score:10.4}  {name}"))?;
-            }
-            if fitted.suspects.len() > 10 {
-                output::line(&format!("                and {} more (--json lists all)", fitted.suspects.len() - 10))?;
-            }
-        }
-        Ok(())
-    }
-}
-
-/// The page of `--report`.
-fn write_page(folder: &Path, fitted: &Fitted, rule: ThresholdRule, good: &Path, files: &[PathBuf]) -> anyhow::Result<PathBuf> {
-    let named: HashMap<_, _> = files.iter().map(|f| (fit_groups::name(good, f), f)).collect();
-    let file = |name: &str| named.get(name).map(|f| f.to_path_buf());
-    write_fit_report(folder, fitted, rule, &file)
-        .with_context(|| format!("cannot write the report into {}", folder.display()))
 }
 
 /// Both halves again.
@@ -419,82 +370,4 @@ pub(super) fn rule(max_false_reject: Option<f64>, confidence: f64) -> ThresholdR
         None => ThresholdRule::Ordinary { confidence },
         Some(max_false_reject) => ThresholdRule::FalseReject(Policy { max_false_reject, confidence }),
     }
-}
-
-/// What the network makes of the pictures' resolution.
-fn what_is_seen(picture: [u32; 2], backbone: &Backbone, grid: (usize, usize)) -> String {
-    let [w, h] = picture;
-    let [seen_w, seen_h] = backbone.picture_size();
-    let patch = |side: u32, cells: usize| (f64::from(side) / cells as f64).round();
-    let tiles = match backbone.tiles {
-        [1, 1] => String::new(),
-        [columns, rows] => format!(" in {columns}x{rows} tiles"),
-    };
-    format!(
-        "pictures of {w}x{h} are seen at {seen_w}x{seen_h}{tiles}: one patch is {} x {} of their pixels; what is much smaller than that is \
-         seen poorly (--size, --tiles)",
-        patch(w, grid.0),
-        patch(h, grid.1)
-    )
-}
-
-fn size(pictures: usize, embedder: &PatchEmbedder, options: &FitOptions) -> FitSize {
-    let (columns, rows) = embedder.grid();
-    let cells = options.mask.as_ref().map_or(columns * rows, |m| m.iter().filter(|judged| **judged).count());
-    FitSize { pictures, cells, dim: embedder.dim() }
-}
-
-/// The values of `--method`.
-fn method() -> PossibleValuesParser {
-    PossibleValuesParser::new(methods::ALL.map(|method| PossibleValue::new(method.id()).help(method.about())))
-}
-
-/// `KEY=VALUE`; the value is a number, `true`, `false` or a word.
-fn param(text: &str) -> Result<(String, Value), String> {
-    let (key, value) = text.split_once('=').ok_or_else(|| "write it as KEY=VALUE".to_owned())?;
-    let value = serde_json::from_str(value).unwrap_or_else(|_| Value::String(value.to_owned()));
-    Ok((key.trim().to_owned(), value))
-}
-
-/// What each method does, and its parameters.
-fn methods_help() -> String {
-    let mut text = "Methods:\n".to_owned();
-    for method in methods::ALL {
-        text += &format!("  {}: {}\n", method.id(), method.about());
-        for Param { name, default, about } in method.params() {
-            text += &format!("    --param {name}=… {about}; without it {default}\n");
-        }
-    }
-    text
-}
-
-/// Memory and time before the work: the network is timed, the rest follows from counts.
-fn estimate(
-    size: &FitSize,
-    cost: Cost,
-    embedder: &mut PatchEmbedder,
-    backbone: &Backbone,
-    options: &FitOptions,
-) -> String {
-    let [w, h] = backbone.picture_size().map(|n| n as usize);
-    let grey = vec![127u8; w * h];
-    let mut features = Vec::new();
-    let start = Instant::now();
-    for _ in 0..3 {
-        if let Some(view) = FrameView::new(PixelFormat::Gray8, w, h, w, &grey)
-            && embedder.embed(&view, &mut features).is_err()
-        {
-            break;
-        }
-    }
-    let network = start.elapsed().as_secs_f64() / 3.0;
-    let blocks = size.pictures * options.augment.count();
-    let seconds = blocks as f64 * network * 1.2 + cost.seconds;
-    format!(
-        "{} pictures, {} patches of {} values: about {:.0} MB of memory and {seconds:.0} s",
-        size.pictures,
-        blocks * size.cells,
-        size.dim,
-        cost.bytes / 1e6
-    )
 }

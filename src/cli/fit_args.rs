@@ -28,7 +28,8 @@ pub(super) struct FitArgs {
     /// Cut large pictures into COLUMNSxROWS pieces, each squashed to the size: sees finer, costs that many times the network.
     #[arg(long, value_name = "CxR")]
     tiles: Option<Size>,
-    /// An ONNX network of your own in place of the compiled-in one: input 1x3xHxW, feature maps as outputs.
+    /// An ONNX network of your own in place of the compiled-in one: input 1x3xHxW, feature maps (1xCxHxW) or the tokens of a vision transformer
+    /// (1xNxC) as outputs.
     #[arg(long, value_name = "FILE", requires_all = ["layers", "normalise"])]
     backbone: Option<PathBuf>,
     /// The network's outputs that become patch features, finest first.
@@ -160,8 +161,10 @@ impl FitArgs {
             backbone.outputs = layers.clone();
         }
         let count = backbone.outputs.len();
-        let (pools, weights) =
-            (each("--pool", self.pool.as_deref().unwrap_or(&[3]), count)?, each("--layer-weights", &self.layer_weights, count)?);
+        let (pools, weights) = (
+            each("--pool", self.pool.as_deref().unwrap_or(&[3]), count)?,
+            each("--layer-weights", &self.layer_weights, count)?,
+        );
         if pools.iter().any(|p| p % 2 == 0 || *p > 31) {
             bail!("--pool: a neighbourhood is an odd number up to 31");
         }

@@ -95,7 +95,9 @@ fn table(found: &Found, budget: Duration) -> Vec<String> {
     for what in &found.too_large {
         lines.push(format!("  not tried, learning it needs more memory than is free: {what}"));
     }
-    lines.push("  defects that are put in are no promise about real ones: --bad DIR takes known ones into account".to_owned());
+    lines.push(
+        "  defects that are put in are no promise about real ones: --bad DIR takes known ones into account".to_owned(),
+    );
     lines
 }
 

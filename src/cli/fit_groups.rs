@@ -63,7 +63,9 @@ pub(super) fn grouping(how: &str, good: &Path, files: &[PathBuf]) -> anyhow::Res
             match files.len() - named.len() {
                 0 => {}
                 all if all == files.len() => bail!("--groups: `{pattern}` matches no picture's name"),
-                some => output::note(&format!("--groups: `{pattern}` does not match {some} names; each of these stands for itself")),
+                some => output::note(&format!(
+                    "--groups: `{pattern}` does not match {some} names; each of these stands for itself"
+                )),
             }
             named
         }
@@ -94,9 +96,13 @@ mod tests {
 
     #[test]
     fn names_are_grouped_by_what_the_pattern_matches() {
-        let files: Vec<PathBuf> = ["p1_a.png", "p1_b.png", "p2_a.png", "x.png"].iter().map(|n| Path::new("/g").join(n)).collect();
+        let files: Vec<PathBuf> =
+            ["p1_a.png", "p1_b.png", "p2_a.png", "x.png"].iter().map(|n| Path::new("/g").join(n)).collect();
         let Grouping::Named(groups) = grouping(r"^p(\d+)_", Path::new("/g"), &files).unwrap() else { panic!("named") };
-        assert_eq!((groups["p1_a.png"].as_str(), groups["p1_b.png"].as_str(), groups["p2_a.png"].as_str()), ("1", "1", "2"));
+        assert_eq!(
+            (groups["p1_a.png"].as_str(), groups["p1_b.png"].as_str(), groups["p2_a.png"].as_str()),
+            ("1", "1", "2")
+        );
         assert!(!groups.contains_key("x.png"));
         assert!(grouping("(", Path::new("/g"), &files).unwrap_err().to_string().contains("regular expression"));
         assert!(grouping("zzz", Path::new("/g"), &files).unwrap_err().to_string().contains("no picture"));

@@ -16,6 +16,8 @@ mod fit;
 mod fit_args;
 mod fit_auto;
 mod fit_groups;
+mod fit_methods;
+mod fit_output;
 mod guard;
 mod heatmaps;
 mod info;

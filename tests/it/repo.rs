@@ -29,6 +29,7 @@ const ROOMS: [(&str, Rooms); 5] = [
             ("fit", &["preprocess", "model"]),
             ("methods", &["preprocess", "model", "fit"]),
             ("eval", &["model", "fit"]),
+            ("search", &["preprocess", "model", "fit", "methods", "eval"]),
         ],
     ),
     (

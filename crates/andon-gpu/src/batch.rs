@@ -86,9 +86,7 @@ impl BatchedDetector {
         loop {
             match state.batch {
                 BatchState::Open(0) => break,
-                BatchState::Open(n)
-                    if n < state.detector.frames() && state.detector.pipeline().accepts_layout(frame) =>
-                {
+                BatchState::Open(n) if n < state.detector.frames() && state.detector.accepts_layout(frame) => {
                     break;
                 }
                 BatchState::Open(_) | BatchState::Done(..) => state = self.wait(state),

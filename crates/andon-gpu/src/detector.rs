@@ -11,12 +11,13 @@ use crate::ops::mahalanobis::Gaussian;
 use crate::pipeline::{GaussianHead, GpuPipeline, KnnHead, MapHead};
 use andon_core::Detector;
 use andon_core::{Detection, Fault, FrameView, PixelFormat, Regions};
-use andon_vision::methods::patches::{Spread, explain};
+use andon_vision::methods::patches::{Spread, explain, turn_back};
 use andon_vision::methods::{self, PatchModel, PatchOp};
 use andon_vision::model::Accept;
 use andon_vision::model::bundle::Bundle;
 use andon_vision::model::head::knn::{KnnSearcher, Nearest};
 use andon_vision::model::head::score::Scorer;
+use andon_vision::preprocess::align::{Aligner, Reference};
 
 /// The detector of a model on the GPU; the counterpart of [`andon_vision::methods::PatchDetector`].
 pub struct GpuPatchDetector {
@@ -27,6 +28,8 @@ pub struct GpuPatchDetector {
     /// For scores that are weighted by the bank around the nearest row.
     bank: Option<Bank>,
     accept: Accept,
+    /// Brings the frame of each place into the pose that was learned, on the CPU; none where parts are left as they lie.
+    aligners: Vec<Aligner>,
     neighbors: Vec<Nearest>,
     label: Vec<u32>,
 }
@@ -75,13 +78,22 @@ impl GpuPatchDetector {
                 Box::new(GaussianHead::new(&device, &features, gaussians.upload(&device, dim)?, &scorer)?)
             }
         };
+        let pipeline = GpuPipeline::with_head(device, features, head)?;
+        let network = bundle.network();
+        let aligner =
+            |reference: &Arc<Reference>| Aligner::new(reference.clone(), network.picture_size(), m.input.range);
+        let aligners = match &network.align {
+            Some(reference) => (0..pipeline.frames()).map(|_| aligner(reference)).collect(),
+            None => Vec::new(),
+        };
         Ok(GpuPatchDetector {
-            pipeline: GpuPipeline::with_head(device, features, head)?,
+            pipeline,
             scorer,
             bank: searcher,
             bundle,
             model: model.into(),
             accept: Accept::default(),
+            aligners,
             neighbors: Vec::new(),
             label: Vec::new(),
         })
@@ -110,7 +122,17 @@ impl GpuPatchDetector {
         for frame in frames {
             self.accept.check(frame)?;
         }
-        self.pipeline.run(frames).map_err(|e| fault(&e))?;
+        self.judge_all(frames, out)
+    }
+
+    /// The same for frames whose size and kind nobody asks for.
+    fn judge_all(&mut self, frames: &[FrameView<'_>], out: &mut [Detection]) -> Result<(), Fault> {
+        if self.aligners.is_empty() {
+            self.pipeline.run(frames).map_err(|e| fault(&e))?;
+        } else {
+            frames.iter().enumerate().try_for_each(|(n, frame)| self.stage_frame(n, frame))?;
+            self.run_staged(frames.len())?;
+        }
         for (n, (frame, out)) in frames.iter().zip(out).enumerate() {
             self.take(n, frame, out).map_err(|e| fault(&e))?;
         }
@@ -121,6 +143,13 @@ impl GpuPatchDetector {
     pub(crate) fn warm_up_with(&mut self, count: usize) -> Result<(), Fault> {
         let size = self.accept.size().unwrap_or(self.bundle.network().picture_size());
         let [width, height] = size.map(|v| v as usize);
+        let bundle = self.bundle.clone();
+        if bundle.manifest.align.is_some() {
+            // An even picture is no part and fits no pose. What the card gets has always the network's size.
+            let Some(frame) = bundle.parity_frames().next() else { return Ok(()) };
+            let mut out = vec![Detection::default(); count];
+            return (0..3).try_for_each(|_| self.judge_all(&vec![frame; count], &mut out));
+        }
         let grey = vec![127u8; width * height * 3];
         let frame = FrameView::new(PixelFormat::Rgb8, width, height, width * 3, &grey).ok_or(Fault::BadFrame)?;
         // One run to warm up, one to capture the graph, one to launch it as later ones do.
@@ -138,9 +167,16 @@ impl GpuPatchDetector {
         &self.bundle
     }
 
+    /// Whether a frame can go together with those that are staged.
+    pub(crate) fn accepts_layout(&self, frame: &FrameView<'_>) -> bool {
+        // Brought into the pose, all have the network's size.
+        !self.aligners.is_empty() || self.pipeline.accepts_layout(frame)
+    }
+
     /// Stages a frame as number `n` of the next [`GpuPatchDetector::run_staged`].
     pub(crate) fn stage_frame(&mut self, n: usize, frame: &FrameView<'_>) -> Result<(), Fault> {
-        self.pipeline.stage_frame(n, frame).map_err(|e| fault(&e))
+        let upright = self.aligners.get_mut(n).map(|aligner| aligner.align(frame)).transpose()?;
+        self.pipeline.stage_frame(n, upright.as_ref().unwrap_or(frame)).map_err(|e| fault(&e))
     }
 
     /// Scores the first `count` staged frames.
@@ -173,6 +209,9 @@ impl GpuPatchDetector {
         out.nearest_patch.resize(known, 0);
         for (cell, near) in self.scorer.cells().iter().zip(&self.neighbors) {
             out.nearest_patch[*cell as usize] = near.index;
+        }
+        if let Some(aligner) = self.aligners.get(n) {
+            turn_back(&aligner.turn_back(&out.map.data, out.map.width, out.map.height), out);
         }
         out.frame = (frame.width, frame.height);
         out.times = self.pipeline.times();

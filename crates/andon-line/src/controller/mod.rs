@@ -26,9 +26,8 @@ use std::time::Duration;
 use crate::act::{AlarmSpec, EjectorSpec, Schedule};
 use crate::decide::{CameraEnding, FrameSeen, LaneRules, Ledger, Matching, Moment, Observed, Trigger};
 use andon_core::{
-    ReviewBand,
     Belt, CameraId, Counts, Detail, Ejection, EncoderFault, EventKind, FrameNo, LineEvent, Mono, Part, PartVerdict,
-    Subject, Ticks,
+    ReviewBand, Subject, Ticks,
 };
 use policy::Policy;
 

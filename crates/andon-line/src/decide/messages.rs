@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use andon_core::{
-    ReviewBand,
-    Belt, Fault, FrameNo, LineEvent, Mono, Outcome, Part, PartVerdict, Reason, Regions, Score, StageTimes, Threshold,
-    Ticks,
+    Belt, Fault, FrameNo, LineEvent, Mono, Outcome, Part, PartVerdict, Reason, Regions, ReviewBand, Score, StageTimes,
+    Threshold, Ticks,
 };
 
 /// How a lane's frames find their parts.

@@ -24,7 +24,10 @@ pub fn write_fit_report(
     let bundle = &fitted.bundle;
     let m = &bundle.manifest;
     let mut html = page::begin("andon fit");
-    put(&mut html, format_args!("<h1>andon fit: {}</h1><p><strong>{}</strong></p>", escape(&m.name), escape(&sentence(bundle))));
+    put(
+        &mut html,
+        format_args!("<h1>andon fit: {}</h1><p><strong>{}</strong></p>", escape(&m.name), escape(&sentence(bundle))),
+    );
     let above = m.claim.above;
     html.push_str("<dl class=\"tiles\">");
     for (name, value) in [
@@ -57,14 +60,19 @@ pub fn write_fit_report(
         ),
     );
     for (image, map) in &fitted.oddest {
-        let (Some(name), Some(score)) = (m.training.sources.get(*image), bundle.train_scores.get(*image)) else { continue };
+        let (Some(name), Some(score)) = (m.training.sources.get(*image), bundle.train_scores.get(*image)) else {
+            continue;
+        };
         let without = without(bundle, *image, rule).filter(|_| m.chosen.is_none());
         let change = match without {
-            Some(t) if (t / m.threshold - 1.0).abs() >= 0.005 => format!("<strong>threshold without it: {t:.4}</strong>"),
+            Some(t) if (t / m.threshold - 1.0).abs() >= 0.005 => {
+                format!("<strong>threshold without it: {t:.4}</strong>")
+            }
             Some(_) => "the threshold would be the same without it".to_owned(),
             None => String::new(),
         };
-        let caption = format!("{}: {score:.4}, {:.0} % of the threshold<br>{change}", escape(name), 100.0 * score / m.threshold);
+        let caption =
+            format!("{}: {score:.4}, {:.0} % of the threshold<br>{change}", escape(name), 100.0 * score / m.threshold);
         let path = picture(name).unwrap_or_default();
         page::figure(&mut html, &path, map, m.baseline, m.threshold, &caption);
     }
@@ -100,7 +108,9 @@ fn sentence(bundle: &Bundle) -> String {
     match (&m.chosen, count) {
         (Some(chosen), _) => format!("The threshold was chosen by {} ({}).", chosen.by, chosen.how),
         (None, 0) => "No picture stands out, and no single one sets the threshold.".to_owned(),
-        (None, 1) => "One picture stands out from the others and lies above the threshold: is it a good part?".to_owned(),
+        (None, 1) => {
+            "One picture stands out from the others and lies above the threshold: is it a good part?".to_owned()
+        }
         (None, n) => format!("{n} pictures stand out from the others: are they good parts?"),
     }
 }

@@ -35,7 +35,8 @@ impl Grouping {
             Grouping::Found => find(thumbnails),
             Grouping::Named(groups) => {
                 // The flag keeps a group's name apart from a picture's.
-                let keys: Vec<_> = names.iter().map(|name| groups.get(name).map_or((false, name), |g| (true, g))).collect();
+                let keys: Vec<_> =
+                    names.iter().map(|name| groups.get(name).map_or((false, name), |g| (true, g))).collect();
                 Found { groups: numbered(&keys), ..Found::default() }
             }
         }
@@ -128,8 +129,7 @@ fn usual_distance(pictures: &[Thumbnail]) -> f32 {
     let all = n * n.saturating_sub(1) / 2;
     let every = all.div_ceil(PAIRS).max(1);
     let pairs = (0..n).flat_map(|i| (0..i).map(move |j| (i, j)));
-    let mut distances: Vec<f32> =
-        pairs.step_by(every).map(|(i, j)| pictures[i].distance(&pictures[j])).collect();
+    let mut distances: Vec<f32> = pairs.step_by(every).map(|(i, j)| pictures[i].distance(&pictures[j])).collect();
     let middle = distances.len() / 2;
     if distances.is_empty() { 0.0 } else { *distances.select_nth_unstable_by(middle, f32::total_cmp).1 }
 }

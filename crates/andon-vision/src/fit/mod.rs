@@ -17,8 +17,8 @@ mod survey;
 pub use augment::Augment;
 pub use claim::{Policy, ThresholdRule, images_for_claim, stands_out_above, threshold};
 pub use coreset::greedy_coreset;
-pub use groups::Grouping;
 pub use features::{FeatureReader, FeatureSet};
+pub use groups::Grouping;
 pub(crate) use images::some;
 pub use images::{
     ImageError, Listing, MAX_SIDE, Picture, RawPicture, bits_range, list_images, read_image, read_raw, read_truth,

@@ -112,7 +112,11 @@ impl Detector for Restricted {
         let (width, height) = (width as usize, height as usize);
         let grey = vec![127u8; width * height];
         let frame = FrameView::new(PixelFormat::Gray8, width, height, width, &grey).ok_or(Fault::BadFrame)?;
-        self.detector.detect(&frame, &mut Detection::default())
+        match self.detector.detect(&frame, &mut Detection::default()) {
+            // An even picture fits no pose; the detector knows one that does.
+            Err(Fault::NotAligned { .. }) => self.detector.warm_up(),
+            done => done,
+        }
     }
 
     fn detect(&mut self, frame: &FrameView<'_>, out: &mut Detection) -> Result<(), Fault> {

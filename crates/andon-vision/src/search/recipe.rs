@@ -96,7 +96,9 @@ impl Recipe {
             Change::Layers(names) => backbone.outputs != *names,
             Change::Pool(pool) => backbone.layers.iter().any(|layer| layer.pool != *pool),
             Change::Smoothing(smoothing) => options.scoring.smoothing != *smoothing,
-            Change::Bank(bank) => options.method == patchcore::ID && options.params["bank"].as_u64() != Some(*bank as u64),
+            Change::Bank(bank) => {
+                options.method == patchcore::ID && options.params["bank"].as_u64() != Some(*bank as u64)
+            }
             Change::Method(id) => options.method != *id,
             Change::Network(_) => true,
         }
@@ -201,5 +203,6 @@ pub fn shaped(picture: [u32; 2], side: u32, step: u32) -> [u32; 2] {
     let [width, height] = picture.map(|n| f64::from(n.max(1)));
     let (scale, step) = (f64::from(side) / (width * height).sqrt(), f64::from(step.max(1)));
     // A network of a handful of columns would see nothing of them.
-    [width, height].map(|length| ((length * scale / step).round().clamp(64.0 / step, 4096.0 / step).ceil() * step) as u32)
+    [width, height]
+        .map(|length| ((length * scale / step).round().clamp(64.0 / step, 4096.0 / step).ceil() * step) as u32)
 }

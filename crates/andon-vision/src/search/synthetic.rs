@@ -30,16 +30,8 @@ pub enum Kind {
 }
 
 /// Every kind.
-pub const KINDS: [Kind; 8] = [
-    Kind::Paste,
-    Kind::Scar,
-    Kind::Blob,
-    Kind::Speck,
-    Kind::Missing,
-    Kind::Doubled,
-    Kind::Colour,
-    Kind::Blur,
-];
+pub const KINDS: [Kind; 8] =
+    [Kind::Paste, Kind::Scar, Kind::Blob, Kind::Speck, Kind::Missing, Kind::Doubled, Kind::Colour, Kind::Blur];
 
 impl Kind {
     /// For people.
@@ -254,13 +246,7 @@ enum Paint<'a> {
 }
 
 impl<'a> Paint<'a> {
-    fn draw(
-        picture: &Picture,
-        other: &'a Picture,
-        kind: Kind,
-        shape: &Shape,
-        random: &mut SplitMix64,
-    ) -> Paint<'a> {
+    fn draw(picture: &Picture, other: &'a Picture, kind: Kind, shape: &Shape, random: &mut SplitMix64) -> Paint<'a> {
         let sign = if random.below(2) == 0 { -1.0 } else { 1.0 };
         let side = (picture.width as f32 * picture.height as f32).sqrt();
         let turn = unit(random) * 2.0 * PI;
@@ -275,9 +261,9 @@ impl<'a> Paint<'a> {
                 // A grey picture has no other colour, only another brightness.
                 match picture.rgb.as_chunks::<3>().0.iter().all(|p| p[0] == p[1] && p[1] == p[2]) {
                     true => Paint::Shift([strength * sign * 0.6; 3]),
-                    false => Paint::Shift(std::array::from_fn(|c| {
-                        strength * sign * if c == channel { 1.0 } else { -0.5 }
-                    })),
+                    false => {
+                        Paint::Shift(std::array::from_fn(|c| strength * sign * if c == channel { 1.0 } else { -0.5 }))
+                    }
                 }
             }
             Kind::Paste => {

@@ -59,6 +59,14 @@ impl PatchDetector {
 
 impl Detector for PatchDetector {
     fn warm_up(&mut self) -> Result<(), Fault> {
+        let bundle = self.bundle.clone();
+        if bundle.manifest.align.is_some() {
+            // An even picture is no part and fits no pose.
+            return bundle
+                .parity_frames()
+                .next()
+                .map_or(Ok(()), |frame| self.detect(&frame, &mut Detection::default()));
+        }
         let [width, height] = self.bundle.network().picture_size().map(|v| v as usize);
         let grey = vec![127u8; width * height];
         let frame = FrameView::new(PixelFormat::Gray8, width, height, width, &grey).ok_or(Fault::BadFrame)?;
@@ -96,7 +104,7 @@ impl Detector for PatchDetector {
 }
 
 /// Map and evidence as the frame has them: nothing where the aligned picture does not show the frame.
-fn turn_back(back: &[Option<usize>], out: &mut Detection) {
+pub fn turn_back(back: &[Option<usize>], out: &mut Detection) {
     out.map.data = back.iter().map(|cell| cell.map_or(0.0, |c| out.map.data[c])).collect();
     if !out.nearest_patch.is_empty() {
         out.nearest_patch = back.iter().map(|cell| cell.map_or(0, |c| out.nearest_patch[c])).collect();

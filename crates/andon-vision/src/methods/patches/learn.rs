@@ -44,7 +44,8 @@ pub fn fit(id: &str, mut job: FitJob<'_>, make_trainer: MakeTrainer<'_>) -> Resu
     let trainer = make_trainer(&set, options, progress)?;
     let HeldOut { scores, baseline, maps } =
         held_out(&set, &grouped, trainer.as_ref(), options, &mut scorer, progress, &mut |_, _, _| Ok(()))?;
-    let (limit, claim) = threshold(&highest_of_groups(&scores, &grouped.groups), options.rule).ok_or(FitError::NoSpread)?;
+    let (limit, claim) =
+        threshold(&highest_of_groups(&scores, &grouped.groups), options.rule).ok_or(FitError::NoSpread)?;
     if !(limit.is_finite() && limit > baseline) {
         return Err(FitError::NoSpread);
     }
@@ -65,7 +66,10 @@ pub fn fit(id: &str, mut job: FitJob<'_>, make_trainer: MakeTrainer<'_>) -> Resu
         },
         input: backbone.input.clone(),
         tiles: backbone.tiles,
-        align: backbone.align.as_ref().map(|a| Alignment { most_residual: a.most_residual, usual_residual: a.usual_residual }),
+        align: backbone
+            .align
+            .as_ref()
+            .map(|a| Alignment { most_residual: a.most_residual, usual_residual: a.usual_residual }),
         frame_size: set.size,
         learned: Some(options.learned),
         grid: [grid_w as u32, grid_h as u32],
@@ -168,30 +172,31 @@ pub fn trial(mut job: FitJob<'_>, probes: &Probes<'_>, make_trainer: MakeTrainer
     let trainer = make_trainer(&set, options, progress)?;
     let mut scores = vec![0.0; probes.beside.len()];
     let (mut features, mut map, mut near, mut times) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    let held_out = held_out(&set, &grouped, trainer.as_ref(), options, &mut scorer, progress, &mut |inside, head, scorer| {
-        for (number, score) in scores.iter_mut().enumerate().filter(|(i, _)| inside(probes.beside[*i])) {
-            let name = || format!("probe {number}");
-            let picture = (probes.make)(number);
-            let view = picture.view().ok_or_else(|| FitError::Embed { name: name(), fault: Fault::BadFrame })?;
-            let start = Mono::now();
-            match embedder.embed(&view, &mut features) {
-                Ok(()) => {}
-                // Such a part does not pass, whatever the threshold is.
-                Err(Fault::NotAligned { .. }) => {
-                    *score = f32::INFINITY;
-                    continue;
+    let held_out =
+        held_out(&set, &grouped, trainer.as_ref(), options, &mut scorer, progress, &mut |inside, head, scorer| {
+            for (number, score) in scores.iter_mut().enumerate().filter(|(i, _)| inside(probes.beside[*i])) {
+                let name = || format!("probe {number}");
+                let picture = (probes.make)(number);
+                let view = picture.view().ok_or_else(|| FitError::Embed { name: name(), fault: Fault::BadFrame })?;
+                let start = Mono::now();
+                match embedder.embed(&view, &mut features) {
+                    Ok(()) => {}
+                    // Such a part does not pass, whatever the threshold is.
+                    Err(Fault::NotAligned { .. }) => {
+                        *score = f32::INFINITY;
+                        continue;
+                    }
+                    Err(fault) => return Err(FitError::Embed { name: name(), fault }),
                 }
-                Err(fault) => return Err(FitError::Embed { name: name(), fault }),
+                scorer.keep_cells(&mut features, embedder.dim());
+                *score = head.score_into(&features, scorer, &mut map, &mut near);
+                times.push(Mono::now().since(start));
+                if !score.is_finite() {
+                    return Err(FitError::NotFinite { name: name() });
+                }
             }
-            scorer.keep_cells(&mut features, embedder.dim());
-            *score = head.score_into(&features, scorer, &mut map, &mut near);
-            times.push(Mono::now().since(start));
-            if !score.is_finite() {
-                return Err(FitError::NotFinite { name: name() });
-            }
-        }
-        Ok(())
-    })?;
+            Ok(())
+        })?;
     times.sort_unstable();
     Ok(Trial { good: held_out.scores, probes: scores, time: times.get(times.len() / 2).copied().unwrap_or_default() })
 }
@@ -239,8 +244,7 @@ struct HeldOut {
 }
 
 /// What else is done with the model of each group: whether it was learned without a picture, and what scores by it.
-type WithModel<'a> =
-    &'a mut dyn FnMut(&dyn Fn(usize) -> bool, &mut dyn PatchHead, &mut Scorer) -> Result<(), FitError>;
+type WithModel<'a> = &'a mut dyn FnMut(&dyn Fn(usize) -> bool, &mut dyn PatchHead, &mut Scorer) -> Result<(), FitError>;
 
 /// The score of every picture by a model that was learned without it, and the median of their maps. The pictures are dealt into
 /// as many folds as the options say, those that belong together into one; each fold is scored by a model learned from the others, coreset and all. Leaving out only the
@@ -283,7 +287,12 @@ fn held_out(
 }
 
 /// The maps of the pictures with the highest scores, the highest first; 0 where a cell is masked.
-fn oddest(scores: &[f32], mut maps: Vec<Vec<f32>>, [width, height]: [usize; 2], cells: &[u32]) -> Vec<(usize, AnomalyMap)> {
+fn oddest(
+    scores: &[f32],
+    mut maps: Vec<Vec<f32>>,
+    [width, height]: [usize; 2],
+    cells: &[u32],
+) -> Vec<(usize, AnomalyMap)> {
     let mut order: Vec<usize> = (0..scores.len()).collect();
     order.sort_by(|a, b| scores[*b].total_cmp(&scores[*a]).then(a.cmp(b)));
     let whole = |image: usize| {

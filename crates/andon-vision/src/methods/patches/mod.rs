@@ -10,7 +10,7 @@ mod learn;
 
 use serde_json::Value;
 
-pub use detector::{PatchDetector, explain};
+pub use detector::{PatchDetector, explain, turn_back};
 pub(crate) use learn::parity_set;
 pub use learn::{MakeTrainer, PatchTrainer, Probes, Trial, fit, trial};
 

@@ -108,7 +108,10 @@ impl Bundle {
             (!m.backbone.outputs.is_empty() && !self.backbone.is_empty(), "it has no network"),
             (self.parity_input.len() == self.parity_score.len() * picture, "the parity pictures have the wrong size"),
             (self.align.len() == align, "the picture of the pose has the wrong size"),
-            (m.align.is_none_or(|a| a.most_residual > 0.0 && a.most_residual <= 2.0), "the pose's residual is not in 0..=2"),
+            (
+                m.align.is_none_or(|a| a.most_residual > 0.0 && a.most_residual <= 2.0),
+                "the pose's residual is not in 0..=2",
+            ),
             (self.parity_score.iter().all(|v| v.is_finite()), "a parity score is not finite"),
         ];
         m.scoring.check()?;

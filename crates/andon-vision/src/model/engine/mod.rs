@@ -50,14 +50,40 @@ pub struct FeatureMap {
 }
 
 impl FeatureMap {
-    /// Takes a `[1, channels, height, width]` tensor over, reusing the storage; false for any other shape.
-    pub fn fill(&mut self, shape: &[usize], data: &[f32]) -> bool {
-        let [1, channels, height, width] = *shape else { return false };
-        (self.channels, self.height, self.width) = (channels, height, width);
+    /// Takes a tensor over, reusing the storage: `[1, channels, height, width]`, or the tokens of a vision transformer, `[1, tokens, channels]`,
+    /// for an input of `input` columns and rows: see [`token_grid`]. False for any other shape.
+    pub fn fill(&mut self, shape: &[usize], data: &[f32], input: [usize; 2]) -> bool {
         self.data.clear();
-        self.data.extend_from_slice(data);
-        true
+        match *shape {
+            [1, channels, height, width] => {
+                (self.channels, self.height, self.width) = (channels, height, width);
+                self.data.extend_from_slice(data);
+                true
+            }
+            [1, tokens, channels] => {
+                let Some((first, [width, height])) = token_grid(tokens, input) else { return false };
+                (self.channels, self.height, self.width) = (channels, height, width);
+                // Token by token becomes plane by plane.
+                let patches = &data[first * channels..];
+                self.data.extend((0..channels).flat_map(|c| patches.iter().skip(c).step_by(channels.max(1)).copied()));
+                true
+            }
+            _ => false,
+        }
     }
+}
+
+/// How many tokens of a vision transformer come before those of patches (class and register tokens), and the columns and rows of patches: square
+/// patches of the side that accounts for all tokens but a few. Fewest others first, then the smallest patches. `None` if none does.
+pub fn token_grid(tokens: usize, [width, height]: [usize; 2]) -> Option<(usize, [usize; 2])> {
+    /// A class token, a second for distillation, and registers: at most eight in the networks of the field.
+    const OTHERS: usize = 9;
+    let grid = |side: usize| [width / side, height / side];
+    let fits = |others: usize, side: &usize| {
+        let [columns, rows] = grid(*side);
+        width % side == 0 && height % side == 0 && columns * rows + others == tokens
+    };
+    (0..=OTHERS).find_map(|others| (4..=64).find(|side| fits(others, side)).map(|side| (others, grid(side))))
 }
 
 /// A loaded network with one owner.
@@ -226,4 +252,32 @@ fn no_output<'n>(name: &str, there: impl Iterator<Item = &'n str>) -> String {
     let listed = there.iter().take(SHOWN).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     format!("it has no output `{name}`; it has {listed}{more}")
+}
+
+/// What is said of an output that is no feature map.
+#[cfg(any(feature = "ort", feature = "rten"))]
+fn bad_shape(shape: &[usize]) -> String {
+    format!("a shape of {shape:?} is neither [1, channels, rows, columns] nor [1, tokens, channels] of square patches")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_become_planes_without_those_that_stand_for_no_patch() {
+        assert_eq!(token_grid(196, [224, 224]), Some((0, [14, 14])));
+        assert_eq!(token_grid(197, [224, 224]), Some((1, [14, 14])), "a class token");
+        assert_eq!(token_grid(261, [224, 224]), Some((5, [16, 16])), "a class token and four registers, patches of 14");
+        assert_eq!(token_grid(24 * 14 + 1, [384, 224]), Some((1, [24, 14])));
+        assert_eq!(token_grid(200, [224, 224]), Some((4, [14, 14])));
+        assert_eq!(token_grid(1000, [224, 224]), None);
+        let mut map = FeatureMap::default();
+        // A class token and 2 x 1 patches of 8 pixels, of three values.
+        let data = [9.0, 9.0, 9.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0];
+        assert!(map.fill(&[1, 3, 3], &data, [16, 8]));
+        assert_eq!((map.channels, map.width, map.height), (3, 2, 1));
+        assert_eq!(map.data, [1.0, 4.0, 2.0, 5.0, 3.0, 6.0]);
+        assert!(!map.fill(&[1, 50, 3], &[0.0; 150], [16, 8]) && !map.fill(&[2, 3, 3], &[0.0; 18], [16, 8]));
+    }
 }

@@ -9,7 +9,7 @@ use ::ort::session::Session;
 use ::ort::session::builder::GraphOptimizationLevel;
 use ::ort::value::TensorRef;
 
-use super::{Engine, EngineError, EngineOptions, FeatureMap, Network, no_output, ort_library};
+use super::{Engine, EngineError, EngineOptions, FeatureMap, Network, bad_shape, no_output, ort_library};
 
 /// The one environment of the process and the library that it came from.
 static ENVIRONMENT: Mutex<Option<(PathBuf, Environment)>> = Mutex::new(None);
@@ -50,15 +50,10 @@ impl Engine for OrtEngine {
         for (name, map) in self.outputs.iter().zip(outputs) {
             let value = values.get(name).ok_or_else(|| failed(format!("no output `{name}`")))?;
             let (shape, data) = value.try_extract_tensor::<f32>().map_err(|e| failed(one_line(&e)))?;
-            let mut dims = [0usize; 4];
-            if shape.len() != 4 {
-                return Err(failed(format!("output `{name}` has {} dimensions, not 4", shape.len())));
-            }
-            for (to, from) in dims.iter_mut().zip(shape.iter()) {
-                *to = usize::try_from(*from).unwrap_or(0);
-            }
-            if !map.fill(&dims, data) {
-                return Err(failed(format!("output `{name}` has a batch of {}, not 1", dims[0])));
+            let shape: Vec<usize> = shape.iter().map(|side| usize::try_from(*side).unwrap_or(0)).collect();
+            let [_, _, height, width] = self.shape;
+            if !map.fill(&shape, data, [width, height]) {
+                return Err(failed(format!("output `{name}`: {}", bad_shape(&shape))));
             }
         }
         Ok(())

@@ -6,7 +6,7 @@ use ::rten::{Model, NodeId, RunOptions, ThreadPool, ValueOrView};
 use rten_tensor::prelude::*;
 use rten_tensor::{NdTensorView, Tensor};
 
-use super::{Engine, EngineError, EngineOptions, FeatureMap, Network, no_output};
+use super::{Engine, EngineError, EngineOptions, FeatureMap, Network, bad_shape, no_output};
 
 pub(super) struct RtenEngine {
     model: Model,
@@ -56,8 +56,9 @@ impl Engine for RtenEngine {
             let tensor: Tensor<f32> = value.try_into().map_err(|_| failed("an output is not f32".to_owned()))?;
             let shape = tensor.shape().to_vec();
             let contiguous = tensor.to_contiguous();
-            if !map.fill(&shape, contiguous.data()) {
-                return Err(failed(format!("an output has the shape {shape:?}, not [1, c, h, w]")));
+            let [_, _, height, width] = self.shape;
+            if !map.fill(&shape, contiguous.data(), [width, height]) {
+                return Err(failed(bad_shape(&shape)));
             }
         }
         Ok(())

@@ -23,8 +23,9 @@ pub const SIDE: usize = 128;
 const LEARNED: usize = 40;
 /// Times that the reference is made anew from the pictures brought to its pose.
 const ROUNDS: usize = 2;
-/// A part may fit so many times worse than the worst good one.
-const SLACK: f32 = 1.5;
+/// A part may fit so much worse than the worst good one: a defect of a tenth of the part costs about as much, and what is no such part, or
+/// lies under another, two or three times that.
+const SLACK: f32 = 0.25;
 
 /// What parts look like in their one pose.
 #[derive(Clone, Debug, PartialEq)]
@@ -60,7 +61,7 @@ impl Reference {
         let worst = *residuals.last()?;
         Some(Reference {
             template,
-            most_residual: (worst * SLACK).clamp(0.05, 1.0),
+            most_residual: (worst + SLACK).min(1.0),
             usual_residual: residuals[residuals.len() / 2],
         })
     }

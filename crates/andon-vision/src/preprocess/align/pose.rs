@@ -42,7 +42,8 @@ impl Pose {
     pub(super) fn warp(&self, frame: (usize, usize), (columns, rows): (usize, usize)) -> Warp {
         let longest = frame.0.max(frame.1).max(1) as f32;
         // Pixels of the picture in a pixel of the small one.
-        let scale = [(columns, frame.0), (rows, frame.1)].map(|(n, side)| n as f32 / (side.max(1) as f32 / longest * SIDE as f32));
+        let scale = [(columns, frame.0), (rows, frame.1)]
+            .map(|(n, side)| n as f32 / (side.max(1) as f32 / longest * SIDE as f32));
         let (sin, cos) = self.angle.sin_cos();
         let [sx, sy] = scale;
         let turn = [[cos, -sin * sx / sy], [sin * sy / sx, cos]];
@@ -208,16 +209,18 @@ impl Searcher {
 
     /// The pose with its residual.
     fn fit(&self, grey: &[f32], pose: Pose) -> Pose {
-        let (mut n, mut a, mut b, mut aa, mut bb, mut ab) = (0.0f32, 0.0f32, 0.0f32, 0.0f32, 0.0f32, 0.0f32);
+        // In double precision: the squares of even grey values are large, and what is left of them is small.
+        let (mut n, mut a, mut b, mut aa, mut bb, mut ab) = (0.0f64, 0.0f64, 0.0f64, 0.0f64, 0.0f64, 0.0f64);
         for (x, y, weight) in &self.fine {
-            let (t, v) = (self.template[y * SIDE + x], pose.sample(grey, *x, *y));
+            let (t, v) = (f64::from(self.template[y * SIDE + x]), f64::from(pose.sample(grey, *x, *y)));
+            let weight = f64::from(*weight);
             let (wt, wv) = (weight * t, weight * v);
             (n, a, b) = (n + weight, a + wt, b + wv);
             (aa, bb, ab) = (aa + wt * t, bb + wv * v, ab + wt * v);
         }
         let spread = ((aa - a * a / n) * (bb - b * b / n)).max(0.0).sqrt();
         let correlation = (ab - a * b / n) / (spread + 1e-3 * n);
-        Pose { residual: 1.0 - correlation, ..pose }
+        Pose { residual: (1.0 - correlation) as f32, ..pose }
     }
 
     /// Smaller and smaller steps to where the residual is least.
@@ -229,9 +232,14 @@ impl Searcher {
             for _ in 0..MOST {
                 let before = best.residual;
                 let turn = degrees.to_radians();
-                for (angle, dx, dy) in
-                    [(turn, 0.0, 0.0), (-turn, 0.0, 0.0), (0.0, pixels, 0.0), (0.0, -pixels, 0.0), (0.0, 0.0, pixels), (0.0, 0.0, -pixels)]
-                {
+                for (angle, dx, dy) in [
+                    (turn, 0.0, 0.0),
+                    (-turn, 0.0, 0.0),
+                    (0.0, pixels, 0.0),
+                    (0.0, -pixels, 0.0),
+                    (0.0, 0.0, pixels),
+                    (0.0, 0.0, -pixels),
+                ] {
                     let [x, y] = best.shift;
                     let next = Pose { angle: best.angle + angle, shift: [x + dx, y + dy], residual: 1.0 };
                     let next = self.fit(grey, next);

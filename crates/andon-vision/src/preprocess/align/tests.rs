@@ -12,7 +12,15 @@ fn part(width: usize, height: usize, degrees: f32, dx: f32, dy: f32, noise: u8) 
             let body = u.abs() < 0.55 && v.abs() < 0.3;
             let hole = (u - 0.3).hypot(v + 0.05) < 0.12;
             let nose = (u + 0.55).hypot(v - 0.1) < 0.2;
-            let value: u8 = if hole { 40 } else if body { 180 } else if nose { 140 } else { 90 };
+            let value: u8 = if hole {
+                40
+            } else if body {
+                180
+            } else if nose {
+                140
+            } else {
+                90
+            };
             let wobble = if noise > 0 { random.below(u64::from(noise)) as u8 } else { 0 };
             [value.saturating_add(wobble); 3]
         })
@@ -24,7 +32,8 @@ fn small(width: usize, height: usize, degrees: f32, dx: f32, dy: f32) -> Small {
 }
 
 fn reference(width: usize, height: usize) -> Reference {
-    let pictures: Vec<Small> = (0..6).map(|i| small(width, height, i as f32 * 3.0 - 9.0, i as f32 - 3.0, 2.0 - i as f32)).collect();
+    let pictures: Vec<Small> =
+        (0..6).map(|i| small(width, height, i as f32 * 3.0 - 9.0, i as f32 - 3.0, 2.0 - i as f32)).collect();
     Reference::learn(&pictures).unwrap()
 }
 
@@ -38,7 +47,9 @@ fn turned_and_shifted_parts_come_into_one_pose() {
         let frame = FrameView::new(PixelFormat::Rgb8, width, height, width * 3, &rgb).unwrap();
         let upright = aligner.align(&frame).unwrap().data.to_vec();
         let first = aligner.pose();
-        for (degrees, dx, dy) in [(5.0f32, 4.0, -3.0), (90.0, 0.0, 0.0), (137.0, 6.0, 5.0), (180.0, -5.0, 0.0), (-60.0, 3.0, 8.0)] {
+        for (degrees, dx, dy) in
+            [(5.0f32, 4.0, -3.0), (90.0, 0.0, 0.0), (137.0, 6.0, 5.0), (180.0, -5.0, 0.0), (-60.0, 3.0, 8.0)]
+        {
             let rgb = part(width, height, degrees, dx, dy, 0);
             let frame = FrameView::new(PixelFormat::Rgb8, width, height, width * 3, &rgb).unwrap();
             let aligned = aligner.align(&frame).unwrap().data.to_vec();
@@ -79,5 +90,8 @@ fn a_map_is_turned_back_to_where_the_frame_has_it() {
     values[7 * 16 + 10] = 1.0;
     let back = aligner.turn_back(&values, 16, 16);
     let peaks: Vec<usize> = (0..256).filter(|i| back[*i].is_some_and(|cell| values[cell] > 0.0)).collect();
-    assert!(!peaks.is_empty() && peaks.iter().all(|i| (8..13).contains(&(i / 16)) && (6..10).contains(&(i % 16))), "{peaks:?}");
+    assert!(
+        !peaks.is_empty() && peaks.iter().all(|i| (8..13).contains(&(i / 16)) && (6..10).contains(&(i % 16))),
+        "{peaks:?}"
+    );
 }
