@@ -75,18 +75,23 @@ impl Warp {
 
     /// `out` shows `rgb`, both interleaved RGB of `width x height`; beyond its edge, the edge.
     pub fn apply(&self, rgb: &[u8], out: &mut [u8], width: usize, height: usize) {
+        let pixels = rgb.as_chunks::<3>().0;
         let last = [(width - 1) as f32, (height - 1) as f32];
-        for (i, pixel) in out.as_chunks_mut::<3>().0.iter_mut().enumerate() {
-            let [x, y] = self.at((i % width) as f32, (i / width) as f32);
-            let (x, y) = (x.clamp(0.0, last[0]), y.clamp(0.0, last[1]));
-            let (left, top) = (x as usize, y as usize);
-            let (right, bottom) = ((left + 1).min(width - 1), (top + 1).min(height - 1));
-            let (tx, ty) = (x - left as f32, y - top as f32);
-            for (c, value) in pixel.iter_mut().enumerate() {
-                let at = |x: usize, y: usize| f32::from(rgb[(y * width + x) * 3 + c]);
-                let upper = at(left, top) + (at(right, top) - at(left, top)) * tx;
-                let lower = at(left, bottom) + (at(right, bottom) - at(left, bottom)) * tx;
-                *value = (upper + (lower - upper) * ty).round() as u8;
+        for (row, line) in out.chunks_exact_mut(width * 3).enumerate() {
+            let [first_x, first_y] = self.at(0.0, row as f32);
+            for (column, pixel) in line.as_chunks_mut::<3>().0.iter_mut().enumerate() {
+                let x = (first_x + self.turn[0][0] * column as f32).clamp(0.0, last[0]);
+                let y = (first_y + self.turn[1][0] * column as f32).clamp(0.0, last[1]);
+                let (left, top) = (x as usize, y as usize);
+                let (right, bottom) = ((left + 1).min(width - 1), (top + 1).min(height - 1));
+                let (tx, ty) = (x - left as f32, y - top as f32);
+                let at = |x: usize, y: usize| -> &[u8; 3] { &pixels[y * width + x] };
+                let corners = [at(left, top), at(right, top), at(left, bottom), at(right, bottom)];
+                for (c, value) in pixel.iter_mut().enumerate() {
+                    let [a, b, d, e] = corners.map(|corner| f32::from(corner[c]));
+                    let (upper, lower) = (a + (b - a) * tx, d + (e - d) * tx);
+                    *value = (upper + (lower - upper) * ty + 0.5) as u8;
+                }
             }
         }
     }
@@ -133,15 +138,19 @@ impl Searcher {
     pub fn find(&mut self, small: &Small) -> Pose {
         self.prepare(small.half);
         let coarse = halved(&small.grey);
-        let mut best = self.fit(&small.grey, Pose::default());
-        for angle in self.turns(&coarse) {
+        let turns = self.turns(&coarse);
+        let upright = self.fit(&coarse, COARSE, Pose::default());
+        let mut best = upright;
+        for angle in turns {
             let shift = self.shift_of(&coarse, angle);
-            let pose = self.fit(&small.grey, Pose { angle, shift, residual: 1.0 });
+            let pose = self.fit(&coarse, COARSE, Pose { angle, shift, residual: 1.0 });
             if pose.residual < best.residual {
                 best = pose;
             }
         }
-        self.refine(&small.grey, best)
+        let best = self.refine(&coarse, COARSE, &[(2.0, 2.0), (1.0, 1.0)], best);
+        let best = self.fit(&small.grey, SIDE, best);
+        self.refine(&small.grey, SIDE, &[(0.5, 0.5), (0.25, 0.25)], best)
     }
 
     /// The template's spectra in the window of pictures of these extents.
@@ -163,14 +172,11 @@ impl Searcher {
         self.spectrum.forward(&self.windowed, &mut self.other);
         self.spectrum.polar(&self.other, ANGLES, &mut self.rows);
         let radii = self.spectrum.radii();
-        let agreement: Vec<f32> = (0..ANGLES)
-            .map(|turn| {
-                let from = turn * radii;
-                let (head, tail) = self.rows.split_at(from);
-                let turned = tail.iter().chain(head);
-                self.polar.iter().zip(turned).map(|(a, b)| a * b).sum()
-            })
-            .collect();
+        // Twice the half turn, so that every turn of it is one slice.
+        self.rows.extend_from_within(..);
+        let turned = |turn: usize| &self.rows[turn * radii..][..ANGLES * radii];
+        let agreement: Vec<f32> =
+            (0..ANGLES).map(|turn| self.polar.iter().zip(turned(turn)).map(|(a, b)| a * b).sum()).collect();
         let mut order: Vec<usize> = (0..ANGLES).collect();
         order.sort_by(|a, b| agreement[*b].total_cmp(&agreement[*a]));
         let mut kept: Vec<usize> = Vec::new();
@@ -207,13 +213,22 @@ impl Searcher {
         if far { [0.0; 2] } else { shift.map(|s| s * 2.0) }
     }
 
-    /// The pose with its residual.
-    fn fit(&self, grey: &[f32], pose: Pose) -> Pose {
-        // In double precision: the squares of even grey values are large, and what is left of them is small.
+    /// The pose with its residual, in a picture of this side, [`SIDE`] or [`COARSE`].
+    fn fit(&self, grey: &[f32], side: usize, pose: Pose) -> Pose {
+        let (window, template) = match side {
+            SIDE => (&self.fine, &self.template),
+            _ => (&self.coarse, &self.coarse_template),
+        };
+        let scale = side as f32 / SIDE as f32;
+        let middle = (side as f32 - 1.0) / 2.0;
+        let (sin, cos) = pose.angle.sin_cos();
+        let [dx, dy] = pose.shift.map(|shift| shift * scale + middle);
+        // In double precision: the squares of grey values are large, and what is left of them may be small.
         let (mut n, mut a, mut b, mut aa, mut bb, mut ab) = (0.0f64, 0.0f64, 0.0f64, 0.0f64, 0.0f64, 0.0f64);
-        for (x, y, weight) in &self.fine {
-            let (t, v) = (f64::from(self.template[y * SIDE + x]), f64::from(pose.sample(grey, *x, *y)));
-            let weight = f64::from(*weight);
+        for (x, y, weight) in window {
+            let (px, py) = (*x as f32 - dx, *y as f32 - dy);
+            let v = f64::from(bilinear(grey, side, cos * px - sin * py + middle, sin * px + cos * py + middle));
+            let (t, weight) = (f64::from(template[y * side + x]), f64::from(*weight));
             let (wt, wv) = (weight * t, weight * v);
             (n, a, b) = (n + weight, a + wt, b + wv);
             (aa, bb, ab) = (aa + wt * t, bb + wv * v, ab + wt * v);
@@ -223,31 +238,27 @@ impl Searcher {
         Pose { residual: (1.0 - correlation) as f32, ..pose }
     }
 
-    /// Smaller and smaller steps to where the residual is least.
-    fn refine(&self, grey: &[f32], mut best: Pose) -> Pose {
-        const STEPS: [(f32, f32); 4] = [(2.0, 2.0), (1.0, 1.0), (0.5, 0.5), (0.25, 0.25)];
+    /// Steps of so many degrees and pixels to where the residual is least.
+    fn refine(&self, grey: &[f32], side: usize, steps: &[(f32, f32)], mut best: Pose) -> Pose {
         /// A pose that is still bettered after so many steps of one length is a wrong one.
-        const MOST: usize = 12;
-        for (degrees, pixels) in STEPS {
+        const MOST: usize = 8;
+        for (degrees, pixels) in steps {
             for _ in 0..MOST {
                 let before = best.residual;
                 let turn = degrees.to_radians();
-                for (angle, dx, dy) in [
-                    (turn, 0.0, 0.0),
-                    (-turn, 0.0, 0.0),
-                    (0.0, pixels, 0.0),
-                    (0.0, -pixels, 0.0),
-                    (0.0, 0.0, pixels),
-                    (0.0, 0.0, -pixels),
-                ] {
-                    let [x, y] = best.shift;
-                    let next = Pose { angle: best.angle + angle, shift: [x + dx, y + dy], residual: 1.0 };
-                    let next = self.fit(grey, next);
-                    if next.residual < best.residual {
-                        best = next;
+                let tries = [(turn, 0.0, 0.0), (0.0, *pixels, 0.0), (0.0, 0.0, *pixels)];
+                for (angle, dx, dy) in tries {
+                    for sign in [1.0, -1.0] {
+                        let [x, y] = best.shift;
+                        let (angle, shift) = (best.angle + sign * angle, [x + sign * dx, y + sign * dy]);
+                        let next = self.fit(grey, side, Pose { angle, shift, residual: 1.0 });
+                        if next.residual < best.residual {
+                            best = next;
+                            break;
+                        }
                     }
                 }
-                if best.residual > before - 1e-5 {
+                if best.residual > before - 1e-4 {
                     break;
                 }
             }

@@ -49,7 +49,7 @@ impl Spectrum {
         for (b, a) in second.iter_mut().zip(first) {
             let product = a * b.conj();
             // Frequencies without strength say nothing.
-            *b = product / (product.norm() + 1e-3);
+            *b = product / (product.norm_sqr().sqrt() + 1e-3);
         }
         self.both(second, false);
         let peak = second.iter().enumerate().max_by(|a, b| a.1.re.total_cmp(&b.1.re)).map_or(0, |(i, _)| i);
@@ -71,7 +71,7 @@ impl Spectrum {
                 let (tx, ty) = (x - left, y - top);
                 let at = |x: f32, y: f32| {
                     let wrap = |v: f32| (v as isize).rem_euclid(self.side as isize) as usize;
-                    transform[wrap(y) * self.side + wrap(x)].norm()
+                    transform[wrap(y) * self.side + wrap(x)].norm_sqr().sqrt()
                 };
                 let upper = at(left, top) * (1.0 - tx) + at(left + 1.0, top) * tx;
                 let lower = at(left, top + 1.0) * (1.0 - tx) + at(left + 1.0, top + 1.0) * tx;
