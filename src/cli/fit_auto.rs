@@ -67,19 +67,16 @@ fn table(found: &Found, budget: Duration) -> Vec<String> {
         ),
     }];
     let heads = if known > 0 { "  AUROC: all  put in   known" } else { "  AUROC put in" };
-    lines.push(format!("     ms a picture{heads}   behind the best"));
+    lines.push(format!("     ms a picture{heads}   against the one taken"));
     for (i, c) in found.candidates.iter().enumerate() {
         lines.push(row(c, i == found.chosen, known > 0));
     }
     let taken = &found.candidates[found.chosen];
-    let best = found.candidates.iter().any(|c| c.affordable && c.merit > taken.merit);
-    let why = match (found.chosen, best) {
-        (0, false) => "nothing else is better within the budget",
-        (0, true) => "nothing else is better by more than the error of the comparison, within the budget",
-        (_, false) => "the best within the budget",
-        (_, true) => "the cheapest that is within the error of the best",
+    let why = match found.chosen {
+        0 => "nothing else is better by more than the comparison may err",
+        _ => "the best, and better than the usual way by more than the comparison may err",
     };
-    lines.push(format!("taken: {} ({why} of {budget:.0} ms)", name(taken)));
+    lines.push(format!("taken: {} ({why}, within {budget:.0} ms)", name(taken)));
     if !taken.flags.is_empty() {
         lines.push(format!("  the same without a search: andon fit … {}", taken.flags));
     }
@@ -107,7 +104,7 @@ fn row(c: &Candidate, taken: bool, known: bool) -> String {
         true => format!("       {:.4}  {:.4}  {:.4}", c.merit, c.synthetic, c.known.unwrap_or(0.5)),
         false => format!("       {:.4}", c.synthetic),
     };
-    let behind = match c.behind {
+    let behind = match c.against {
         [gain, _] if gain == 0.0 && c.affordable => "             ".to_owned(),
         [gain, error] => format!("{:+.4} ± {error:.4}", gain),
     };

@@ -18,6 +18,7 @@ use andon_vision::model::head::aggregate::{Aggregator, Layer};
 use andon_vision::model::head::knn::{KnnSearcher, Nearest};
 use andon_vision::model::head::score::{ImageScore, Scorer, Scoring};
 use andon_vision::model::{Backbone, Colour, Learned};
+use andon_vision::preprocess::align::{Reference as Pose, Small};
 use andon_vision::preprocess::{InputSpec, Preprocessor};
 
 use crate::common;
@@ -491,6 +492,81 @@ fn a_model_of_distributions_has_the_same_scores_on_both_sides() {
         }
         assert!(found.nearest_patch.is_empty() && ours.explain(&found, 0.9 * largest).as_slice()[0].nearest.is_none());
     }
+}
+
+#[test]
+fn a_model_of_aligned_parts_has_the_same_scores_and_places_on_both_sides() {
+    let Some(device) = device() else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let belt = andon_sim::Conveyor::new(andon_sim::SimSpec { defect_rate: 0.0, ..andon_sim::SimSpec::default() });
+    let side = belt.spec().side as usize;
+    let painted = |k: u64| {
+        let mut rgb = Vec::new();
+        belt.paint_good(k, &mut rgb);
+        rgb
+    };
+    let small: Vec<Small> = (0..8).map(|k| Small::new(&painted(k), side, side, (side, side))).collect();
+    let mut backbone = Backbone::embedded();
+    (backbone.input.width, backbone.input.height) = (64, 64);
+    backbone.align = Pose::learn(&small).map(Arc::new);
+    let (mut embedder, _) = PatchEmbedder::open(&backbone, &options()).unwrap();
+    let fit_options = FitOptions {
+        params: serde_json::json!({"bank": 300}),
+        created: Some("2026-01-01T00:00:00Z".into()),
+        ..andon::assemble::fit_defaults::options(
+            "turned",
+            "rten",
+            Learned { any_size: false, colour: Colour::Colour },
+        )
+    };
+    let picture = |k: u64| Picture { width: side as u32, height: side as u32, rgb: painted(k) };
+    let mut pictures = (0..12u64).map(|k| Ok((format!("{k}"), picture(k))));
+    let mut fitted = methods::fit(FitJob {
+        pictures: &mut pictures.by_ref().collect::<Vec<_>>().into_iter(),
+        skip_bad: false,
+        embedder: &mut embedder,
+        backbone: &backbone,
+        options: &fit_options,
+        progress: &mut |_, _, _| {},
+    })
+    .unwrap();
+    let file = dir.path().join("turned.andon");
+    fitted.bundle.write(&file).unwrap();
+    let bundle = Arc::new(Bundle::open(&file).unwrap());
+    let mut ours =
+        GpuPatchDetector::new(device.clone(), Box::new(Host::open(&device, &bundle.network(), 2)), bundle.clone())
+            .unwrap();
+    ours.warm_up().unwrap();
+    assert!(parity_check(&bundle, &mut ours, 1e-3).is_ok());
+    let (embedder, _) = PatchEmbedder::open(&bundle.network(), &options()).unwrap();
+    let mut reference = PatchDetector::new(embedder, bundle.clone(), 2).unwrap();
+    reference.warm_up().unwrap();
+    // Two at once, each with a pose of its own: the second is turned by a quarter.
+    let upright = painted(77);
+    let turned: Vec<u8> = (0..side * side)
+        .flat_map(|i| {
+            let at = ((i % side) * side + side - 1 - i / side) * 3;
+            upright[at..at + 3].to_vec()
+        })
+        .collect();
+    let view = |rgb: &'static [u8]| FrameView::new(PixelFormat::Rgb8, side, side, side * 3, rgb).unwrap();
+    let views = [view(upright.leak()), view(turned.leak())];
+    let mut found = vec![Detection::default(); 2];
+    ours.detect_all(&views, &mut found).unwrap();
+    for (view, found) in views.iter().zip(&found) {
+        let mut expected = Detection::default();
+        reference.detect(view, &mut expected).unwrap();
+        let largest = expected.map.data.iter().copied().fold(0.0, f32::max);
+        assert!((found.score - expected.score).abs() <= 1e-3 * expected.score, "{} {}", found.score, expected.score);
+        for (got, want) in found.map.data.iter().zip(&expected.map.data) {
+            // Sums in another order: as the parity gate asks.
+            assert!((got - want).abs() <= 1e-3 * largest, "{got} {want}");
+        }
+    }
+    let stripes: Vec<u8> = (0..side * side).flat_map(|i| [if (i / side / 9) % 2 == 0 { 20 } else { 230 }; 3]).collect();
+    let stripes = FrameView::new(PixelFormat::Rgb8, side, side, side * 3, &stripes).unwrap();
+    assert!(matches!(ours.detect(&stripes, &mut found[0]), Err(Fault::NotAligned { .. })));
+    assert!(ours.detect(&views[0], &mut found[0]).is_ok(), "the next part is judged");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Which way to learn suits a part: every candidate learns from some of the good pictures and scores the others, as they are and with
-//! defects put into them, and the cheapest within one standard error of the best is taken. Deterministic but for the time that a candidate
+//! defects put into them, and the best within the budget is taken, if it is better than the usual way by
+//! more than the comparison may err. Deterministic but for the time that a candidate
 //! takes, which decides what the budget allows.
 //!
 //! ```text
@@ -106,8 +107,8 @@ pub struct Candidate {
     pub ms: f64,
     /// What candidates are compared by: AUROC, 0.5 (chance) to 1.
     pub merit: f64,
-    /// Merit less that of the best candidate that the budget allows, and the standard error of that difference.
-    pub behind: [f64; 2],
+    /// Merit less that of the candidate that is taken, and the standard error of that difference.
+    pub against: [f64; 2],
     /// AUROC of good pictures against all synthetic defects.
     pub synthetic: f64,
     /// The same by kind of defect.

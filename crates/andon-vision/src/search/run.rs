@@ -40,6 +40,8 @@ pub(super) struct Run<'a, 'p> {
     defects: Defects,
     tried: Vec<Scored>,
     too_large: Vec<String>,
+    /// The candidate that is taken so far.
+    taken: usize,
     planned: usize,
     progress: &'p mut dyn FnMut(usize, usize, &str, f64),
 }
@@ -50,7 +52,7 @@ impl<'a, 'p> Run<'a, 'p> {
         defects: Defects,
         progress: &'p mut dyn FnMut(usize, usize, &str, f64),
     ) -> Run<'a, 'p> {
-        Run { search, defects, tried: Vec::new(), too_large: Vec::new(), planned: 0, progress }
+        Run { search, defects, tried: Vec::new(), too_large: Vec::new(), taken: 0, planned: 0, progress }
     }
 }
 
@@ -107,7 +109,13 @@ impl Run<'_, '_> {
     /// Each other change at the best size; then those that helped, together.
     pub fn others(&mut self) -> Result<(), SearchError> {
         let search = self.search;
-        let Some(at) = self.best() else { return Ok(()) };
+        let Some(mut at) = self.best() else { return Ok(()) };
+        // The usual way, unless another size is better by more than the comparison may err.
+        let [gain, error] = self.difference(at, 0);
+        if self.affordable(0) && gain <= error {
+            at = 0;
+        }
+        self.taken = at;
         let (base, before) = (self.tried[at].recipe.clone(), self.tried[at].change.clone());
         let (time, budget) = (self.tried[at].trial.time, search.budget);
         let mut changes = recipe::changes(&base, search);
@@ -123,29 +131,31 @@ impl Run<'_, '_> {
             let last = self.tried.len() - 1;
             let [gain, error] = self.difference(last, at);
             if self.affordable(last) && gain > error && gain > 0.0 {
-                helped.push((gain, change));
+                helped.push((gain, change, last));
             }
         }
         helped.sort_by(|a, b| b.0.total_cmp(&a.0));
         // The best alone was tried; each further one has to help beside those before it.
         let (mut recipe, mut change) = (base, before);
-        for (i, (_, next)) in helped.into_iter().enumerate() {
+        for (i, (_, next, alone)) in helped.into_iter().enumerate() {
             if !recipe.is_changed_by(&next) {
                 continue;
             }
             let (other, together) =
                 (recipe.with(&next, &search.networks, search.pose.as_ref()), [change.clone(), vec![next]].concat());
-            if i > 0 {
-                let best = self.best().unwrap_or(at);
+            if i == 0 {
+                self.taken = alone;
+            } else {
                 self.planned += 1;
                 if self.attempt(other.clone(), together.clone())?.is_none() {
                     continue;
                 }
                 let last = self.tried.len() - 1;
-                let [gain, error] = self.difference(last, best);
+                let [gain, error] = self.difference(last, self.taken);
                 if !(self.affordable(last) && gain > error) {
                     continue;
                 }
+                self.taken = last;
             }
             (recipe, change) = (other, together);
         }
@@ -256,27 +266,21 @@ impl Run<'_, '_> {
         [gain, variance.sqrt()]
     }
 
-    /// The cheapest candidate within one standard error of the best (Breiman et al., "Classification and Regression Trees", 1984).
+    /// What was found.
     pub fn finish(self) -> Result<Found, SearchError> {
-        let Some(best) = self.best() else {
+        if self.best().is_none() {
             let fastest = self.tried.iter().map(|t| t.trial.time).min().unwrap_or_default();
             let ms = |time: Duration| time.as_secs_f64() * 1e3;
             return Err(SearchError::TooSlow { fastest: ms(fastest), budget: ms(self.search.budget) });
-        };
-        let near = |i: &usize| {
-            let [gain, error] = self.difference(*i, best);
-            self.affordable(*i) && gain >= -error
-        };
-        // Not by the measured time: that differs from run to run, and the same seed shall choose the same.
-        let cost = |i: &usize| (self.tried[*i].recipe.cost(), self.tried[*i].change.len(), *i);
-        let chosen = (0..self.tried.len()).filter(near).min_by_key(cost).unwrap_or(best);
+        }
+        let chosen = self.taken;
         let dear = (0..self.tried.len()).filter(|i| !self.affordable(*i));
         let dearest = dear.max_by(|a, b| self.merit(*a).total_cmp(&self.merit(*b)));
         let beyond = dearest.filter(|i| {
             let [gain, error] = self.difference(*i, chosen);
             gain > error
         });
-        let candidates = (0..self.tried.len()).map(|i| self.candidate(i, best)).collect();
+        let candidates = (0..self.tried.len()).map(|i| self.candidate(i, chosen)).collect();
         let recipe = self.tried[chosen].recipe.clone();
         let put = self.defects.synthetic;
         Ok(Found {
@@ -290,7 +294,7 @@ impl Run<'_, '_> {
         })
     }
 
-    fn candidate(&self, at: usize, best: usize) -> Candidate {
+    fn candidate(&self, at: usize, chosen: usize) -> Candidate {
         let Scored { change, trial, .. } = &self.tried[at];
         let networks = &self.search.networks;
         let split = self.defects.synthetic.len();
@@ -305,7 +309,7 @@ impl Run<'_, '_> {
             flags: change.iter().map(|c| c.flag(networks)).collect::<Vec<_>>().join(" "),
             ms: trial.time.as_secs_f64() * 1e3,
             merit: self.merit(at),
-            behind: self.difference(at, best),
+            against: self.difference(at, chosen),
             synthetic: of(&|i| i < split).unwrap_or(0.5),
             kinds: KINDS.into_iter().filter_map(of_kind).collect(),
             known: of(&|i| i >= split),
