@@ -513,11 +513,7 @@ fn a_model_of_aligned_parts_has_the_same_scores_and_places_on_both_sides() {
     let fit_options = FitOptions {
         params: serde_json::json!({"bank": 300}),
         created: Some("2026-01-01T00:00:00Z".into()),
-        ..andon::assemble::fit_defaults::options(
-            "turned",
-            "rten",
-            Learned { any_size: false, colour: Colour::Colour },
-        )
+        ..andon::assemble::fit_defaults::options("turned", "rten", Learned { any_size: false, colour: Colour::Colour })
     };
     let picture = |k: u64| Picture { width: side as u32, height: side as u32, rgb: painted(k) };
     let mut pictures = (0..12u64).map(|k| Ok((format!("{k}"), picture(k))));
@@ -563,7 +559,7 @@ fn a_model_of_aligned_parts_has_the_same_scores_and_places_on_both_sides() {
             assert!((got - want).abs() <= 1e-3 * largest, "{got} {want}");
         }
     }
-    let stripes: Vec<u8> = (0..side * side).flat_map(|i| [if (i / side / 9) % 2 == 0 { 20 } else { 230 }; 3]).collect();
+    let stripes: Vec<u8> = (0..side * side).flat_map(|i| [if (i / side / 9).is_multiple_of(2) { 20 } else { 230 }; 3]).collect();
     let stripes = FrameView::new(PixelFormat::Rgb8, side, side, side * 3, &stripes).unwrap();
     assert!(matches!(ours.detect(&stripes, &mut found[0]), Err(Fault::NotAligned { .. })));
     assert!(ours.detect(&views[0], &mut found[0]).is_ok(), "the next part is judged");

@@ -331,7 +331,7 @@ mod tests {
         let rgb = (0..w * h).flat_map(|i| {
             let (x, y) = (i % w, i / w);
             let disc = (x as i32 - 80).pow(2) + (y as i32 - 60).pow(2) < 1600;
-            let stripe = ((x + shift) / 6) % 2 == 0;
+            let stripe = ((x + shift) / 6).is_multiple_of(2);
             let v = 60 + 90 * u8::from(disc) + 50 * u8::from(stripe);
             [v, v / 2, 255 - v]
         });

@@ -148,7 +148,8 @@ impl Aligner {
         self.squash.resize_rgb_into(frame, &mut self.squashed);
         self.frame = (frame.width, frame.height);
         self.pose = self.searcher.find(&Small::new(&self.squashed, width, height, self.frame));
-        if !(self.pose.residual <= self.reference.most_residual) {
+        let residual = self.pose.residual;
+        if residual.is_nan() || residual > self.reference.most_residual {
             let percent = |residual: f32| (residual * 100.0).round().clamp(0.0, 255.0) as u8;
             return Err(Fault::NotAligned {
                 residual: percent(self.pose.residual),
