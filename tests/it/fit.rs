@@ -147,7 +147,8 @@ fn parts_that_lie_any_way_round_are_brought_into_one_pose_and_what_is_no_such_pa
     let place = |key: &str| region[key].as_f64().unwrap_or_else(|| panic!("{region}"));
     let (x, y) = (place("x") + place("width") / 2.0, place("y") + place("height") / 2.0);
     assert!((x - 112.0).abs() < 24.0 && (y - 146.0).abs() < 24.0, "{region}");
-    let stripes = RgbImage::from_fn(224, 224, |_, y| image::Rgb([if (y / 11).is_multiple_of(2) { 20 } else { 230 }; 3]));
+    let stripes =
+        RgbImage::from_fn(224, 224, |_, y| image::Rgb([if (y / 11).is_multiple_of(2) { 20 } else { 230 }; 3]));
     let seen = judge(&stripes);
     assert_eq!((&seen["result"], &seen["reason"]), (&"ERROR".into(), &"not_aligned".into()), "{seen}");
 }

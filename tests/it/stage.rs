@@ -559,7 +559,8 @@ fn a_model_of_aligned_parts_has_the_same_scores_and_places_on_both_sides() {
             assert!((got - want).abs() <= 1e-3 * largest, "{got} {want}");
         }
     }
-    let stripes: Vec<u8> = (0..side * side).flat_map(|i| [if (i / side / 9).is_multiple_of(2) { 20 } else { 230 }; 3]).collect();
+    let stripes: Vec<u8> =
+        (0..side * side).flat_map(|i| [if (i / side / 9).is_multiple_of(2) { 20 } else { 230 }; 3]).collect();
     let stripes = FrameView::new(PixelFormat::Rgb8, side, side, side * 3, &stripes).unwrap();
     assert!(matches!(ours.detect(&stripes, &mut found[0]), Err(Fault::NotAligned { .. })));
     assert!(ours.detect(&views[0], &mut found[0]).is_ok(), "the next part is judged");

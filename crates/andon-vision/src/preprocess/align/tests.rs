@@ -67,7 +67,8 @@ fn turned_and_shifted_parts_come_into_one_pose() {
 fn what_is_no_such_part_is_a_fault() {
     let reference = Arc::new(reference(256, 256));
     let mut aligner = Aligner::new(reference, [256, 256], None);
-    let stripes: Vec<u8> = (0..256 * 256).flat_map(|i| [if (i / 9usize).is_multiple_of(2) { 30 } else { 220 }; 3]).collect();
+    let stripes: Vec<u8> =
+        (0..256 * 256).flat_map(|i| [if (i / 9usize).is_multiple_of(2) { 30 } else { 220 }; 3]).collect();
     let even = vec![128u8; 256 * 256 * 3];
     for rgb in [stripes, even] {
         let frame = FrameView::new(PixelFormat::Rgb8, 256, 256, 256 * 3, &rgb).unwrap();
