@@ -32,7 +32,7 @@ pub fn write_fit_report(
     html.push_str("<dl class=\"tiles\">");
     for (name, value) in [
         ("Good pictures", format!("{} <small>{} left out</small>", m.training.sources.len(), fitted.left_out.len())),
-        ("Threshold", format!("{:.4} <small>{above} held-out scores lie above</small>", m.threshold)),
+        ("Threshold", format!("{:.4} <small>of the held-out scores {above} lie above</small>", m.threshold)),
         (
             "Good parts rejected",
             format!(
@@ -45,7 +45,7 @@ pub fn write_fit_report(
     ] {
         put(&mut html, format_args!("<div><dt>{name}</dt><dd>{value}</dd></div>"));
     }
-    html.push_str("</dl><div class=\"charts\"><figure>");
+    html.push_str("</dl><div class=\"charts one\"><figure>");
     html.push_str(&svg::histogram(&bundle.train_scores, &[], m.threshold));
     html.push_str(
         "<figcaption>Held-out scores: each by a model that was learned without the picture; the line is the threshold</figcaption></figure></div>",

@@ -83,7 +83,7 @@ body{margin:0;background:var(--paper);color:var(--ink);font:15px/1.45 system-ui,
 main{max-width:1120px;margin:0 auto;padding:24px}h1{font-size:22px}h2{font-size:19px;margin-top:36px}h3{font-size:16px;margin-top:28px}
 .tiles{display:grid;grid-template-columns:repeat(auto-fill,minmax(200px,1fr));gap:10px}.tiles div{border:1px solid var(--line);border-radius:6px;padding:10px 12px}
 dt{color:var(--soft);font-size:13px}dd{margin:2px 0 0;font-size:20px;font-variant-numeric:tabular-nums}small{display:block;font-size:12px;color:var(--soft)}
-.charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(320px,1fr));gap:16px}figure{margin:0}figcaption{color:var(--soft);font-size:13px}
+.charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(320px,1fr));gap:16px}figure{margin:0}.one{max-width:560px}figcaption{color:var(--soft);font-size:13px}
 svg{width:100%;height:auto}svg text{font-size:11px;fill:var(--soft)}.end{text-anchor:end}.middle{text-anchor:middle}
 .axis{fill:none;stroke:var(--line)}.curve{fill:none;stroke:var(--good);stroke-width:2}.limit{stroke:var(--limit);stroke-width:2;stroke-dasharray:5 3}
 rect.good,i.good{fill:var(--good);background:var(--good);opacity:.75}rect.bad,i.bad{fill:var(--bad);background:var(--bad);opacity:.75}
