@@ -115,8 +115,7 @@ fn sample(files: &[PathBuf], range: Option<[u16; 2]>) -> Vec<(String, Picture)> 
 }
 
 /// Known defects that choose the way to learn, and those that are kept from it to say what it finds; every second one, if there are enough.
-pub fn halves(mut data: Dataset) -> (Vec<Sample>, Dataset) {
-    data.samples.iter_mut().for_each(|sample| sample.bad = true);
+pub fn halves(data: Dataset) -> (Vec<Sample>, Dataset) {
     if data.samples.len() < KEPT {
         return (data.samples.clone(), data);
     }

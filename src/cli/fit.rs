@@ -14,7 +14,7 @@ use super::setup::{self, EngineArgs};
 use super::{fit_auto, fit_groups, fit_methods, fit_output, limits, output};
 use crate::assemble::auto;
 use crate::assemble::operating::{self, Author};
-use andon_vision::eval::{Dataset, Sample, reviewed};
+use andon_vision::eval::{Dataset, reviewed};
 use andon_vision::fit::{
     Aim, FitJob, FitOptions, Fitted, MistakeCosts, Phase, Policy, Survey, Take, ThresholdRule, list_images,
     read_in_range, survey,
@@ -118,11 +118,13 @@ impl FitCommand {
         let files = &surveyed.pictures;
         let options = self.engine.options();
         let mask = self.how.mask(files, self.any_size)?;
-        // Every second known defect chooses, the others say what is found.
-        let (choose, keep) = match &self.bad {
-            Some(folder) => auto::halves(reviewed(folder)?),
-            None => (Vec::new(), Dataset { samples: Vec::new(), layout: "", saturation: None, notes: Vec::new() }),
-        };
+        let mut known = self.bad.as_deref().map(reviewed).transpose()?;
+        known.iter_mut().flat_map(|data| &mut data.samples).for_each(|sample| sample.bad = true);
+        let mut choose = Vec::new();
+        if self.auto {
+            // Every second known defect chooses, the others say what is found.
+            (choose, known) = known.map(auto::halves).map_or((choose, None), |(some, rest)| (some, Some(rest)));
+        }
         let found = match self.auto {
             true => Some(fit_auto::find(&self, &surveyed, &choose, mask.as_ref())?),
             false => None,
@@ -177,8 +179,8 @@ impl FitCommand {
         let seconds = start.elapsed().as_secs_f64();
         bar.finish_and_clear();
         fitted.left_out.extend(surveyed.left_out);
-        if let Some(folder) = &self.bad {
-            self.weigh(&mut fitted, folder, if self.auto { keep } else { whole(choose, keep) })?;
+        if let Some((folder, data)) = self.bad.as_ref().zip(known) {
+            self.weigh(&mut fitted, folder, data)?;
         }
         for line in &fitted.left_out {
             output::note(&format!("left out: {line}"));
@@ -242,7 +244,7 @@ impl FitCommand {
         };
         let reference = auto::pose(&surveyed.pictures, surveyed.range, &mut progress);
         bar.finish_and_clear();
-        let reference = reference.context("--align: no picture can be read")?;
+        let reference = reference.context("--align: no pose can be found in these pictures")?;
         if !self.json {
             let percent = |residual: f32| residual * 100.0;
             output::note(&format!(
@@ -355,13 +357,6 @@ impl FitCommand {
         }
         Ok(surveyed)
     }
-}
-
-/// Both halves again.
-fn whole(choose: Vec<Sample>, keep: Dataset) -> Dataset {
-    // Too few to be halved, both are all of them.
-    let samples = if choose == keep.samples { choose } else { [choose, keep.samples].concat() };
-    Dataset { samples, ..keep }
 }
 
 /// By what the threshold is chosen.

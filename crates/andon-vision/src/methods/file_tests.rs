@@ -168,7 +168,7 @@ fn other_files_are_named_as_such() {
 
 #[test]
 fn a_bundle_that_contradicts_itself_is_neither_written_nor_read() {
-    let break_it: [fn(&mut Bundle); 22] = [
+    let break_it: [fn(&mut Bundle); 25] = [
         |b| b.tensors.insert("cell", Tensor::u32(&[2], vec![0, 2])),
         |b| b.tensors.insert("cell", Tensor::u32(&[1], vec![0])),
         |b| b.tensors.insert("weight", Tensor::f32(&[2], vec![1.0, 0.0])),
@@ -178,6 +178,9 @@ fn a_bundle_that_contradicts_itself_is_neither_written_nor_read() {
         |b| b.manifest.backbone.layers = vec![],
         |b| b.manifest.backbone.layers[0].pool = 2,
         |b| b.manifest.tiles = [0, 1],
+        |b| b.manifest.training.groups = vec![0; b.manifest.training.sources.len() + 1],
+        |b| b.align = vec![0; 128 * 128],
+        |b| b.manifest.align = Some(crate::model::bundle::Alignment { most_residual: 0.5, usual_residual: 0.1 }),
         |b| b.manifest.method.params["local_scale"] = 2.0.into(),
         |b| b.manifest.method.params["unknown"] = 2.0.into(),
         |b| b.manifest.method.params = serde_json::Value::Null,

@@ -22,6 +22,7 @@ mod read;
 mod version2;
 mod write;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub use error::BundleError;
@@ -113,14 +114,12 @@ pub fn highest_of_groups(scores: &[f32], groups: &[u32]) -> Vec<f32> {
     if groups.is_empty() {
         return scores.to_vec();
     }
-    let count = groups.iter().max().map_or(0, |last| *last as usize + 1);
-    let mut highest = vec![f32::NEG_INFINITY; count];
+    // Not a list by number: the numbers come from a file.
+    let mut highest = BTreeMap::new();
     for (score, group) in scores.iter().zip(groups) {
-        let slot = &mut highest[*group as usize];
-        *slot = slot.max(*score);
+        highest.entry(group).and_modify(|most: &mut f32| *most = most.max(*score)).or_insert(*score);
     }
-    highest.retain(|score| *score > f32::NEG_INFINITY);
-    highest
+    highest.into_values().collect()
 }
 
 /// Where the digest stands in the file's bytes; `None` if it is not there exactly once.

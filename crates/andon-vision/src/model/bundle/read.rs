@@ -99,6 +99,10 @@ impl Bundle {
                 "a layer's weight is not above 0",
             ),
             (m.tiles.iter().all(|n| (1..=16).contains(n)), "the tiles are not 1 to 16 each way"),
+            (
+                m.training.groups.is_empty() || m.training.groups.len() + m.training.added as usize == images,
+                "the groups are not those of the images that were learned from",
+            ),
             (m.training.added as usize <= images, "more images were added than there are"),
             (m.parity_tolerance > 0.0 && m.parity_tolerance < 1.0, "parity_tolerance is not between 0 and 1"),
             (side(m.input.width) && side(m.input.height), "the input's sides are not in 1..=4096"),
@@ -109,7 +113,7 @@ impl Bundle {
             (self.parity_input.len() == self.parity_score.len() * picture, "the parity pictures have the wrong size"),
             (self.align.len() == align, "the picture of the pose has the wrong size"),
             (
-                m.align.is_none_or(|a| a.most_residual > 0.0 && a.most_residual <= 2.0),
+                m.align.is_none_or(|a| a.most_residual > 0.0 && a.most_residual <= 2.0 && a.usual_residual.is_finite()),
                 "the pose's residual is not in 0..=2",
             ),
             (self.parity_score.iter().all(|v| v.is_finite()), "a parity score is not finite"),

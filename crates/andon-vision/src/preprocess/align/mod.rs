@@ -39,7 +39,7 @@ pub struct Reference {
 }
 
 impl Reference {
-    /// From pictures of good parts; `None` if there are none.
+    /// From pictures of good parts; `None` if there are none, or no pose can be told: a strip of a few rows.
     pub fn learn(pictures: &[Small]) -> Option<Reference> {
         let mut template = pictures.first()?.grey.clone();
         let step = pictures.len().div_ceil(LEARNED).max(1);
@@ -58,7 +58,7 @@ impl Reference {
         let mut searcher = Searcher::new(&floats(&template));
         let mut residuals: Vec<f32> = pictures.iter().map(|small| searcher.find(small).residual).collect();
         residuals.sort_unstable_by(f32::total_cmp);
-        let worst = *residuals.last()?;
+        let worst = *residuals.last().filter(|worst| worst.is_finite())?;
         Some(Reference {
             template,
             most_residual: (worst + SLACK).min(1.0),
