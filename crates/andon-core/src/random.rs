@@ -23,6 +23,11 @@ impl SplitMix64 {
         self.next_u64().checked_rem(bound).unwrap_or(0)
     }
 
+    /// A number from 0 up to, but not, 1.
+    pub fn unit(&mut self) -> f64 {
+        (self.next_u64() >> 11) as f64 / (1u64 << 53) as f64
+    }
+
     /// One draw of a seed: the first number of a generator with it.
     pub fn once(seed: u64) -> u64 {
         SplitMix64::mix(seed.wrapping_add(STEP))

@@ -6,6 +6,7 @@ mod ort;
 mod ort_library;
 #[cfg(feature = "rten")]
 mod rten;
+pub mod session;
 mod threads;
 
 use std::path::{Path, PathBuf};

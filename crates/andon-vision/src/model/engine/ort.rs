@@ -24,7 +24,7 @@ impl OrtEngine {
     pub fn open(network: &Network<'_>, options: &EngineOptions) -> Result<OrtEngine, EngineError> {
         let path = ort_library::find(options.ort_library.as_deref())?;
         let environment = environment(&path)?;
-        let session = session(&environment, network, options)
+        let session = session(&environment, network.onnx, options)
             .map_err(|e| EngineError::Load { engine: "ort", why: one_line(&e) })?;
         for name in network.outputs {
             if !session.outputs().iter().any(|o| o.name() == name) {
@@ -60,17 +60,17 @@ impl Engine for OrtEngine {
     }
 }
 
-fn session(environment: &Environment, network: &Network<'_>, options: &EngineOptions) -> ::ort::Result<Session> {
+pub(super) fn session(environment: &Environment, onnx: &[u8], options: &EngineOptions) -> ::ort::Result<Session> {
     Session::builder(environment)?
         .with_optimization_level(GraphOptimizationLevel::All)?
         .with_intra_threads(options.threads.max(1))?
         .with_inter_threads(1)?
         // Idle workers would burn the processors that capture and nearest neighbours need.
         .with_intra_op_spinning(false)?
-        .commit_from_memory(network.onnx)
+        .commit_from_memory(onnx)
 }
 
-fn environment(path: &Path) -> Result<Environment, EngineError> {
+pub(super) fn environment(path: &Path) -> Result<Environment, EngineError> {
     let bad = |why: String| EngineError::BadLibrary { path: path.to_owned(), why };
     let mut slot = ENVIRONMENT.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some((loaded, environment)) = slot.as_ref() {
@@ -89,6 +89,6 @@ fn environment(path: &Path) -> Result<Environment, EngineError> {
     Ok(environment)
 }
 
-fn one_line(error: &dyn std::fmt::Display) -> String {
+pub(super) fn one_line(error: &dyn std::fmt::Display) -> String {
     error.to_string().lines().map(str::trim).collect::<Vec<_>>().join(" ")
 }

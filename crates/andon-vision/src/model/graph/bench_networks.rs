@@ -2,13 +2,10 @@
 
 use std::sync::Arc;
 
-use super::proto::{Graph, Opset, Type};
-use super::{Attribute, Dim, FLOAT, Model, Node, Tensor, ValueInfo, int, node, set_shape};
+use super::{Attr, GraphBuilder};
 use crate::model::Backbone;
 use crate::model::head::aggregate::Layer;
 use crate::preprocess::InputSpec;
-
-use prost::Message as _;
 
 /// ResNet18 up to its third stage, strides 8 and 16: 128 + 256 channels at 256x256. Source: He et al., CVPR 2016, table 1; batch
 /// normalisation is part of the convolutions' weights, as in every network that is to be run only.
@@ -49,43 +46,25 @@ pub fn efficientad_s_shape() -> Backbone {
     let made = net.relu(&made);
     let auto = net.conv(&made, 64, 384, 3, 1, 1);
     let maps = [(&teacher[0], &student[0]), (&auto, &student[1])].map(|(a, b)| {
-        let off = net.op("Sub", &[a, b], vec![]);
-        let square = net.op("Mul", &[&off, &off], vec![]);
-        net.op("ReduceMean", &[&square], vec![ints("axes", &[1]), int("keepdims", 1)])
+        let off = net.graph.node("Sub", &[a, b], &[]);
+        let square = net.graph.node("Mul", &[&off, &off], &[]);
+        net.graph.node("ReduceMean", &[&square], &[Attr::Ints("axes", &[1])])
     });
-    let map = net.op("Add", &[&maps[0], &maps[1]], vec![]);
+    let map = net.graph.node("Add", &[&maps[0], &maps[1]], &[]);
     net.finish("efficientad-s shape", vec![map], 1)
 }
 
-/// A network that is being written; every value is named by a number.
+/// A network of random weights that is being written.
 struct Net {
-    graph: Graph,
+    graph: GraphBuilder,
     random: u32,
 }
 
 impl Net {
     fn new() -> Net {
-        Net { graph: Graph { name: Some("shape".to_owned()), ..Graph::default() }, random: 0x9E37_79B9 }
-    }
-
-    fn op(&mut self, op: &str, inputs: &[&str], attributes: Vec<Attribute>) -> String {
-        let name = format!("v{}", self.graph.node.len());
-        let made: Node = node(op, &name, inputs, &name, attributes);
-        self.graph.node.push(made);
-        name
-    }
-
-    fn constant(&mut self, values: &[f32], dims: &[i64]) -> String {
-        let name = format!("w{}", self.graph.initializer.len());
-        let raw = values.iter().flat_map(|v| v.to_le_bytes()).collect();
-        self.graph.initializer.push(Tensor {
-            name: Some(name.clone()),
-            dims: dims.to_vec(),
-            data_type: Some(FLOAT),
-            raw_data: Some(raw),
-            ..Tensor::default()
-        });
-        name
+        let mut graph = GraphBuilder::new("shape");
+        graph.input("input", &[0, 3, 256, 256]);
+        Net { graph, random: 0x9E37_79B9 }
     }
 
     /// Weights that keep the size of values as they are (He et al., ICCV 2015), so that half precision does not overflow.
@@ -93,10 +72,9 @@ impl Net {
         let inputs = channels * size * size;
         let largest = (6.0 / inputs as f32).sqrt();
         let values: Vec<f32> = (0..filters * inputs).map(|_| (self.random() * 2.0 - 1.0) * largest).collect();
-        let weights = self.constant(&values, &[filters as i64, channels as i64, size as i64, size as i64]);
-        let bias = self.constant(&vec![0.01; filters], &[filters as i64]);
-        let attributes = window(size as i64, stride, pad);
-        self.op("Conv", &[from, &weights, &bias], attributes)
+        let weights = self.graph.constant(&[filters, channels, size, size], &values);
+        let bias = self.graph.constant(&[filters], &vec![0.01; filters]);
+        self.window("Conv", &[from, &weights, &bias], size as i64, stride, pad)
     }
 
     /// Xorshift (Marsaglia 2003), 0 to 1.
@@ -108,24 +86,24 @@ impl Net {
     }
 
     fn relu(&mut self, from: &str) -> String {
-        self.op("Relu", &[from], vec![])
+        self.graph.node("Relu", &[from], &[])
     }
 
     fn pool(&mut self, op: &str, from: &str, size: i64, stride: i64, pad: i64) -> String {
-        self.op(op, &[from], window(size, stride, pad))
+        self.window(op, &[from], size, stride, pad)
+    }
+
+    fn window(&mut self, op: &str, inputs: &[&str], size: i64, stride: i64, pad: i64) -> String {
+        let (kernel, strides, pads) = ([size; 2], [stride; 2], [pad; 4]);
+        let attributes =
+            [Attr::Ints("kernel_shape", &kernel), Attr::Ints("strides", &strides), Attr::Ints("pads", &pads)];
+        self.graph.node(op, inputs, &attributes)
     }
 
     /// Bilinear.
     fn resize(&mut self, from: &str, scale: f32) -> String {
-        let scales = self.constant(&[1.0, 1.0, scale, scale], &[4]);
-        // 3 is ONNX's number for text.
-        let mode = Attribute {
-            name: Some("mode".to_owned()),
-            s: Some(b"linear".to_vec()),
-            kind: Some(3),
-            ..Attribute::default()
-        };
-        self.op("Resize", &[from, "", &scales], vec![mode])
+        let scales = self.graph.constant(&[4], &[1.0, 1.0, scale, scale]);
+        self.graph.node("Resize", &[from, "", &scales], &[Attr::Text("mode", "linear")])
     }
 
     /// Two convolutions beside a shortcut.
@@ -137,7 +115,7 @@ impl Net {
             true => from.to_owned(),
             false => self.conv(from, channels, filters, 1, stride, 0),
         };
-        let sum = self.op("Add", &[&second, &shortcut], vec![]);
+        let sum = self.graph.node("Add", &[&second, &shortcut], &[]);
         self.relu(&sum)
     }
 
@@ -155,22 +133,18 @@ impl Net {
     }
 
     fn finish(mut self, name: &str, outputs: Vec<String>, pool: u32) -> Backbone {
-        let value = |name: &str, shape: Option<Vec<Dim>>| {
-            let mut value = ValueInfo { name: Some(name.to_owned()), ..ValueInfo::default() };
-            set_shape(&mut value, shape);
-            value.kind.get_or_insert_with(Type::default).tensor.get_or_insert_default().elem_type = Some(FLOAT);
-            value
-        };
-        let size = |n: i64| Dim { value: Some(n), ..Dim::default() };
-        let batch = Dim { param: Some("batch".to_owned()), ..Dim::default() };
-        self.graph.input.push(value("input", Some(vec![batch, size(3), size(256), size(256)])));
-        self.graph.output.extend(outputs.iter().map(|o| value(o, None)));
-        let opset = Opset { version: Some(17), ..Opset::default() };
-        let model =
-            Model { ir_version: Some(8), opset_import: vec![opset], graph: Some(self.graph), ..Model::default() };
+        let outputs: Vec<String> = outputs
+            .iter()
+            .enumerate()
+            .map(|(i, value)| {
+                let output = format!("output{i}");
+                self.graph.output(value, &output, None);
+                output
+            })
+            .collect();
         Backbone {
             name: name.to_owned(),
-            onnx: Arc::from(model.encode_to_vec()),
+            onnx: Arc::from(self.graph.write()),
             input: InputSpec { width: 256, height: 256, mean: [127.0; 3], scale: [1.0 / 64.0; 3], range: None },
             layers: vec![Layer { pool, weight: 1.0 }; outputs.len()],
             outputs,
@@ -178,13 +152,4 @@ impl Net {
             tiles: [1, 1],
         }
     }
-}
-
-fn window(size: i64, stride: i64, pad: i64) -> Vec<Attribute> {
-    vec![ints("kernel_shape", &[size; 2]), ints("strides", &[stride; 2]), ints("pads", &[pad; 4])]
-}
-
-fn ints(name: &str, values: &[i64]) -> Attribute {
-    // 7 is ONNX's number for whole numbers.
-    Attribute { name: Some(name.to_owned()), ints: values.to_vec(), kind: Some(7), ..Attribute::default() }
 }

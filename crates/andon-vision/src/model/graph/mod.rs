@@ -1,6 +1,7 @@
 //! Changes ONNX networks: pictures in batches, half precision, eight bits with the ranges that were seen. What comes out is an ONNX file
 //! again, so that any engine can run it, and the reference can be compared with it.
 
+mod builder;
 mod calibrate;
 mod quantize_int8;
 mod convert_fp16;
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 pub use bench_networks::{efficientad_s_shape, resnet18_shape};
+pub use builder::{Attr, GraphBuilder};
 pub use calibrate::{CalibrationError, Calibrator};
 use proto::{Attribute, Dim, Model, Node, Shape, Tensor, ValueInfo};
 pub use quantize_int8::{ActivationRange, ActivationRanges};

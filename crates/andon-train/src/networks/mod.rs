@@ -1,0 +1,7 @@
+//! The networks that are trained here.
+
+pub mod autoencoder;
+pub mod pdn;
+
+pub use autoencoder::Autoencoder;
+pub use pdn::{Pdn, Size};
