@@ -70,10 +70,14 @@ pub(super) struct FitArgs {
     augment: Vec<Change>,
 }
 
+/// What a network wants of a picture of 8 bits.
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
-enum Normalise {
+pub(super) enum Normalise {
+    /// `(x / 255 - mean) / deviation`, with ImageNet's.
     Imagenet,
+    /// `x / 255`.
     Unit,
+    /// `(x - 127) / 128`.
     Centred,
 }
 
@@ -193,24 +197,7 @@ impl FitArgs {
     }
 
     fn own(&self, path: &Path) -> anyhow::Result<Backbone> {
-        let onnx = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-        let (mean, scale) = match self.normalise.unwrap_or(Normalise::Imagenet) {
-            Normalise::Imagenet => {
-                let deviation = [0.229f32, 0.224, 0.225];
-                ([0.485f32, 0.456, 0.406].map(|m| m * 255.0), deviation.map(|d| 1.0 / (255.0 * d)))
-            }
-            Normalise::Unit => ([0.0; 3], [1.0 / 255.0; 3]),
-            Normalise::Centred => ([127.0; 3], [1.0 / 128.0; 3]),
-        };
-        Ok(Backbone {
-            name: path.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default(),
-            onnx: Arc::from(onnx),
-            input: InputSpec { width: 0, height: 0, mean, scale, range: None },
-            outputs: Vec::new(),
-            layers: Vec::new(),
-            tiles: [1, 1],
-            align: None,
-        })
+        network(path, self.normalise.unwrap_or(Normalise::Imagenet), &[], [0; 2])
     }
 
     /// Where to look; the polygon means pixels of the first picture that can be read.
@@ -302,6 +289,33 @@ impl FitArgs {
         let (backbone, layers, normalise) = (None, None, None);
         FitArgs { backbone, layers, normalise, ..self.clone() }
     }
+}
+
+/// A network from a file, with these outputs, for pictures of this size.
+pub(super) fn network(
+    path: &Path,
+    normalise: Normalise,
+    layers: &[String],
+    [width, height]: [u32; 2],
+) -> anyhow::Result<Backbone> {
+    let onnx = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let (mean, scale) = match normalise {
+        Normalise::Imagenet => {
+            let deviation = [0.229f32, 0.224, 0.225];
+            ([0.485f32, 0.456, 0.406].map(|m| m * 255.0), deviation.map(|d| 1.0 / (255.0 * d)))
+        }
+        Normalise::Unit => ([0.0; 3], [1.0 / 255.0; 3]),
+        Normalise::Centred => ([127.0; 3], [1.0 / 128.0; 3]),
+    };
+    Ok(Backbone {
+        name: path.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default(),
+        onnx: Arc::from(onnx),
+        input: InputSpec { width, height, mean, scale, range: None },
+        outputs: layers.to_vec(),
+        layers: vec![Layer { pool: 3, weight: 1.0 }; layers.len()],
+        tiles: [1, 1],
+        align: None,
+    })
 }
 
 /// A range of 16-bit values: the camera's bits, or black and white.

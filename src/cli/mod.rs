@@ -7,6 +7,7 @@ mod claim;
 mod gpu_check;
 mod config;
 mod demo;
+mod distill;
 mod doctor;
 #[cfg_attr(not(feature = "tensorrt"), path = "engine_absent.rs")]
 mod engine;
@@ -69,6 +70,8 @@ enum Command {
     Threshold(threshold::ThresholdCommand),
     /// What a model file holds: pictures, method, threshold and what it promises, who chose it.
     Info(info::Info),
+    /// Teach a small network what a large one makes of many pictures: a teacher for EfficientAD, made once.
+    Distill(Box<distill::Distill>),
     /// Measure a model on pictures whose truth is known, or two side by side.
     Eval(eval::Eval),
     /// Judge images: one line each.
@@ -116,6 +119,7 @@ pub fn main() -> ExitCode {
         Command::Adapt(c) => c.run(log),
         Command::Threshold(c) => c.run(log),
         Command::Info(c) => c.run(),
+        Command::Distill(c) => c.run(log),
         Command::Eval(c) => c.run(log),
         Command::Inspect(c) => c.run(log),
         Command::Run(c) => c.run(log),

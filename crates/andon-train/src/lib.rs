@@ -5,10 +5,14 @@
 //!  networks ─► tape ─► passes (ONNX) ─► trainer ─► engine session (ort, rten)
 //! ```
 
+pub mod checkpoint;
+pub mod distill;
 pub mod efficientad;
 pub mod networks;
 pub mod optimiser;
+pub mod pictures;
 pub mod tape;
+pub mod teacher;
 pub mod trainer;
 
 #[cfg(test)]

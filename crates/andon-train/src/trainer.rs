@@ -93,6 +93,20 @@ impl PassBuilder {
         PassBuilder { tape: Tape::new(name), learned }
     }
 
+    /// Finishes a pass that learns nothing and gives these values, each one number.
+    pub fn finish_probe(mut self, values: &[(&str, Var)], inputs: &[&str]) -> Pass {
+        for (name, value) in values {
+            self.tape.output(*value, name);
+        }
+        Pass {
+            onnx: self.tape.finish(),
+            parameters: self.learned.asked.into_iter().map(|(number, _)| number).collect(),
+            learns: false,
+            inputs: inputs.iter().map(|name| (*name).to_owned()).collect(),
+            losses: values.iter().map(|(name, _)| (*name).to_owned()).collect(),
+        }
+    }
+
     /// Finishes a pass that adds the gradients of the sum of `losses` up. `inputs` are the names of its inputs that are no parameters.
     pub fn finish(mut self, losses: &[(&str, Var)], inputs: &[&str]) -> Pass {
         assert!(losses.iter().all(|(name, _)| !inputs.contains(name)), "a loss with the name of an input");
@@ -113,6 +127,7 @@ impl PassBuilder {
         Pass {
             onnx: self.tape.finish(),
             parameters: self.learned.asked.into_iter().map(|(number, _)| number).collect(),
+            learns: true,
             inputs: inputs.iter().map(|name| (*name).to_owned()).collect(),
             losses: losses.iter().map(|(name, _)| (*name).to_owned()).collect(),
         }
@@ -124,6 +139,8 @@ impl PassBuilder {
 pub struct Pass {
     onnx: Vec<u8>,
     parameters: Vec<usize>,
+    /// Whether it gives gradients.
+    learns: bool,
     inputs: Vec<String>,
     losses: Vec<String>,
 }
@@ -234,10 +251,13 @@ impl Trainer {
         let (pass, session) = &mut self.passes[number];
         let held =
             inputs.iter().map(|input| session.value(input.shape, input.values)).collect::<Result<Vec<_>, _>>()?;
-        let before: Vec<String> = pass.parameters.iter().map(|p| format!("gradient.{}", self.names[*p])).collect();
+        let learned = pass.parameters.iter().filter(|_| pass.learns);
+        let before: Vec<String> = learned.clone().map(|p| format!("gradient.{}", self.names[*p])).collect();
         let mut given: Vec<(&str, &Value)> = pass.inputs.iter().map(String::as_str).zip(&held).collect();
-        for (parameter, before) in pass.parameters.iter().zip(&before) {
+        for parameter in &pass.parameters {
             given.push((&self.names[*parameter], &self.state.weights[*parameter]));
+        }
+        for (parameter, before) in learned.clone().zip(&before) {
             let sum = self.gradients[*parameter].as_ref().unwrap_or(&self.zeros[*parameter]);
             given.push((before, sum));
         }
@@ -245,7 +265,7 @@ impl Trainer {
         let wanted: Vec<&str> = pass.losses.iter().chain(&after).map(String::as_str).collect();
         let mut made = session.run(&given, &wanted)?;
         let sums = made.split_off(pass.losses.len());
-        for (parameter, sum) in pass.parameters.iter().zip(sums) {
+        for (parameter, sum) in learned.zip(sums) {
             self.gradients[*parameter] = Some(sum);
         }
         made.iter().map(|loss| Ok(session.read(loss)?.1.first().copied().unwrap_or(f32::NAN))).collect()

@@ -85,7 +85,7 @@ fn steps(size: Size, form: Form, count: usize, engine: &EngineOptions) -> (Vec<[
     (losses, gradients)
 }
 
-/// `few` steps of `s` here; all twenty are compared by `scripts/train_peer.py`.
+/// All twenty of `xs`, which are quick, and the first two of `s`.
 #[test]
 fn a_step_and_the_losses_of_the_next_are_those_of_pytorch_in_float64() {
     let reference: Reference = serde_json::from_str(include_str!("../../reference/gradients.json")).unwrap();

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use ::ort::environment::Environment;
 use ::ort::session::Session;
-use ::ort::session::builder::GraphOptimizationLevel;
+use ::ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 use ::ort::value::TensorRef;
 
 use super::{Engine, EngineError, EngineOptions, FeatureMap, Network, bad_shape, no_output, ort_library};
@@ -24,7 +24,8 @@ impl OrtEngine {
     pub fn open(network: &Network<'_>, options: &EngineOptions) -> Result<OrtEngine, EngineError> {
         let path = ort_library::find(options.ort_library.as_deref())?;
         let environment = environment(&path)?;
-        let session = session(&environment, network.onnx, options)
+        let session = builder(&environment, options)
+            .and_then(|mut builder| builder.commit_from_memory(network.onnx))
             .map_err(|e| EngineError::Load { engine: "ort", why: one_line(&e) })?;
         for name in network.outputs {
             if !session.outputs().iter().any(|o| o.name() == name) {
@@ -60,14 +61,14 @@ impl Engine for OrtEngine {
     }
 }
 
-pub(super) fn session(environment: &Environment, onnx: &[u8], options: &EngineOptions) -> ::ort::Result<Session> {
-    Session::builder(environment)?
+pub(super) fn builder(environment: &Environment, options: &EngineOptions) -> ::ort::Result<SessionBuilder> {
+    let builder = Session::builder(environment)?
         .with_optimization_level(GraphOptimizationLevel::All)?
         .with_intra_threads(options.threads.max(1))?
         .with_inter_threads(1)?
         // Idle workers would burn the processors that capture and nearest neighbours need.
-        .with_intra_op_spinning(false)?
-        .commit_from_memory(onnx)
+        .with_intra_op_spinning(false)?;
+    Ok(builder)
 }
 
 pub(super) fn environment(path: &Path) -> Result<Environment, EngineError> {

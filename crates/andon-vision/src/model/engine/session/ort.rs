@@ -1,9 +1,11 @@
 //! Graphs in ONNX Runtime.
 
+use ::ort::environment::Environment;
+use ::ort::ep::CPU;
 use ::ort::session::{Session as OrtRun, SessionInputValue};
 use ::ort::value::Tensor;
 
-use super::super::ort::{environment, one_line, session};
+use super::super::ort::{builder, environment, one_line};
 use super::super::ort_library;
 use super::{EngineError, EngineOptions, Session, Value};
 
@@ -15,9 +17,17 @@ impl OrtSession {
     pub fn open(onnx: &[u8], options: &EngineOptions) -> Result<OrtSession, EngineError> {
         let path = ort_library::find(options.ort_library.as_deref())?;
         let environment = environment(&path)?;
-        let session =
-            session(&environment, onnx, options).map_err(|e| EngineError::Load { engine: "ort", why: one_line(&e) })?;
+        let session = OrtSession::load(&environment, onnx, options)
+            .map_err(|e| EngineError::Load { engine: "ort", why: one_line(&e) })?;
         Ok(OrtSession { session })
+    }
+
+    /// Without an arena: several graphs of one training step would each keep their peak.
+    fn load(environment: &Environment, onnx: &[u8], options: &EngineOptions) -> ::ort::Result<OrtRun> {
+        builder(environment, options)?
+            .with_memory_pattern(false)?
+            .with_execution_providers([CPU::default().with_arena_allocator(false).build()])?
+            .commit_from_memory(onnx)
     }
 }
 
