@@ -91,7 +91,10 @@ fn main() {
         let said = command.output().ok().filter(|o| o.status.success())?;
         String::from_utf8_lossy(&said.stdout).split_whitespace().map(|w| w.parse().ok()).collect()
     };
-    println!("{:>5} {:>10} {:>7} | {:>9} {:>7} | {:>11} | ratio", "size", "form", "engine", "ms a step", "MB", "PyTorch, ms");
+    println!(
+        "{:>5} {:>10} {:>7} | {:>9} {:>7} | {:>11} | ratio",
+        "size", "form", "engine", "ms a step", "MB", "PyTorch, ms"
+    );
     for (name, size, form) in CASES {
         if !(arguments.is_empty() || arguments.iter().any(|a| a == size.as_str())) {
             continue;
@@ -107,7 +110,11 @@ fn main() {
             let [ms, mb] = made[..] else { continue };
             match torch.as_ref().and_then(|t| t.first()) {
                 Some(theirs) => {
-                    println!("{:>5} {name:>10} {engine:>7} | {ms:>9.0} {mb:>7.0} | {theirs:>11.0} | {:.2}", size.as_str(), theirs / ms);
+                    println!(
+                        "{:>5} {name:>10} {engine:>7} | {ms:>9.0} {mb:>7.0} | {theirs:>11.0} | {:.2}",
+                        size.as_str(),
+                        theirs / ms
+                    );
                 }
                 None => println!("{:>5} {name:>10} {engine:>7} | {ms:>9.0} {mb:>7.0} | {:>11} |", size.as_str(), "-"),
             }

@@ -27,6 +27,8 @@ mod cli;
 #[path = "it/config.rs"]
 mod config;
 #[cfg(feature = "rten")]
+#[path = "it/distill.rs"]
+mod distill;
 #[path = "it/eval.rs"]
 mod eval;
 #[cfg(feature = "rten")]

@@ -6,21 +6,22 @@ use std::path::{Path, PathBuf};
 use crate::common;
 
 /// The crates and which of them each may use: the compiler keeps to what their `Cargo.toml`s say, and those say this.
-const CRATES: [(&str, &[&str]); 9] = [
+const CRATES: [(&str, &[&str]); 10] = [
     ("core", &[]),
     ("vision", &["core"]),
+    ("train", &["core", "vision"]),
     ("gpu", &["core", "vision"]),
     ("line", &["core"]),
     ("io", &["core"]),
     ("service", &["line"]),
     ("sim", &["core", "line", "io"]),
     ("testkit", &["core", "vision"]),
-    ("", &["core", "vision", "gpu", "line", "io", "service", "sim"]),
+    ("", &["core", "vision", "train", "gpu", "line", "io", "service", "sim"]),
 ];
 
 /// Inside a crate of several rooms, what each may use. A name that is missing here is a new room that has to be placed.
 type Rooms = &'static [(&'static str, &'static [&'static str])];
-const ROOMS: [(&str, Rooms); 5] = [
+const ROOMS: [(&str, Rooms); 6] = [
     (
         "crates/andon-vision",
         &[
@@ -30,6 +31,21 @@ const ROOMS: [(&str, Rooms); 5] = [
             ("methods", &["preprocess", "model", "fit"]),
             ("eval", &["model", "fit"]),
             ("search", &["preprocess", "model", "fit", "methods", "eval"]),
+        ],
+    ),
+    (
+        "crates/andon-train",
+        &[
+            ("files", &[]),
+            ("pictures", &[]),
+            ("optimiser", &[]),
+            ("tape", &[]),
+            ("trainer", &["tape", "optimiser"]),
+            ("networks", &["tape", "trainer"]),
+            ("checkpoint", &["files", "trainer"]),
+            ("teacher", &["files", "networks", "trainer"]),
+            ("efficientad", &["tape", "trainer", "networks"]),
+            ("distill", &["files", "pictures", "optimiser", "tape", "trainer", "networks", "checkpoint", "teacher"]),
         ],
     ),
     (

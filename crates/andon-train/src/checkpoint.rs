@@ -6,7 +6,7 @@ use std::path::Path;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use thiserror::Error;
 
-use crate::teacher::write_whole;
+use crate::files::write_whole;
 use crate::trainer::{Snapshot, Weight};
 
 /// In a file's metadata: what it is.

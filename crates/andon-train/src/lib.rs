@@ -8,6 +8,7 @@
 pub mod checkpoint;
 pub mod distill;
 pub mod efficientad;
+mod files;
 pub mod networks;
 pub mod optimiser;
 pub mod pictures;

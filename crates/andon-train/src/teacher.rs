@@ -1,14 +1,13 @@
 //! Teachers: patch description networks that were taught what a large network makes of pictures, once; students learn from them.
 
 use std::collections::{BTreeMap, HashMap};
-use std::io::Write;
 use std::path::Path;
 
-use atomic_write_file::AtomicWriteFile;
 use half::f16;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use thiserror::Error;
 
+use crate::files::write_whole;
 use crate::networks::{Pdn, Size};
 use crate::trainer::Weight;
 
@@ -119,15 +118,8 @@ impl Teacher {
             .map(|(w, bytes)| Ok((w.name.as_str(), TensorView::new(Dtype::F16, w.shape.clone(), bytes)?)))
             .collect::<Result<Vec<_>, safetensors::SafeTensorError>>()
             .map_err(|e| failed(std::io::Error::other(e.to_string())))?;
-        let bytes = safetensors::serialize(views, Some(metadata))
-            .map_err(|e| failed(std::io::Error::other(e.to_string())))?;
+        let bytes =
+            safetensors::serialize(views, Some(metadata)).map_err(|e| failed(std::io::Error::other(e.to_string())))?;
         write_whole(path, &bytes).map_err(failed)
     }
-}
-
-/// Writes a file whole or not at all.
-pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let mut file = AtomicWriteFile::open(path)?;
-    file.write_all(bytes)?;
-    file.commit()
 }

@@ -65,9 +65,7 @@ impl Plan {
             reduction: Reduction::Average,
         };
         match network {
-            Size::Xs => {
-                Plan { batch: 8, rate: 1e-3, falling: true, reduction: Reduction::Components, ..published }
-            }
+            Size::Xs => Plan { batch: 8, rate: 1e-3, falling: true, reduction: Reduction::Components, ..published },
             Size::S | Size::M => published,
         }
     }

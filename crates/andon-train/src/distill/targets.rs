@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use super::subspace::Subspace;
 use super::{DistillError, GREY_SHARE, SIDE};
-use crate::teacher::write_whole;
+use crate::files::write_whole;
 
 /// How values of the large network become those that the small one learns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -115,8 +115,7 @@ impl Targets {
         let sizes = (about.outputs * about.grid[0] * about.grid[1] * 2, 3 * SIDE * SIDE);
         let length = |file: &File, name| file.metadata().map(|m| m.len() as usize).map_err(failed(name));
         // A run that was killed may have written half an entry.
-        let whole =
-            (length(&targets, "targets.f16")? / sizes.0).min(length(&pictures, "pictures.rgb")? / sizes.1);
+        let whole = (length(&targets, "targets.f16")? / sizes.0).min(length(&pictures, "pictures.rgb")? / sizes.1);
         targets.set_len((whole * sizes.0) as u64).map_err(failed("targets.f16"))?;
         pictures.set_len((whole * sizes.1) as u64).map_err(failed("pictures.rgb"))?;
         let mut small = Preprocessor::new(plain(SIDE));
@@ -126,12 +125,8 @@ impl Targets {
             }
             let picture = read(file, *grey)?;
             let features = embed(source.trunk, &picture, file)?;
-            let bytes: Vec<u8> = about
-                .projection
-                .of(&features)
-                .iter()
-                .flat_map(|v| f16::from_f32(*v).to_le_bytes())
-                .collect();
+            let bytes: Vec<u8> =
+                about.projection.of(&features).iter().flat_map(|v| f16::from_f32(*v).to_le_bytes()).collect();
             let mut rgb = vec![0; sizes.1];
             let view = picture.view().ok_or_else(|| DistillError::picture(file, "it is no picture"))?;
             small.resize_rgb_into(&view, &mut rgb);
@@ -168,8 +163,7 @@ impl Targets {
         let size = outputs * rows * columns * 2;
         let mut bytes = vec![0; size];
         self.targets.read_exact_at(&mut bytes, (entry * size) as u64)?;
-        let mut target: Vec<f32> =
-            bytes.as_chunks::<2>().0.iter().map(|b| f16::from_le_bytes(*b).to_f32()).collect();
+        let mut target: Vec<f32> = bytes.as_chunks::<2>().0.iter().map(|b| f16::from_le_bytes(*b).to_f32()).collect();
         let size = 3 * SIDE * SIDE;
         let mut rgb = vec![0; size];
         self.pictures.read_exact_at(&mut rgb, (entry * size) as u64)?;

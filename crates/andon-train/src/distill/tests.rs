@@ -89,7 +89,10 @@ fn a_network_learns_and_a_run_that_was_stopped_goes_on_to_the_same_bytes() {
     }
     let (resumed, _) = run(&files, &parts, 12, u64::MAX).unwrap();
     assert_eq!(resumed.weights, teacher.weights, "as if nothing had happened");
-    assert!(matches!(run(&files, &parts, 13, u64::MAX), Err(DistillError::Checkpoint(CheckpointError::OtherRun { .. }))));
+    assert!(matches!(
+        run(&files, &parts, 13, u64::MAX),
+        Err(DistillError::Checkpoint(CheckpointError::OtherRun { .. }))
+    ));
     assert!(matches!(run(&files[..19], &parts, 12, u64::MAX), Err(DistillError::TooFew(19))));
 
     // Half an entry, as a kill leaves it, is made anew.
