@@ -44,7 +44,7 @@ const ROOMS: [(&str, Rooms); 6] = [
             ("networks", &["tape", "trainer"]),
             ("checkpoint", &["files", "trainer"]),
             ("teacher", &["files", "networks", "trainer"]),
-            ("efficientad", &["tape", "trainer", "networks"]),
+            ("efficientad", &["optimiser", "tape", "trainer", "networks"]),
             ("distill", &["files", "pictures", "optimiser", "tape", "trainer", "networks", "checkpoint", "teacher"]),
         ],
     ),

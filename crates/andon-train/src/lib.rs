@@ -5,16 +5,13 @@
 //!  networks ─► tape ─► passes (ONNX) ─► trainer ─► engine session (ort, rten)
 //! ```
 
-pub mod checkpoint;
-pub mod distill;
-pub mod efficientad;
 mod files;
-pub mod networks;
-pub mod optimiser;
 pub mod pictures;
+pub mod optimiser;
 pub mod tape;
-pub mod teacher;
 pub mod trainer;
-
-#[cfg(test)]
-mod tests;
+pub mod networks;
+pub mod checkpoint;
+pub mod teacher;
+pub mod efficientad;
+pub mod distill;

@@ -89,7 +89,7 @@ fn steps(size: Size, form: Form, count: usize, engine: &EngineOptions) -> (Vec<[
 #[test]
 fn a_step_and_the_losses_of_the_next_are_those_of_pytorch_in_float64() {
     let reference: Reference = serde_json::from_str(include_str!("../../reference/gradients.json")).unwrap();
-    for engine in crate::tests::engines() {
+    for engine in crate::tape::tests::engines() {
         for (size, form, count) in [(Size::Xs, Form::Joined, 20), (Size::S, Form::Published, 2)] {
             let want = &reference.steps[size.as_str()];
             let (losses, gradients) = steps(size, form, count, &engine);

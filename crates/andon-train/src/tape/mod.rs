@@ -279,4 +279,4 @@ impl Tape {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

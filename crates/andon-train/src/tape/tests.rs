@@ -4,10 +4,20 @@ use std::collections::BTreeMap;
 
 use andon_core::SplitMix64;
 use andon_vision::model::engine::session::{self, Value};
-use andon_vision::model::engine::{EngineChoice, EngineOptions};
+use andon_vision::model::engine::{EngineChoice, EngineOptions, find_ort_library};
 use serde::Deserialize;
 
 use super::{Tape, Var, hardest};
+
+/// The engines that can be tried here: rten, and ONNX Runtime where its library is.
+pub fn engines() -> Vec<EngineOptions> {
+    let with = |choice| EngineOptions { choice, threads: 2, ..EngineOptions::default() };
+    let mut all = vec![with(EngineChoice::Rten)];
+    if find_ort_library(None).is_ok() {
+        all.push(with(EngineChoice::Ort));
+    }
+    all
+}
 
 #[derive(Deserialize)]
 struct Reference {
@@ -111,7 +121,7 @@ fn gradients_of_every_layer_are_those_of_pytorch_in_float64() {
     let reference: Reference = serde_json::from_str(include_str!("../../reference/gradients.json")).unwrap();
     let cases = cases();
     assert_eq!(reference.layers.len(), cases.len(), "every layer of the script is tried");
-    for engine in crate::tests::engines() {
+    for engine in engines() {
         for (name, shapes, build) in &cases {
             let want = &reference.layers[*name];
             let (loss, gradients) = run(&engine, shapes, *build);
