@@ -46,6 +46,9 @@ pub(super) struct Distill {
     /// Pictures of one step; without it 8 for `xs`, else 16.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     batch: Option<u16>,
+    /// The rate of learning at the start; without it 0.001, falling to 0, for `xs`, else 0.0001.
+    #[arg(long, value_name = "RATE", value_parser = rate)]
+    rate: Option<f64>,
     /// Seed of all that is drawn.
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -58,6 +61,11 @@ pub(super) struct Distill {
 
 fn size(text: &str) -> Result<Size, String> {
     Size::ALL.into_iter().find(|size| size.as_str() == text).ok_or_else(|| "xs, s or m".to_owned())
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    let rate = text.parse::<f64>().ok().filter(|rate| *rate > 0.0 && *rate <= 1.0);
+    rate.ok_or_else(|| "a number above 0, at most 1".to_owned())
 }
 
 impl Distill {
@@ -74,6 +82,7 @@ impl Distill {
         }
         let mut plan = Plan::of(self.network);
         plan.seed = self.seed;
+        plan.rate = self.rate.unwrap_or(plan.rate);
         plan.steps = self.steps.unwrap_or(plan.steps);
         plan.batch = self.batch.map_or(plan.batch, usize::from);
         let options = self.engine.options();

@@ -53,11 +53,13 @@ fn a_teacher_is_made_with_its_provenance_and_a_finished_run_is_not_run_again() {
 fn what_does_not_fit_is_refused_by_name_with_the_remedy() {
     let dir = tempfile::tempdir().unwrap();
     photographs(&dir.path().join("pictures"), 20);
-    let cases: [(&[&str], &str); 4] = [
+    let cases: [(&[&str], &str); 6] = [
         (&["--layers", "stride99"], "no output `stride99`; it has"),
         (&["--layers", "stride4"], "take the layer of stride 8 as its finest"),
         (&["--layers", "stride8"], "40 values for each place, and 128 are to be learned; take more layers"),
         (&["--layers", "stride8,stride16", "--network", "xl"], "xs, s or m"),
+        (&["--layers", "stride8,stride16", "--rate", "0"], "a number above 0, at most 1"),
+        (&["--layers", "stride8,stride16", "--rate", "1", "--steps", "30"], "a smaller --rate may help"),
     ];
     for (options, words) in cases {
         let said = distill(dir.path(), options);

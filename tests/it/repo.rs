@@ -34,21 +34,6 @@ const ROOMS: [(&str, Rooms); 6] = [
         ],
     ),
     (
-        "crates/andon-train",
-        &[
-            ("files", &[]),
-            ("pictures", &[]),
-            ("optimiser", &[]),
-            ("tape", &[]),
-            ("trainer", &["tape", "optimiser"]),
-            ("networks", &["tape", "trainer"]),
-            ("checkpoint", &["files", "trainer"]),
-            ("teacher", &["files", "networks", "trainer"]),
-            ("efficientad", &["optimiser", "tape", "trainer", "networks"]),
-            ("distill", &["files", "pictures", "optimiser", "tape", "trainer", "networks", "checkpoint", "teacher"]),
-        ],
-    ),
-    (
         "crates/andon-line",
         &[
             ("decide", &[]),
@@ -87,6 +72,21 @@ const ROOMS: [(&str, Rooms); 6] = [
             ("self_test", &["error", "driver", "ops"]),
             ("bench", &["error", "driver", "ops", "backbone", "features", "pipeline"]),
             ("tensorrt", &["error", "driver", "memory", "backbone"]),
+        ],
+    ),
+    (
+        "crates/andon-train",
+        &[
+            ("files", &[]),
+            ("pictures", &[]),
+            ("optimiser", &[]),
+            ("tape", &[]),
+            ("trainer", &["tape", "optimiser"]),
+            ("networks", &["tape", "trainer"]),
+            ("checkpoint", &["files", "trainer"]),
+            ("teacher", &["files", "networks", "trainer"]),
+            ("efficientad", &["optimiser", "tape", "trainer", "networks"]),
+            ("distill", &["files", "pictures", "optimiser", "tape", "trainer", "networks", "checkpoint", "teacher"]),
         ],
     ),
 ];

@@ -93,23 +93,13 @@ impl PassBuilder {
         PassBuilder { tape: Tape::new(name), learned }
     }
 
-    /// Finishes a pass that learns nothing and gives these values, each one number.
-    pub fn finish_probe(mut self, values: &[(&str, Var)], inputs: &[&str]) -> Pass {
-        for (name, value) in values {
-            self.tape.output(*value, name);
-        }
-        Pass {
-            onnx: self.tape.finish(),
-            parameters: self.learned.asked.into_iter().map(|(number, _)| number).collect(),
-            learns: false,
-            inputs: inputs.iter().map(|name| (*name).to_owned()).collect(),
-            losses: values.iter().map(|(name, _)| (*name).to_owned()).collect(),
-        }
+    /// Finishes a pass that learns nothing and gives these values, each one number. `inputs` are the names of its inputs that are no parameters.
+    pub fn finish_probe(self, values: &[(&str, Var)], inputs: &[&str]) -> Pass {
+        self.write(false, values, inputs)
     }
 
-    /// Finishes a pass that adds the gradients of the sum of `losses` up. `inputs` are the names of its inputs that are no parameters.
+    /// Finishes a pass that adds the gradients of the sum of `losses` up.
     pub fn finish(mut self, losses: &[(&str, Var)], inputs: &[&str]) -> Pass {
-        assert!(losses.iter().all(|(name, _)| !inputs.contains(name)), "a loss with the name of an input");
         let weighted: Vec<(Var, f32)> = losses.iter().map(|(_, loss)| (*loss, 1.0)).collect();
         let total = self.tape.weighted_sum(&weighted);
         let Learned { asked, names, shapes } = &self.learned;
@@ -121,15 +111,20 @@ impl PassBuilder {
             let sum = self.tape.add(before, gradient);
             self.tape.output(sum, &format!("new.gradient.{name}"));
         }
-        for (name, loss) in losses {
-            self.tape.output(*loss, name);
+        self.write(true, losses, inputs)
+    }
+
+    fn write(mut self, learns: bool, values: &[(&str, Var)], inputs: &[&str]) -> Pass {
+        assert!(values.iter().all(|(name, _)| !inputs.contains(name)), "an output with the name of an input");
+        for (name, value) in values {
+            self.tape.output(*value, name);
         }
         Pass {
             onnx: self.tape.finish(),
             parameters: self.learned.asked.into_iter().map(|(number, _)| number).collect(),
-            learns: true,
+            learns,
             inputs: inputs.iter().map(|name| (*name).to_owned()).collect(),
-            losses: losses.iter().map(|(name, _)| (*name).to_owned()).collect(),
+            losses: values.iter().map(|(name, _)| (*name).to_owned()).collect(),
         }
     }
 }
@@ -206,11 +201,12 @@ impl Trainer {
     ) -> Result<Trainer, EngineError> {
         let weights = &start.weights;
         let all: Vec<(String, Vec<usize>)> = weights.iter().map(|w| (w.name.clone(), w.shape.clone())).collect();
-        let update = session::open(&optimiser.graph(&all), options)?;
-        let passes = passes
-            .into_iter()
-            .map(|pass| session::open(&pass.onnx, options).map(|session| (pass, session)))
-            .collect::<Result<Vec<_>, _>>()?;
+        let update = optimiser.graph(&all);
+        let graphs: Vec<&[u8]> =
+            std::iter::once(&update).chain(passes.iter().map(|pass| &pass.onnx)).map(Vec::as_slice).collect();
+        let mut sessions = session::open_all(&graphs, options)?;
+        let update = sessions.remove(0);
+        let passes: Vec<(Pass, Box<dyn Session>)> = passes.into_iter().zip(sessions).collect();
         let zeros = weights.iter().map(|w| update.value(&w.shape, &vec![0.0; w.values.len()]));
         let state = State {
             weights: weights.iter().map(|w| update.value(&w.shape, &w.values)).collect::<Result<_, _>>()?,

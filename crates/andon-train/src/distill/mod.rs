@@ -27,8 +27,13 @@ pub const SIDE: usize = 256;
 const GREY_SHARE: f64 = 0.1;
 /// One picture of so many is held out.
 const HELD_OUT: usize = 20;
+/// Of what is held out, so many entries are looked at; more would take longer than it tells.
+const LOOKED_AT: usize = 40;
 /// Steps between two looks at what is held out.
 const LOOK: u64 = 100;
+
+/// A network whose mean square is so many times that of the mean was ruined; one of a few steps may lie a little above it.
+const WORSE: f32 = 1.05;
 
 /// How a network is taught.
 #[derive(Clone, Debug, Serialize)]
@@ -52,7 +57,7 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// As published for `s` and `m`; for `xs` as measured to be good in the hours that a CPU has (docs/efficientad.md).
+    /// As published for `s` and `m`; `xs` learns faster and from fewer pictures, for the hours that a CPU has.
     pub fn of(network: Size) -> Plan {
         let published = Plan {
             network,
@@ -138,6 +143,18 @@ pub enum DistillError {
         /// Steps.
         step: u64,
     },
+    /// It learned less than nothing.
+    #[error(
+        "after {steps} steps the mean square on pictures that were held out is {reached}, and saying the mean would have {mean}; a smaller --rate may help"
+    )]
+    NotLearned {
+        /// Mean square.
+        reached: f32,
+        /// Of the targets themselves.
+        mean: f32,
+        /// Steps.
+        steps: u64,
+    },
     /// It was told to stop; what is done is kept.
     #[error("stopped; the same command goes on from here")]
     Stopped,
@@ -211,7 +228,7 @@ pub fn distill(job: Job<'_>) -> Result<(Teacher, Standing), DistillError> {
     let run = Run {
         plan,
         learned: targets.entries(|picture| !picture.is_multiple_of(HELD_OUT)),
-        held_out: targets.entries(|picture| picture.is_multiple_of(HELD_OUT)),
+        held_out: targets.entries(|picture| picture.is_multiple_of(HELD_OUT)).into_iter().take(LOOKED_AT).collect(),
         targets: &targets,
         work,
     };
@@ -237,6 +254,10 @@ pub fn distill(job: Job<'_>) -> Result<(Teacher, Standing), DistillError> {
         }
     }
     standing.held_out = run.look(&mut trainer, standing.loss)?;
+    let (reached, mean) = (standing.held_out, run.of_the_mean()?);
+    if reached.is_nan() || reached > WORSE * mean {
+        return Err(DistillError::NotLearned { reached, mean, steps: plan.steps });
+    }
     checkpoint::write(&kept, &trainer.snapshot()?, &run_of(&of, plan))?;
     let about = BTreeMap::from([
         ("steps".to_owned(), plan.steps.to_string()),
@@ -253,7 +274,7 @@ fn run_of(of: &str, plan: &Plan) -> String {
     format!("{of} {}", serde_json::to_string(plan).unwrap_or_default())
 }
 
-/// A digest of the pictures, the large network and the reduction.
+/// A digest of the large network, the reduction, and the pictures by name and length: reading millions of them would take longer than it tells.
 fn digest(files: &[PathBuf], trunk: &str, plan: &Plan) -> Result<String, DistillError> {
     let mut hasher = blake3::Hasher::new();
     hasher.update(trunk.as_bytes());
@@ -311,16 +332,24 @@ impl Run<'_> {
         Ok(sum / self.plan.batch as f32)
     }
 
+    /// The mean square of the targets that are held out: what a network has that says their mean, which is 0.
+    fn of_the_mean(&self) -> Result<f32, DistillError> {
+        let failed = |source| DistillError::File { file: self.work.display().to_string(), source };
+        let mut sum = 0.0;
+        for entry in &self.held_out {
+            let (_, target) = self.targets.read(*entry, false).map_err(failed)?;
+            sum += target.iter().map(|v| v * v).sum::<f32>() / target.len() as f32;
+        }
+        Ok(sum / self.held_out.len().max(1) as f32)
+    }
+
     /// The mean square on what is held out; adds a line to the curve.
     fn look(&self, trainer: &mut Trainer, loss: f32) -> Result<f32, DistillError> {
-        /// More would take longer than it tells.
-        const MOST: usize = 40;
-        let held_out = &self.held_out[..self.held_out.len().min(MOST)];
         let mut sum = 0.0;
-        for entry in held_out {
+        for entry in &self.held_out {
             sum += self.entry(trainer, 1, *entry, false)?;
         }
-        let mean = sum / held_out.len().max(1) as f32;
+        let mean = sum / self.held_out.len().max(1) as f32;
         let path = self.work.join("curve.csv");
         let failed = |source| DistillError::File { file: path.display().to_string(), source };
         let mut curve = match std::fs::read_to_string(&path) {
@@ -329,7 +358,9 @@ impl Run<'_> {
         };
         let line = format!("{},", trainer.steps());
         if !curve.lines().any(|l| l.starts_with(&line)) {
-            curve.push_str(&format!("{line}{loss:.5},{mean:.5}\n"));
+            // There is none before the first step, nor right after a run was gone on with.
+            let loss = if loss.is_finite() { format!("{loss:.5}") } else { String::new() };
+            curve.push_str(&format!("{line}{loss},{mean:.5}\n"));
             std::fs::write(&path, curve).map_err(failed)?;
         }
         Ok(mean)

@@ -15,7 +15,7 @@ use andon_vision::preprocess::{InputSpec, Preprocessor};
 use half::f16;
 use serde::{Deserialize, Serialize};
 
-use super::subspace::Subspace;
+use super::subspace::{Subspace, dot};
 use super::{DistillError, GREY_SHARE, SIDE};
 use crate::files::write_whole;
 
@@ -333,15 +333,4 @@ impl Projection {
         let rows = self.rows(features);
         (0..outputs).flat_map(|output| rows.iter().skip(output).step_by(outputs).copied()).collect()
     }
-}
-
-fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let (a, b) = (a.as_chunks::<16>(), b.as_chunks::<16>());
-    let mut sums = [0.0f32; 16];
-    for (a, b) in a.0.iter().zip(b.0) {
-        for lane in 0..16 {
-            sums[lane] += a[lane] * b[lane];
-        }
-    }
-    sums.iter().sum::<f32>() + a.1.iter().zip(b.1).map(|(a, b)| a * b).sum::<f32>()
 }

@@ -67,7 +67,9 @@ pub(super) fn builder(environment: &Environment, options: &EngineOptions) -> ::o
         .with_intra_threads(options.threads.max(1))?
         .with_inter_threads(1)?
         // Idle workers would burn the processors that capture and nearest neighbours need.
-        .with_intra_op_spinning(false)?;
+        .with_intra_op_spinning(false)?
+        // Processors without VNNI add pairs of 8-bit products in 16 bits, which overflow; this takes the slower way that does not.
+        .with_precise_qmm()?;
     Ok(builder)
 }
 

@@ -7,9 +7,6 @@ use std::collections::BTreeMap;
 use super::proto::{TensorType, Type, ValueInfo};
 use super::{FLOAT, GraphError, INT8, OnnxGraph, Tensor, floats, int, node};
 
-/// Weights take seven of eight bits: processors without VNNI add pairs of products in 16 bits, where `2 * 255 * 127` does not fit and `2 * 255 * 64` does.
-const LARGEST: f32 = 64.0;
-
 /// Bins of a range's histogram.
 const BINS: usize = 2048;
 /// The share of an activation's values that its range holds; the rest is clipped. Ranges by the largest value waste steps on
@@ -175,9 +172,9 @@ fn quantize(tensor: &mut Tensor) -> Result<Vec<f32>, GraphError> {
     for channel in values.chunks((values.len() / channels).max(1)) {
         let most = channel.iter().fold(0.0f32, |m, v| m.max(v.abs()));
         // A channel of zeros: any scale will do, but none of zero.
-        let scale = if most > 0.0 { most / LARGEST } else { 1.0 };
+        let scale = if most > 0.0 { most / 127.0 } else { 1.0 };
         scales.push(scale);
-        raw.extend(channel.iter().map(|v| (v / scale).round_ties_even().clamp(-LARGEST, LARGEST) as i8 as u8));
+        raw.extend(channel.iter().map(|v| (v / scale).round_ties_even().clamp(-127.0, 127.0) as i8 as u8));
     }
     tensor.data_type = Some(INT8);
     tensor.float_data.clear();

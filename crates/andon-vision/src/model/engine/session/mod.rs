@@ -55,6 +55,21 @@ pub fn open(onnx: &[u8], options: &EngineOptions) -> Result<Box<dyn Session>, En
     }
 }
 
+/// Opens several graphs by one engine, so that one takes what another gave: with [`EngineChoice::Auto`], by rten if ONNX Runtime does not take all.
+///
+/// # Errors
+/// See [`EngineError`].
+pub fn open_all(graphs: &[&[u8]], options: &EngineOptions) -> Result<Vec<Box<dyn Session>>, EngineError> {
+    let by = |choice| {
+        let options = EngineOptions { choice, ..options.clone() };
+        graphs.iter().map(|onnx| open(onnx, &options)).collect::<Result<Vec<_>, _>>()
+    };
+    match options.choice {
+        EngineChoice::Auto => by(EngineChoice::Ort).or_else(|_| by(EngineChoice::Rten)),
+        choice => by(choice),
+    }
+}
+
 #[cfg(feature = "ort")]
 fn open_ort(onnx: &[u8], options: &EngineOptions) -> Result<Box<dyn Session>, EngineError> {
     Ok(Box::new(ort::OrtSession::open(onnx, options)?))
