@@ -232,6 +232,9 @@ pub fn distill(job: Job<'_>) -> Result<(Teacher, Standing), DistillError> {
         targets: &targets,
         work,
     };
+    if trainer.steps() == 0 {
+        run.begin_curve()?;
+    }
     let mut standing = Standing { step: trainer.steps(), loss: f32::NAN, held_out: f32::NAN };
     let mut written = Instant::now();
     while trainer.steps() < plan.steps {
@@ -332,6 +335,17 @@ impl Run<'_> {
         Ok(sum / self.plan.batch as f32)
     }
 
+    fn curve(&self) -> PathBuf {
+        self.work.join("curve.csv")
+    }
+
+    /// A run that begins has a curve of its own, whatever an older one has left there.
+    fn begin_curve(&self) -> Result<(), DistillError> {
+        let path = self.curve();
+        let failed = |source| DistillError::File { file: path.display().to_string(), source };
+        std::fs::write(&path, "step,loss,held_out\n").map_err(failed)
+    }
+
     /// The mean square of the targets that are held out: what a network has that says their mean, which is 0.
     fn of_the_mean(&self) -> Result<f32, DistillError> {
         let failed = |source| DistillError::File { file: self.work.display().to_string(), source };
@@ -350,12 +364,9 @@ impl Run<'_> {
             sum += self.entry(trainer, 1, *entry, false)?;
         }
         let mean = sum / self.held_out.len().max(1) as f32;
-        let path = self.work.join("curve.csv");
+        let path = self.curve();
         let failed = |source| DistillError::File { file: path.display().to_string(), source };
-        let mut curve = match std::fs::read_to_string(&path) {
-            Ok(text) => text,
-            Err(_) => "step,loss,held_out\n".to_owned(),
-        };
+        let mut curve = std::fs::read_to_string(&path).map_err(failed)?;
         let line = format!("{},", trainer.steps());
         if !curve.lines().any(|l| l.starts_with(&line)) {
             // There is none before the first step, nor right after a run was gone on with.

@@ -102,6 +102,9 @@ fn a_network_learns_and_a_run_that_was_stopped_goes_on_to_the_same_bytes() {
     std::fs::remove_file(parts.join("checkpoint.safetensors")).unwrap();
     let (again, _) = run(&files, &parts, 12, u64::MAX).unwrap();
     assert_eq!(again.weights, teacher.weights);
+    let curve = std::fs::read_to_string(parts.join("curve.csv")).unwrap();
+    let steps: Vec<&str> = curve.lines().map(|line| line.split(',').next().unwrap()).collect();
+    assert_eq!(steps, ["step", "0", "12"], "nothing of the runs before");
 
     let path = folder.path().join("teacher.safetensors");
     teacher.write(&path).unwrap();
