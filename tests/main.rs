@@ -29,6 +29,7 @@ mod config;
 #[cfg(feature = "rten")]
 #[path = "it/distill.rs"]
 mod distill;
+#[cfg(feature = "rten")]
 #[path = "it/eval.rs"]
 mod eval;
 #[cfg(feature = "rten")]
