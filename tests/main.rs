@@ -35,6 +35,12 @@ mod eval;
 #[cfg(feature = "rten")]
 #[path = "it/fit.rs"]
 mod fit;
+#[cfg(feature = "rten")]
+#[path = "it/fit_train.rs"]
+mod fit_train;
+#[cfg(feature = "rten")]
+#[path = "it/import.rs"]
+mod import;
 #[cfg(feature = "modbus")]
 #[path = "it/modbus.rs"]
 mod modbus;

@@ -62,11 +62,7 @@ fn model_words(camera: &Camera, bundle: &Bundle) -> String {
         Some(t) => format!(" (configuration: {:.2}, {:.0} %)", t.get(), t.get() / own * 100.0),
         None => String::new(),
     };
-    format!(
-        "model {} {hash}, learned {day} from {} pictures, threshold {own:.2}{given}",
-        m.name,
-        m.training.sources.len()
-    )
+    format!("model {} {hash}, learned {day} from {} pictures, threshold {own:.2}{given}", m.name, m.training.images())
 }
 
 /// How parts are announced and found; nothing in free run without ejectors.

@@ -85,7 +85,7 @@ pub fn score(
             Some(score) if image.bad => scores.bad.push(score),
             Some(score) => {
                 scores.good.push(score);
-                if bundle.manifest.training.sources.contains(&name) {
+                if bundle.manifest.training.knows(&name) {
                     scores.learned.push(name);
                 }
             }

@@ -105,7 +105,7 @@ impl Distill {
         };
         let steps = plan.steps;
         let mut training = |at: &Standing| {
-            bar.set_message(format!("loss {:.4}, held out {:.4}", at.loss, at.held_out));
+            bar.describe(format!("loss {:.4}, held out {:.4}", at.loss, at.held_out));
             bar.set_length(steps);
             bar.set_position(at.step);
             !stop.load(Ordering::Relaxed)

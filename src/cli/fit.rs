@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::exit::{Exit, Failure};
 use super::fit_args::{self, FitArgs};
+use super::fit_train::{self, TrainArgs};
 use super::setup::{self, EngineArgs};
 use super::{fit_auto, fit_groups, fit_methods, fit_output, limits, output};
 use crate::assemble::auto;
@@ -19,7 +20,7 @@ use andon_vision::fit::{
     Aim, FitJob, FitOptions, Fitted, MistakeCosts, Phase, Policy, Survey, Take, ThresholdRule, list_images,
     read_in_range, survey,
 };
-use andon_vision::methods::{self, patchcore};
+use andon_vision::methods::{self, efficientad, patchcore};
 use andon_vision::model::Embed;
 use andon_vision::model::embedder::PatchEmbedder;
 use andon_vision::preprocess::align::Reference;
@@ -33,7 +34,7 @@ pub(super) struct FitCommand {
     pub(super) good_dir: PathBuf,
     /// The model file to write.
     #[arg(short, long, value_name = "FILE")]
-    output: PathBuf,
+    pub(super) output: PathBuf,
     /// Name of the part; without it, the output file's name.
     #[arg(long)]
     name: Option<String>,
@@ -46,7 +47,7 @@ pub(super) struct FitCommand {
     /// Find the way to learn that suits the part: sizes, layers, networks and methods are compared on held-out good pictures and on defects that
     /// are put into them, and on those of --bad. Takes minutes. What is given by hand is not tried otherwise.
     #[arg(long)]
-    auto: bool,
+    pub(super) auto: bool,
     /// Patches in the memory bank: more are slower and finer; 4000 without it (patchcore).
     #[arg(long, value_name = "N", value_parser = limits::whole(0..=1_000_000usize))]
     pub(super) bank: Option<usize>,
@@ -94,7 +95,7 @@ pub(super) struct FitCommand {
     range: Option<[u16; 2]>,
     /// Leave out pictures that cannot be read instead of refusing all.
     #[arg(long)]
-    skip_bad: bool,
+    pub(super) skip_bad: bool,
     /// Write a page into this folder: the oddest pictures with their held-out heatmaps, and what the threshold would be without each.
     #[arg(long, value_name = "DIR")]
     report: Option<PathBuf>,
@@ -106,6 +107,8 @@ pub(super) struct FitCommand {
     pub(super) json: bool,
     #[command(flatten)]
     pub(super) how: FitArgs,
+    #[command(flatten)]
+    pub(super) train: TrainArgs,
     #[command(flatten)]
     pub(super) engine: EngineArgs,
 }
@@ -120,6 +123,15 @@ impl FitCommand {
         let mask = self.how.mask(files, self.any_size)?;
         let mut known = self.bad.as_deref().map(reviewed).transpose()?;
         known.iter_mut().flat_map(|data| &mut data.samples).for_each(|sample| sample.bad = true);
+        let (method, params) = self.training_asked_for();
+        if method == efficientad::ID {
+            return fit_train::run(&self, &surveyed, mask.as_ref(), known);
+        }
+        if params {
+            let why =
+                anyhow::anyhow!("--time, --steps, --teacher and --natural are about a training, and {method} has none");
+            return Err(Failure::new(Exit::Usage, why));
+        }
         let mut choose = Vec::new();
         if self.auto {
             // Every second known defect chooses, the others say what is found.
@@ -142,8 +154,7 @@ impl FitCommand {
         fit_options.mask = FitArgs::cells(mask.as_ref(), embedder.grid())?;
         embedder.engine_name().clone_into(&mut fit_options.engine);
         let size = fit_output::size(files.len(), &embedder, &fit_options);
-        let method = methods::by_id(&fit_options.method).context("the flag's values are the methods' ids")?;
-        let cost = method.cost(&size, &fit_options)?;
+        let cost = methods::learner(&fit_options.method)?.cost(&size, &fit_options)?;
         let patches = size.pictures * fit_options.augment.count() * size.cells;
         limits::memory(cost.bytes as u64, &format!("learning {patches} patches of {} pictures", files.len()))
             .map_err(|why| anyhow::anyhow!("{why}; take fewer pictures or tiles, a smaller --size, or no --augment"))?;
@@ -176,9 +187,22 @@ impl FitCommand {
             options: &fit_options,
             progress: &mut progress,
         })?;
-        let seconds = start.elapsed().as_secs_f64();
         bar.finish_and_clear();
         fitted.left_out.extend(surveyed.left_out);
+        let search = found.as_ref().map(fit_auto::as_json);
+        self.finish(fitted, known, files, start.elapsed(), search)
+    }
+
+    /// Writes the model and says what it is.
+    pub(super) fn finish(
+        &self,
+        mut fitted: Fitted,
+        known: Option<Dataset>,
+        files: &[PathBuf],
+        took: Duration,
+        search: Option<Value>,
+    ) -> Result<Exit, Failure> {
+        let seconds = took.as_secs_f64();
         if let Some((folder, data)) = self.bad.as_ref().zip(known) {
             self.weigh(&mut fitted, folder, data)?;
         }
@@ -189,13 +213,13 @@ impl FitCommand {
         if let Some(line) = fitted.grouped.as_ref().and_then(fit_groups::note) {
             output::note(&line);
         }
+        let rule = rule(self.max_false_reject, self.confidence);
         let report = match &self.report {
-            Some(folder) => Some(fit_output::write_page(folder, &fitted, fit_options.rule, &self.good_dir, files)?),
+            Some(folder) => Some(fit_output::write_page(folder, &fitted, rule, &self.good_dir, files)?),
             None => None,
         };
-        let facts = method.facts(&fitted.bundle).map_err(anyhow::Error::msg)?;
+        let facts = methods::of(&fitted.bundle).and_then(|m| m.facts(&fitted.bundle)).map_err(anyhow::Error::msg)?;
         if self.json {
-            let search = found.as_ref().map(fit_auto::as_json);
             let report = report.as_deref();
             output::json(&fit_output::as_json(&self.output, &fitted, &facts, seconds, report, search))?;
             return Ok(Exit::Ok);
@@ -205,6 +229,11 @@ impl FitCommand {
             output::line(&format!("  report        {}", path.display()))?;
         }
         Ok(Exit::Ok)
+    }
+
+    /// The method, and whether one of the flags was given that only a training has.
+    fn training_asked_for(&self) -> (&str, bool) {
+        (self.method.as_deref().unwrap_or(patchcore::ID), self.train.is_some())
     }
 
     /// How to learn as the flags say.

@@ -5,13 +5,14 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::{anyhow, bail};
 use clap::{Args, ValueEnum};
 
 use super::output;
 use crate::assemble::fit_defaults;
 use andon_vision::fit::{Augment, MAX_SIDE, Mask};
 use andon_vision::model::Backbone;
+use andon_vision::model::graph::read_network;
 use andon_vision::model::head::aggregate::Layer;
 use andon_vision::model::head::score::{ImageScore, Scoring};
 use andon_vision::preprocess::InputSpec;
@@ -49,7 +50,7 @@ pub(super) struct FitArgs {
     pub local_scale: f32,
     /// Standard deviation of the smoothing of the anomaly map, in patches; without it 1.
     #[arg(long, value_name = "S")]
-    smoothing: Option<f32>,
+    pub smoothing: Option<f32>,
     /// The picture's score: `max` of the map, `top:N` (mean of the N largest) or `reweighted:B` (PatchCore's equation 7 over B patches).
     #[arg(long, value_name = "RULE", default_value = "max", value_parser = image_score)]
     score: ImageScore,
@@ -89,7 +90,14 @@ enum Change {
 
 /// `N` or `WxH`.
 #[derive(Clone, Copy, Debug)]
-struct Size(u32, u32);
+pub(super) struct Size(u32, u32);
+
+impl Size {
+    /// Columns and rows.
+    pub fn sides(self) -> [u32; 2] {
+        [self.0, self.1]
+    }
+}
 
 impl std::fmt::Display for Size {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -196,6 +204,22 @@ impl FitArgs {
         Ok(backbone)
     }
 
+    /// The size of pictures for a method with networks of its own; flags about those of others are refused.
+    pub fn own_size(&self, usual: [u32; 2], method: &str) -> anyhow::Result<[u32; 2]> {
+        let given = [
+            ("--backbone", self.backbone.is_some()),
+            ("--layers", self.layers.is_some()),
+            ("--pool", self.pool.is_some()),
+            ("--layer-weights", self.layer_weights != [1.0]),
+            ("--tiles", self.tiles.is_some()),
+            ("--augment", !self.augment.is_empty()),
+        ];
+        if let Some((flag, _)) = given.into_iter().find(|(_, given)| *given) {
+            bail!("{flag} is about features of a fixed network, and {method} trains networks of its own; leave it out");
+        }
+        Ok(self.size.map_or(usual, |size| [size.0, size.1]))
+    }
+
     fn own(&self, path: &Path) -> anyhow::Result<Backbone> {
         network(path, self.normalise.unwrap_or(Normalise::Imagenet), &[], [0; 2])
     }
@@ -298,7 +322,7 @@ pub(super) fn network(
     layers: &[String],
     [width, height]: [u32; 2],
 ) -> anyhow::Result<Backbone> {
-    let onnx = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let onnx = read_network(path)?;
     let (mean, scale) = match normalise {
         Normalise::Imagenet => {
             let deviation = [0.229f32, 0.224, 0.225];

@@ -7,7 +7,7 @@ use andon_vision::methods::{self, Param};
 
 /// The values of `--method`.
 pub(super) fn method() -> PossibleValuesParser {
-    PossibleValuesParser::new(methods::ALL.map(|method| PossibleValue::new(method.id()).help(method.about())))
+    PossibleValuesParser::new(methods::learned().map(|method| PossibleValue::new(method.id()).help(method.about())))
 }
 
 /// `KEY=VALUE`; the value is a number, `true`, `false` or a word.
@@ -20,7 +20,7 @@ pub(super) fn param(text: &str) -> Result<(String, Value), String> {
 /// What each method does, and its parameters.
 pub(super) fn help() -> String {
     let mut text = "Methods:\n".to_owned();
-    for method in methods::ALL {
+    for method in methods::learned() {
         text += &format!("  {}: {}\n", method.id(), method.about());
         for Param { name, default, about } in method.params() {
             text += &format!("    --param {name}=… {about}; without it {default}\n");

@@ -18,11 +18,7 @@ use andon_vision::model::{Backbone, Embed};
 /// The result for people.
 pub(super) fn print(model: &Path, fitted: &Fitted, facts: &Facts, seconds: f64) -> std::io::Result<()> {
     let m = &fitted.bundle.manifest;
-    output::line(&format!(
-        "{}: learned from {} pictures in {seconds:.1} s",
-        model.display(),
-        m.training.sources.len()
-    ))?;
+    output::line(&format!("{}: learned from {} pictures in {seconds:.1} s", model.display(), m.training.images()))?;
     output::line(&format!("  {:<13} {}", facts.label, facts.text))?;
     let above = match m.claim.above {
         0 => "above every held-out score".to_owned(),
@@ -64,7 +60,7 @@ pub(super) fn as_json(
     let mut scores: Vec<_> = m.training.sources.iter().cloned().zip(b.train_scores.iter().copied()).collect();
     scores.sort_by(|a, b| b.1.total_cmp(&a.1));
     serde_json::json!({
-        "model": model, "blake3": b.blake3, "method": m.method.id, "images": m.training.sources.len(), "groups": m.claim.images,
+        "model": model, "blake3": b.blake3, "method": m.method.id, "images": m.training.images(), "groups": m.claim.images,
         "bank": facts.bank_rows, "seconds": seconds,
         "threshold": m.threshold, "claim": m.claim, "left_out": fitted.left_out, "suspects": suspects, "report": report,
         "train_scores": scores.iter().map(told).collect::<Vec<_>>(),

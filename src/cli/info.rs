@@ -47,7 +47,7 @@ impl Info {
         for (name, text) in [
             ("method", m.method.id.clone()),
             (facts.label, facts.text),
-            ("pictures", format!("{} good ones{added}, {size}", m.training.sources.len())),
+            ("pictures", format!("{} good ones{added}, {size}", m.training.images())),
             ("seen at", format!("{w}x{h}, {}x{} patches{hidden}", m.grid[0], m.grid[1])),
             (
                 "network",

@@ -19,8 +19,10 @@ mod fit_auto;
 mod fit_groups;
 mod fit_methods;
 mod fit_output;
+mod fit_train;
 mod guard;
 mod heatmaps;
+mod import;
 mod info;
 mod inspect;
 mod limits;
@@ -72,6 +74,8 @@ enum Command {
     Info(info::Info),
     /// Teach a small network what a large one makes of many pictures: a teacher for EfficientAD, made once.
     Distill(Box<distill::Distill>),
+    /// Bring a network in that was trained elsewhere: an ONNX file that gives an anomaly map or a score.
+    Import(Box<import::Import>),
     /// Measure a model on pictures whose truth is known, or two side by side.
     Eval(eval::Eval),
     /// Judge images: one line each.
@@ -120,6 +124,7 @@ pub fn main() -> ExitCode {
         Command::Threshold(c) => c.run(log),
         Command::Info(c) => c.run(),
         Command::Distill(c) => c.run(log),
+        Command::Import(c) => c.run(log),
         Command::Eval(c) => c.run(log),
         Command::Inspect(c) => c.run(log),
         Command::Run(c) => c.run(log),

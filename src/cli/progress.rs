@@ -44,6 +44,13 @@ impl Progress {
         self.bar.set_message(message);
     }
 
+    /// More about what is being done, which goes on.
+    pub fn describe(&self, message: impl Into<Cow<'static, str>>) {
+        let message = message.into();
+        self.tell(|lines, _| lines.message = message.to_string());
+        self.bar.set_message(message);
+    }
+
     /// Steps in all.
     pub fn set_length(&self, length: u64) {
         self.tell(|lines, _| lines.length = length);

@@ -19,6 +19,16 @@ pub(super) fn time(text: &str) -> Result<Duration, String> {
     Ok(Duration::from_secs_f64(ms.min(1e9) / 1000.0))
 }
 
+/// A longer time, from `90s`, `15m` or `2h`.
+pub(super) fn long_time(text: &str) -> Result<Duration, String> {
+    let seconds =
+        number(text, &[("s", 1.0), ("min", 60.0), ("m", 60.0), ("h", 3600.0)], "a time such as 90s, 15m or 2h")?;
+    match (1.0..=31.0 * 86_400.0).contains(&seconds) {
+        true => Ok(Duration::from_secs_f64(seconds)),
+        false => Err(format!("`{text}` is not from one second to 31 days")),
+    }
+}
+
 /// A share from 0 to 1, from `15%` or `0.15`.
 pub(super) fn share(text: &str) -> Result<f64, String> {
     let (value, unit) = match text.trim().strip_suffix('%') {

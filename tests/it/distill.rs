@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use andon_train::networks::Size;
 use andon_train::teacher::Teacher;
 
 use crate::common::{Said, root, said};
@@ -38,7 +39,7 @@ fn a_teacher_is_made_with_its_provenance_and_a_finished_run_is_not_run_again() {
     let first = distill(dir.path(), &[&layers[..], &["--steps", "3", "--licence", "CC0-1.0"]].concat());
     assert_eq!(first.code, 0, "{}", first.err);
     assert!(first.out.contains("3 steps on 20 pictures"), "{}", first.out);
-    let teacher = Teacher::read(&dir.path().join("teacher.safetensors")).unwrap();
+    let teacher = Teacher::read(&dir.path().join("teacher.safetensors"), Size::Xs).unwrap();
     for (key, value) in [("licence", "CC0-1.0"), ("layers", "stride8,stride16"), ("steps", "3"), ("pictures", "20")] {
         assert_eq!(teacher.about[key], value);
     }
@@ -46,7 +47,7 @@ fn a_teacher_is_made_with_its_provenance_and_a_finished_run_is_not_run_again() {
     assert_eq!(curve.lines().count(), 3, "the head, the start and the end: {curve}");
     let again = distill(dir.path(), &[&layers[..], &["--steps", "3"]].concat());
     assert_eq!((again.code, again.out == first.out), (0, true), "{}", again.err);
-    assert_eq!(Teacher::read(&dir.path().join("teacher.safetensors")).unwrap().weights, teacher.weights);
+    assert_eq!(Teacher::read(&dir.path().join("teacher.safetensors"), Size::Xs).unwrap().weights, teacher.weights);
 }
 
 #[test]
@@ -56,7 +57,7 @@ fn what_does_not_fit_is_refused_by_name_with_the_remedy() {
     let cases: [(&[&str], &str); 6] = [
         (&["--layers", "stride99"], "no output `stride99`; it has"),
         (&["--layers", "stride4"], "take the layer of stride 8 as its finest"),
-        (&["--layers", "stride8"], "40 values for each place, and 128 are to be learned; take more layers"),
+        (&["--layers", "stride8"], "40 values for each place, and 96 are to be learned; take more layers"),
         (&["--layers", "stride8,stride16", "--network", "xl"], "xs, s or m"),
         (&["--layers", "stride8,stride16", "--rate", "0"], "a number above 0, at most 1"),
         (&["--layers", "stride8,stride16", "--rate", "1", "--steps", "30"], "a smaller --rate may help"),

@@ -4,9 +4,11 @@ use andon_core::{FrameView, PixelFormat};
 use andon_vision::model::Backbone;
 use andon_vision::model::engine::{EngineChoice, EngineOptions, FeatureMap, Network, find_ort_library, open};
 use andon_vision::model::graph::{
-    ActivationRanges, Calibrator, OnnxGraph, Precision, efficientad_s_shape, resnet18_shape,
+    ActivationRanges, Calibrator, OnnxGraph, Precision, efficientad_s_shape, read_network, resnet18_shape,
 };
 use andon_vision::preprocess::Preprocessor;
+
+use crate::common;
 
 fn options() -> Option<EngineOptions> {
     let library = find_ort_library(None).ok();
@@ -102,5 +104,47 @@ fn networks_for_times_have_the_shapes_of_those_that_they_stand_for() {
         // A dozen layers, each rounded to 2^-11.
         let worst = rounded.iter().zip(&found).map(|(a, b)| off(a, b)).fold(0.0, f64::max);
         assert!(worst < 0.02, "{}: {worst}", backbone.name);
+    }
+}
+
+/// Hostile files that others made: every one is refused at once, with words, before any engine sees it. One is a network like any other until it
+/// is run.
+#[test]
+fn hostile_networks_are_refused_before_any_engine_sees_them() {
+    let Some(folder) = common::data("../conformance/hostile") else { return };
+    let mut refused = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|e| e != "onnx") {
+            continue;
+        }
+        let begun = std::time::Instant::now();
+        let read = read_network(&path);
+        assert!(begun.elapsed().as_secs_f64() < 1.0, "{}", path.display());
+        match read {
+            Ok(_) => assert!(path.ends_with("output_nan.onnx"), "{} was let through", path.display()),
+            Err(why) => {
+                println!("{}: {why}", path.file_name().unwrap().to_string_lossy());
+                refused += 1;
+            }
+        }
+    }
+    assert_eq!(refused, 34);
+}
+
+/// Exports of other people's methods pass, and stay what they are. `ANDON_CONFORMANCE` names the folder with the filled cases.
+#[test]
+fn networks_of_the_field_pass_the_check() {
+    let Some(folder) = std::env::var_os("ANDON_CONFORMANCE") else {
+        eprintln!("skipped: ANDON_CONFORMANCE names no folder with filled networks");
+        return;
+    };
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path().join("model.onnx");
+        if path.is_file()
+            && let Err(why) = read_network(&path)
+        {
+            panic!("{why}");
+        }
     }
 }

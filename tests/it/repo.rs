@@ -31,6 +31,7 @@ const ROOMS: [(&str, Rooms); 6] = [
             ("methods", &["preprocess", "model", "fit"]),
             ("eval", &["model", "fit"]),
             ("search", &["preprocess", "model", "fit", "methods", "eval"]),
+            ("import", &["preprocess", "model", "fit", "methods", "eval", "search"]),
         ],
     ),
     (
@@ -84,8 +85,11 @@ const ROOMS: [(&str, Rooms); 6] = [
             ("trainer", &["tape", "optimiser"]),
             ("networks", &["tape", "trainer"]),
             ("checkpoint", &["files", "trainer"]),
-            ("teacher", &["files", "networks", "trainer"]),
-            ("efficientad", &["optimiser", "tape", "trainer", "networks"]),
+            ("teacher", &["files", "tape", "networks", "trainer"]),
+            (
+                "efficientad",
+                &["files", "pictures", "optimiser", "tape", "trainer", "networks", "checkpoint", "teacher"],
+            ),
             ("distill", &["files", "pictures", "optimiser", "tape", "trainer", "networks", "checkpoint", "teacher"]),
         ],
     ),

@@ -9,8 +9,10 @@ use andon_gpu::{
     Buffer, CudaError, Device, DeviceInput, DeviceMap, FeatureSpec, FeatureStage, Gaussian, GaussianHead, GpuBackbone,
     GpuPatchDetector, GpuPipeline, PipelineSpec, frame_time, search_time,
 };
+use andon_train::efficientad::{Effort, Job, Penalty, learn};
+use andon_train::teacher::Teacher;
 use andon_vision::fit::{Augment, FitJob, FitOptions, Grouping, Picture, ThresholdRule, parity_check};
-use andon_vision::methods::{self, PatchDetector};
+use andon_vision::methods::{self, PatchDetector, efficientad};
 use andon_vision::model::bundle::Bundle;
 use andon_vision::model::embedder::PatchEmbedder;
 use andon_vision::model::engine::{self, Engine, EngineChoice, EngineOptions, FeatureMap, Network};
@@ -491,6 +493,66 @@ fn a_model_of_distributions_has_the_same_scores_on_both_sides() {
             assert!((got - want).abs() <= 1e-3 * largest, "{name}: {got} {want}");
         }
         assert!(found.nearest_patch.is_empty() && ours.explain(&found, 0.9 * largest).as_slice()[0].nearest.is_none());
+    }
+}
+
+/// A network that puts out the map itself goes through the kernels of distributions unchanged.
+#[test]
+fn a_trained_network_has_the_same_map_on_both_sides() {
+    let Some(device) = device() else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let side = 128u32;
+    let painted = |seed: u64| {
+        let mut random = andon_core::SplitMix64::new(seed);
+        let phase = random.unit() * 6.0;
+        let rgb = (0..side * side).flat_map(|i| {
+            let value = 120.0 + 40.0 * (f64::from(i % side) / 6.0 + phase).sin() + 10.0 * random.unit();
+            [value as u8; 3]
+        });
+        Picture { width: side, height: side, rgb: rgb.collect() }
+    };
+    let fit_options = FitOptions {
+        method: efficientad::ID.to_owned(),
+        params: serde_json::json!({"autoencoder": "on"}),
+        mask: Some((0..32 * 32).map(|cell| cell % 7 != 0).collect()),
+        scoring: Scoring { smoothing: 1.0, image: ImageScore::Max, min_area: 0 },
+        grouping: Grouping::Alone,
+        ..andon::assemble::fit_defaults::options("trained", "rten", Learned { any_size: false, colour: Colour::Colour })
+    };
+    let mut fitted = learn(Job {
+        count: 16,
+        read: &|number| Ok((format!("{number}"), painted(number as u64))),
+        skip_bad: false,
+        options: &fit_options,
+        size: [side; 2],
+        range: None,
+        align: None,
+        teacher: &Teacher::built_in(efficientad::Size::Xs).unwrap(),
+        penalty: &Penalty::Made,
+        effort: Effort::Steps(20),
+        checkpoint: &dir.path().join("training"),
+        keep_every: std::time::Duration::from_secs(600),
+        engine: &options(),
+        progress: &mut |_| true,
+    })
+    .unwrap();
+    let file = dir.path().join("trained.andon");
+    fitted.bundle.write(&file).unwrap();
+    let bundle = Arc::new(Bundle::open(&file).unwrap());
+    let host = Box::new(Host::open(&device, &bundle.network(), 2));
+    let mut ours = GpuPatchDetector::new(device.clone(), host, bundle.clone()).unwrap();
+    let (embedder, _) = PatchEmbedder::open(&bundle.network(), &options()).unwrap();
+    let mut reference = PatchDetector::new(embedder, bundle.clone(), 2).unwrap();
+    assert!(parity_check(&bundle, &mut ours, 1e-3).is_ok());
+    let (mut found, mut expected) = (Detection::default(), Detection::default());
+    let frame = painted(99);
+    ours.detect(&frame.view().unwrap(), &mut found).unwrap();
+    reference.detect(&frame.view().unwrap(), &mut expected).unwrap();
+    let largest = expected.map.data.iter().copied().fold(0.0, f32::max);
+    assert!(largest > 0.0 && found.map.data.len() == 32 * 32);
+    for (got, want) in found.map.data.iter().zip(&expected.map.data) {
+        // As for distributions: squared, and the root taken.
+        assert!((got - want).abs() <= 1e-3 * largest, "{got} {want}");
     }
 }
 

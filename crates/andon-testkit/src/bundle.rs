@@ -47,6 +47,7 @@ pub fn bank_only(backbone: &Backbone, grid: (usize, usize), dim: usize, bank: Ve
                 sources: vec!["a.png".into()],
                 added: 0,
                 groups: Vec::new(),
+                trained_on: Vec::new(),
             },
         },
         tensors,

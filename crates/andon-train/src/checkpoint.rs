@@ -61,6 +61,7 @@ pub fn write(path: &Path, snapshot: &Snapshot, run: &str) -> Result<(), Checkpoi
         ("format".to_owned(), FORMAT.to_owned()),
         ("run".to_owned(), run.to_owned()),
         ("steps".to_owned(), snapshot.steps.to_string()),
+        ("planned".to_owned(), snapshot.planned.to_string()),
     ]);
     let bytes =
         safetensors::serialize(views, Some(metadata)).map_err(|e| failed(std::io::Error::other(e.to_string())))?;
@@ -87,7 +88,8 @@ pub fn read(path: &Path, start: &Snapshot, run: &str) -> Result<Option<Snapshot>
     if about.get("run").map(String::as_str) != Some(run) {
         return Err(CheckpointError::OtherRun { file: file() });
     }
-    let steps = about.get("steps").and_then(|n| n.parse().ok()).ok_or_else(|| not("it has no step".to_owned()))?;
+    let number = |key: &str| about.get(key).and_then(|n| n.parse::<u64>().ok());
+    let (steps, planned) = number("steps").zip(number("planned")).ok_or_else(|| not("it has no step".to_owned()))?;
     let tensors = SafeTensors::deserialize(&bytes).map_err(|e| not(e.to_string()))?;
     let values = |name: &str, shape: &[usize]| {
         let view = tensors.tensor(name).map_err(|e| not(e.to_string()))?;
@@ -98,7 +100,7 @@ pub fn read(path: &Path, start: &Snapshot, run: &str) -> Result<Option<Snapshot>
             _ => Err(not(format!("`{name}` has the wrong type or shape"))),
         }
     };
-    let mut snapshot = Snapshot { weights: Vec::new(), moments: Vec::new(), steps };
+    let mut snapshot = Snapshot { weights: Vec::new(), moments: Vec::new(), steps, planned };
     for (weight, moments) in start.weights.iter().zip(&start.moments) {
         let Weight { name, shape, .. } = weight;
         snapshot.weights.push(Weight { values: values(name, shape)?, ..weight.clone() });

@@ -93,7 +93,8 @@ impl PassBuilder {
         PassBuilder { tape: Tape::new(name), learned }
     }
 
-    /// Finishes a pass that learns nothing and gives these values, each one number. `inputs` are the names of its inputs that are no parameters.
+    /// Finishes a pass that learns nothing and gives these values; [`Trainer::pass`] reads the first number of each, [`Trainer::probe`] all.
+    /// `inputs` are the names of its inputs that are no parameters.
     pub fn finish_probe(self, values: &[(&str, Var)], inputs: &[&str]) -> Pass {
         self.write(false, values, inputs)
     }
@@ -178,13 +179,15 @@ pub struct Snapshot {
     pub moments: Vec<Vec<Vec<f32>>>,
     /// Steps that were taken.
     pub steps: u64,
+    /// Steps that were decided on for the whole run; 0 where nothing was decided yet, or its options say it.
+    pub planned: u64,
 }
 
 impl Snapshot {
     /// The start: moments are 0.
     pub fn start(weights: Vec<Weight>, optimiser: Optimiser) -> Snapshot {
         let moments = weights.iter().map(|w| vec![vec![0.0; w.values.len()]; optimiser.moments()]).collect();
-        Snapshot { weights, moments, steps: 0 }
+        Snapshot { weights, moments, steps: 0, planned: 0 }
     }
 }
 
@@ -267,6 +270,37 @@ impl Trainer {
         made.iter().map(|loss| Ok(session.read(loss)?.1.first().copied().unwrap_or(f32::NAN))).collect()
     }
 
+    /// Runs pass `number`, of those that learn nothing, and returns all numbers of each of its values.
+    ///
+    /// # Errors
+    /// [`EngineError::Run`].
+    pub fn probe(&mut self, number: usize, inputs: &[Input<'_>]) -> Result<Vec<Vec<f32>>, EngineError> {
+        let (pass, session) = &mut self.passes[number];
+        let held =
+            inputs.iter().map(|input| session.value(input.shape, input.values)).collect::<Result<Vec<_>, _>>()?;
+        let mut given: Vec<(&str, &Value)> = pass.inputs.iter().map(String::as_str).zip(&held).collect();
+        for parameter in &pass.parameters {
+            given.push((&self.names[*parameter], &self.state.weights[*parameter]));
+        }
+        let wanted: Vec<&str> = pass.losses.iter().map(String::as_str).collect();
+        session.run(&given, &wanted)?.iter().map(|value| Ok(session.read(value)?.1)).collect()
+    }
+
+    /// Puts other values in the place of the parameters, in their order.
+    ///
+    /// # Errors
+    /// [`EngineError::Run`]: a parameter has more or fewer of them.
+    pub fn set_weights(&mut self, weights: &[Weight]) -> Result<(), EngineError> {
+        let values = weights.iter().map(|w| self.update.value(&w.shape, &w.values));
+        self.state.weights = values.collect::<Result<_, _>>()?;
+        Ok(())
+    }
+
+    /// Forgets the gradients that were added up.
+    pub fn forget(&mut self) {
+        self.gradients.iter_mut().for_each(|g| *g = None);
+    }
+
     /// Changes the parameters by the gradients that were added up, divided by `passes`, and forgets those.
     ///
     /// # Errors
@@ -296,7 +330,7 @@ impl Trainer {
         let next: Vec<(Value, Vec<Value>)> =
             self.names.iter().filter_map(|_| Some((made.next()?, made.by_ref().take(moments).collect()))).collect();
         (self.state.weights, self.state.moments) = next.into_iter().unzip();
-        self.gradients.iter_mut().for_each(|g| *g = None);
+        self.forget();
         self.state.steps += 1;
         Ok(())
     }
@@ -333,6 +367,6 @@ impl Trainer {
             .iter()
             .map(|moments| moments.iter().map(|m| Ok(self.update.read(m)?.1)).collect())
             .collect::<Result<_, EngineError>>()?;
-        Ok(Snapshot { weights: self.weights()?, moments, steps: self.state.steps })
+        Ok(Snapshot { weights: self.weights()?, moments, steps: self.state.steps, planned: 0 })
     }
 }

@@ -10,3 +10,4 @@ pub mod methods;
 
 pub mod eval;
 pub mod search;
+pub mod import;

@@ -108,7 +108,7 @@ fn a_network_learns_and_a_run_that_was_stopped_goes_on_to_the_same_bytes() {
 
     let path = folder.path().join("teacher.safetensors");
     teacher.write(&path).unwrap();
-    let read = Teacher::read(&path).unwrap();
+    let read = Teacher::read(&path, Size::Xs).unwrap();
     assert_eq!(read.about["pictures"], "20");
     for (kept, was) in read.weights.iter().zip(&teacher.weights) {
         assert_eq!((&kept.name, &kept.shape), (&was.name, &was.shape));
@@ -116,5 +116,5 @@ fn a_network_learns_and_a_run_that_was_stopped_goes_on_to_the_same_bytes() {
         assert!(kept.values.iter().zip(&was.values).all(close), "half precision");
     }
     std::fs::write(&path, b"12345678 no teacher").unwrap();
-    assert!(Teacher::read(&path).unwrap_err().to_string().contains("is no teacher"));
+    assert!(Teacher::read(&path, Size::Xs).unwrap_err().to_string().contains("is no teacher"));
 }

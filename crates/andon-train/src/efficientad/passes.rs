@@ -40,6 +40,9 @@ pub struct Networks {
 /// The student's second head, which follows the autoencoder.
 pub(super) const HEAD: &str = "student.head2";
 
+/// What the teacher's weights begin with.
+pub(super) const TEACHER: &str = crate::teacher::PREFIX;
+
 impl Networks {
     /// Student and autoencoder as they start.
     pub fn start(&self, seed: u64) -> Vec<Weight> {
@@ -102,7 +105,7 @@ impl<'a> Step<'a> {
 
     fn teacher(&mut self) -> Var {
         let Step { networks, pass, teacher, picture, says, .. } = self;
-        *says.get_or_insert_with(|| networks.pdn.forward(&mut pass.tape, *picture, teacher, "teacher", false))
+        *says.get_or_insert_with(|| networks.pdn.forward(&mut pass.tape, *picture, teacher, TEACHER, false))
     }
 
     fn trunk(&mut self) -> Var {

@@ -35,7 +35,7 @@ impl Autoencoder {
     pub fn new(size: Size, picture: [usize; 2], outputs: usize, grid: [usize; 2]) -> Autoencoder {
         // Thin where every multiplication counts.
         let (few, many, stages) = match size {
-            Size::Xs => (16, 32, 5),
+            Size::Xs => (16, 32, 4),
             Size::S | Size::M => (32, 64, 6),
         };
         let conv = |name: String, inputs, filters, kernel, stride, pad| Conv {

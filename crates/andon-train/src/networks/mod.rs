@@ -3,5 +3,5 @@
 pub mod autoencoder;
 pub mod pdn;
 
-pub use autoencoder::Autoencoder;
+pub use autoencoder::{Autoencoder, DROPOUT};
 pub use pdn::{Pdn, Size};

@@ -3,37 +3,10 @@
 //! processors without a GPU.
 
 use andon_core::SplitMix64;
-use serde::{Deserialize, Serialize};
+pub use andon_vision::methods::efficientad::Size;
 
 use crate::tape::{Tape, Var};
 use crate::trainer::{Weight, Weights};
-
-/// How large a network is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Size {
-    /// For one core of a CPU.
-    #[default]
-    Xs,
-    /// As published, small.
-    S,
-    /// As published, medium.
-    M,
-}
-
-impl Size {
-    /// All, the smallest first.
-    pub const ALL: [Size; 3] = [Size::Xs, Size::S, Size::M];
-
-    /// As options and files name it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Size::Xs => "xs",
-            Size::S => "s",
-            Size::M => "m",
-        }
-    }
-}
 
 /// What becomes of a convolution's output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,10 +49,10 @@ impl Pdn {
             Size::Xs => vec![
                 Conv { filters: 32, kernel: 4, stride: 2, pad: 1, then: Then::Relu },
                 Conv { filters: 64, kernel: 4, stride: 2, pad: 1, then: Then::Relu },
-                conv(80, 3, 1, Then::Relu),
-                conv(80, 3, 1, Then::Relu),
-                conv(80, 3, 1, Then::Relu),
-                conv(128, 1, 0, Then::Nothing),
+                conv(64, 3, 1, Then::Relu),
+                conv(64, 3, 1, Then::Relu),
+                conv(64, 3, 1, Then::Relu),
+                conv(96, 1, 0, Then::Nothing),
             ],
             Size::S => vec![
                 conv(128, 4, 3, Then::ReluPool),

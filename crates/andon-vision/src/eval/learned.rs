@@ -31,7 +31,7 @@ pub fn write_fit_report(
     let above = m.claim.above;
     html.push_str("<dl class=\"tiles\">");
     for (name, value) in [
-        ("Good pictures", format!("{} <small>{} left out</small>", m.training.sources.len(), fitted.left_out.len())),
+        ("Good pictures", format!("{} <small>{} left out</small>", m.training.images(), fitted.left_out.len())),
         ("Threshold", format!("{:.4} <small>of the held-out scores {above} lie above</small>", m.threshold)),
         (
             "Good parts rejected",

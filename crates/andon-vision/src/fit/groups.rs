@@ -156,7 +156,7 @@ fn join(parent: &mut [usize], a: usize, b: usize) {
 
 /// The fold of each picture, so that no group is in two and the folds are about equally large. Where every picture is a group of its own
 /// they are dealt in turn.
-pub(crate) fn folds(groups: &[u32], folds: usize) -> Vec<usize> {
+pub fn folds(groups: &[u32], folds: usize) -> Vec<usize> {
     let count = groups.iter().max().map_or(0, |last| *last as usize + 1);
     if count == groups.len() {
         return (0..groups.len()).map(|i| i % folds).collect();

@@ -26,5 +26,5 @@ pub use images::{
 pub use mask::Mask;
 pub use operating::{Aim, Choice, MistakeCosts, OperatingError, choose, claim_at};
 pub use options::{FitError, FitJob, FitOptions, Fitted, MIN_IMAGES, NamedPicture, Phase};
-pub use parity::{PARITY_TOLERANCE, ParityCase, ParityError, parity_check, parity_tolerance};
+pub use parity::{PARITY_TOLERANCE, ParityCase, ParityError, at_input_size, parity_check, parity_tolerance};
 pub use survey::{Mixed, Survey, Take, read_in_range, survey};

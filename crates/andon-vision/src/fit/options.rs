@@ -171,6 +171,14 @@ pub enum FitError {
         /// The methods that there are.
         known: String,
     },
+    /// A method that learns in another way.
+    #[error(
+        "the method `{id}` trains a network of its own and cannot be compared like this; learn it by itself: --method {id}"
+    )]
+    OwnTraining {
+        /// The method.
+        id: &'static str,
+    },
     /// Parameters that the method does not take.
     #[error("the method `{method}` does not take these parameters: {why}; `andon fit --help` lists them")]
     Params {

@@ -79,7 +79,7 @@ pub fn parity_tolerance(bundle: &Bundle, precision: Precision) -> f32 {
 }
 
 /// Squashes a picture, tile by tile, as the preprocessing does.
-pub(super) fn at_input_size(view: &FrameView<'_>, backbone: &Backbone) -> Picture {
+pub fn at_input_size(view: &FrameView<'_>, backbone: &Backbone) -> Picture {
     let [width, height] = backbone.picture_size();
     let (w, h) = (backbone.input.width as usize, backbone.input.height as usize);
     let mut preprocess = Preprocessor::new(backbone.input.clone());

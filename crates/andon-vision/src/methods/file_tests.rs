@@ -38,6 +38,7 @@ fn small() -> Bundle {
                 asked_false_reject: Some(0.01),
                 added: 0,
                 groups: Vec::new(),
+                trained_on: Vec::new(),
                 engine: "rten".into(),
                 sources: vec!["a.png".into(), "b.png".into()],
             },

@@ -8,7 +8,10 @@
 //! ```
 
 mod adapt;
+pub mod efficientad;
 mod file;
+pub mod imported;
+mod map;
 pub mod padim;
 pub mod patchcore;
 pub mod patches;
@@ -16,6 +19,7 @@ pub mod patches;
 use std::sync::Arc;
 
 pub use adapt::{AdaptError, Adapted, add, remove};
+pub use map::MapModel;
 pub use patches::{PatchDetector, PatchModel, PatchOp, Probes, Trial};
 
 use crate::fit::{FitError, FitJob, FitOptions, Fitted};
@@ -26,7 +30,8 @@ use crate::model::engine::{EngineError, EngineOptions};
 use andon_core::Detector;
 
 /// Every method that this build has, the default first.
-pub const ALL: [&dyn Method; 2] = [&patchcore::PatchCore, &padim::Padim];
+pub const ALL: [&dyn Method; 4] =
+    [&patchcore::PatchCore, &padim::Padim, &efficientad::EfficientAd, &imported::Imported];
 
 /// A way to learn from good pictures and to score others.
 pub trait Method: Sync {
@@ -39,23 +44,8 @@ pub trait Method: Sync {
     /// The parameters that [`FitOptions::params`] may hold for it.
     fn params(&self) -> &'static [Param];
 
-    /// What learning will take.
-    ///
-    /// # Errors
-    /// [`FitError::Params`].
-    fn cost(&self, size: &FitSize, options: &FitOptions) -> Result<Cost, FitError>;
-
-    /// Learns from good pictures.
-    ///
-    /// # Errors
-    /// See [`FitError`].
-    fn fit(&self, job: FitJob<'_>) -> Result<Fitted, FitError>;
-
-    /// What models learned in this way would make of good pictures and of others, without keeping one: to compare ways to learn.
-    ///
-    /// # Errors
-    /// See [`FitError`].
-    fn trial(&self, job: FitJob<'_>, probes: &Probes<'_>) -> Result<Trial, FitError>;
+    /// How it learns; `None` for a method that takes a training of its own (`andon-train`).
+    fn learner(&self) -> Option<&'static dyn Learner>;
 
     /// The model as data, checked, for methods that score patch features; `None` for those that score pictures in another way, which then
     /// have a [`Method::check`], [`Method::facts`] and [`Method::open`] of their own.
@@ -95,10 +85,36 @@ pub trait Method: Sync {
         Ok((Box::new(PatchDetector::new(embedder, bundle.clone(), options.threads.max(1))?), degraded))
     }
 
+    /// Whether `fit` learns it; others are brought in.
+    fn is_learned(&self) -> bool {
+        true
+    }
+
     /// How a finished model learns or forgets a picture, if the method can.
     fn adapter(&self) -> Option<&'static dyn adapt::Adapter> {
         None
     }
+}
+
+/// How a method learns from the features of a fixed network.
+pub trait Learner: Sync {
+    /// What learning will take.
+    ///
+    /// # Errors
+    /// [`FitError::Params`].
+    fn cost(&self, size: &FitSize, options: &FitOptions) -> Result<Cost, FitError>;
+
+    /// Learns from good pictures.
+    ///
+    /// # Errors
+    /// See [`FitError`].
+    fn fit(&self, job: FitJob<'_>) -> Result<Fitted, FitError>;
+
+    /// What models learned in this way would make of good pictures and of others, without keeping one: to compare ways to learn.
+    ///
+    /// # Errors
+    /// See [`FitError`].
+    fn trial(&self, job: FitJob<'_>, probes: &Probes<'_>) -> Result<Trial, FitError>;
 }
 
 /// A parameter of a method.
@@ -145,6 +161,11 @@ pub struct Facts {
     pub dim: usize,
 }
 
+/// Those that `fit` learns.
+pub fn learned() -> impl Iterator<Item = &'static dyn Method> {
+    ALL.into_iter().filter(|method| method.is_learned())
+}
+
 /// The method of this id.
 pub fn by_id(id: &str) -> Option<&'static dyn Method> {
     ALL.into_iter().find(|method| method.id() == id)
@@ -169,8 +190,16 @@ pub fn known() -> String {
 /// # Errors
 /// See [`FitError`].
 pub fn fit(job: FitJob<'_>) -> Result<Fitted, FitError> {
-    let unknown = || FitError::Method { id: job.options.method.clone(), known: known() };
-    by_id(&job.options.method).ok_or_else(unknown)?.fit(job)
+    learner(&job.options.method)?.fit(job)
+}
+
+/// How the method of this id learns.
+///
+/// # Errors
+/// [`FitError::Method`], [`FitError::OwnTraining`].
+pub fn learner(id: &str) -> Result<&'static dyn Learner, FitError> {
+    let method = by_id(id).ok_or_else(|| FitError::Method { id: id.to_owned(), known: known() })?;
+    method.learner().ok_or(FitError::OwnTraining { id: method.id() })
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use super::recipe::{self, Change, Recipe, shaped};
 use super::synthetic::{KINDS, Kind};
 use super::{Candidate, Found, Network, Search, SearchError};
 use crate::eval::Curve;
-use crate::fit::{FitError, FitJob, Phase};
+use crate::fit::{FitJob, Phase};
 use crate::methods::{self, FitSize, Probes, Trial};
 use crate::model::Embed;
 use crate::model::embedder::PatchEmbedder;
@@ -172,8 +172,7 @@ impl Run<'_, '_> {
         let (columns, rows) = embedder.grid();
         recipe.options.mask = (search.mask)(columns, rows);
         recipe.options.folds = FOLDS;
-        let method = methods::by_id(&recipe.options.method)
-            .ok_or_else(|| FitError::Method { id: recipe.options.method.clone(), known: methods::known() })?;
+        let method = methods::learner(&recipe.options.method)?;
         let judged = recipe.options.mask.as_ref().map_or(columns * rows, |m| m.iter().filter(|seen| **seen).count());
         let size = FitSize { pictures: search.in_all, cells: judged, dim: embedder.dim() };
         if method.cost(&size, &recipe.options)?.bytes > search.memory as f64 {

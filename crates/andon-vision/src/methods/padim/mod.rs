@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 pub use model::{Covariance, PadimModel};
 
 use super::patches::{self, PatchModel, PatchTrainer, Probes, Trial};
-use super::{Cost, FitSize, Method, Param};
+use super::{Cost, FitSize, Learner, Method, Param};
 use crate::fit::{FeatureSet, FitError, FitJob, FitOptions, Fitted, Phase};
 use crate::model::bundle::Bundle;
 use crate::model::head::score::ImageScore;
@@ -95,6 +95,16 @@ impl Method for Padim {
         &PARAMS
     }
 
+    fn learner(&self) -> Option<&'static dyn Learner> {
+        Some(&Padim)
+    }
+
+    fn patch_model(&self, bundle: &Bundle) -> Result<Option<Box<dyn PatchModel>>, String> {
+        Ok(Some(Box::new(PadimModel::of(bundle)?)))
+    }
+}
+
+impl Learner for Padim {
     fn cost(&self, size: &FitSize, options: &FitOptions) -> Result<Cost, FitError> {
         let params: Params = options.params()?;
         let blocks = (size.pictures * options.augment.count()) as f64;
@@ -117,10 +127,6 @@ impl Method for Padim {
     fn trial(&self, job: FitJob<'_>, probes: &Probes<'_>) -> Result<Trial, FitError> {
         job.options.params::<Params>()?.check(job.options)?;
         patches::trial(job, probes, &make_trainer)
-    }
-
-    fn patch_model(&self, bundle: &Bundle) -> Result<Option<Box<dyn PatchModel>>, String> {
-        Ok(Some(Box::new(PadimModel::of(bundle)?)))
     }
 }
 

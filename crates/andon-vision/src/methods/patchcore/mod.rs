@@ -13,7 +13,7 @@ pub use model::PatchCoreModel;
 pub use params::{BankSize, Params};
 
 use super::patches::{self, PatchModel, PatchTrainer, Probes, Trial};
-use super::{Cost, FitSize, Method, Param, adapt::Adapter};
+use super::{Cost, FitSize, Learner, Method, Param, adapt::Adapter};
 use crate::fit::{FeatureSet, FitError, FitJob, FitOptions, Fitted, Phase};
 use crate::model::bundle::Bundle;
 use train::Trainer;
@@ -38,6 +38,20 @@ impl Method for PatchCore {
         &params::PARAMS
     }
 
+    fn learner(&self) -> Option<&'static dyn Learner> {
+        Some(&PatchCore)
+    }
+
+    fn patch_model(&self, bundle: &Bundle) -> Result<Option<Box<dyn PatchModel>>, String> {
+        Ok(Some(Box::new(PatchCoreModel::of(bundle)?)))
+    }
+
+    fn adapter(&self) -> Option<&'static dyn Adapter> {
+        Some(&adapt::BankAdapter)
+    }
+}
+
+impl Learner for PatchCore {
     fn cost(&self, size: &FitSize, options: &FitOptions) -> Result<Cost, FitError> {
         Ok(options.params::<Params>()?.cost(size, options))
     }
@@ -50,14 +64,6 @@ impl Method for PatchCore {
     fn trial(&self, job: FitJob<'_>, probes: &Probes<'_>) -> Result<Trial, FitError> {
         job.options.params::<Params>()?.check()?;
         patches::trial(job, probes, &make_trainer)
-    }
-
-    fn patch_model(&self, bundle: &Bundle) -> Result<Option<Box<dyn PatchModel>>, String> {
-        Ok(Some(Box::new(PatchCoreModel::of(bundle)?)))
-    }
-
-    fn adapter(&self) -> Option<&'static dyn Adapter> {
-        Some(&adapt::BankAdapter)
     }
 }
 

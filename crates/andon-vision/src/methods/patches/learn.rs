@@ -3,18 +3,14 @@
 
 use std::time::Duration;
 
+use super::finish::{Measured, finish};
 use super::{PatchHead, PatchModel};
 use crate::fit::{
-    FeatureReader, FeatureSet, FitError, FitJob, FitOptions, Fitted, Grouping, Phase, Picture, ThresholdRule, groups,
-    stands_out_above, threshold,
+    FeatureReader, FeatureSet, FitError, FitJob, FitOptions, Fitted, Phase, Picture, ThresholdRule, groups, threshold,
 };
-use crate::model::Embed;
-use crate::model::bundle::{Alignment, BackboneRef, Bundle, Manifest, MethodPart, Training, highest_of_groups};
+use crate::model::bundle::{Claim, highest_of_groups};
 use crate::model::head::score::Scorer;
-use andon_core::{AnomalyMap, Fault, Mono};
-
-/// Pictures whose held-out maps are kept for people to look at.
-const SHOWN: usize = 40;
+use andon_core::{Fault, Mono};
 
 /// What makes models from features.
 pub trait PatchTrainer {
@@ -40,72 +36,39 @@ pub type MakeTrainer<'m> = &'m dyn for<'a> Fn(
 pub fn fit(id: &str, mut job: FitJob<'_>, make_trainer: MakeTrainer<'_>) -> Result<Fitted, FitError> {
     let Begun { mask, mut scorer, set, left_out, grouped } = begin(&mut job)?;
     let FitJob { embedder, backbone, options, progress, .. } = job;
-    let (grid_w, grid_h) = embedder.grid();
     let trainer = make_trainer(&set, options, progress)?;
-    let HeldOut { scores, baseline, maps } =
-        held_out(&set, &grouped, trainer.as_ref(), options, &mut scorer, progress, &mut |_, _, _| Ok(()))?;
-    let (limit, claim) =
-        threshold(&highest_of_groups(&scores, &grouped.groups), options.rule).ok_or(FitError::NoSpread)?;
-    if !(limit.is_finite() && limit > baseline) {
-        return Err(FitError::NoSpread);
-    }
+    let held_out = held_out(&set, &grouped, trainer.as_ref(), options, &mut scorer, progress, &mut |_, _, _| Ok(()))?;
+    let (limit, claim) = held_out.threshold(&grouped, options)?;
     let model = trainer.learn(&|_| true, &mut |phase, done, total| progress(phase, done, total))?;
     drop(trainer);
+    let trained_on = Vec::new();
+    let measured = Measured { mask, set, left_out, grouped, held_out, threshold: limit, claim, trained_on };
+    finish(id, measured, model.as_ref(), &mut scorer, embedder, backbone, options)
+}
+
+/// A bundle of the method `id` with a model that is there already: `job` has good pictures that it was not learned from, and they give threshold,
+/// claim and parity set. `trained_on` names those that it was learned from.
+///
+/// # Errors
+/// See [`FitError`].
+pub fn fit_threshold(
+    id: &str,
+    mut job: FitJob<'_>,
+    model: &dyn PatchModel,
+    trained_on: Vec<String>,
+) -> Result<Fitted, FitError> {
+    let Begun { mask, mut scorer, set, left_out, grouped } = begin(&mut job)?;
+    let FitJob { embedder, backbone, options, .. } = job;
     let mut head = model.head(options.threads);
-    let (parity_input, parity_score) = parity_set(&set.parity, embedder, &mut scorer, head.as_mut())
-        .map_err(|fault| FitError::Embed { name: "parity set".into(), fault })?;
-    let (params, tensors) = model.part();
-    let manifest = Manifest {
-        name: options.name.clone(),
-        created: options.created.clone().unwrap_or_else(|| format!("{:.0}", jiff::Timestamp::now())),
-        method: MethodPart { id: id.to_owned(), params },
-        backbone: BackboneRef {
-            name: backbone.name.clone(),
-            outputs: backbone.outputs.clone(),
-            layers: backbone.layers.clone(),
-        },
-        input: backbone.input.clone(),
-        tiles: backbone.tiles,
-        align: backbone
-            .align
-            .as_ref()
-            .map(|a| Alignment { most_residual: a.most_residual, usual_residual: a.usual_residual }),
-        frame_size: set.size,
-        learned: Some(options.learned),
-        grid: [grid_w as u32, grid_h as u32],
-        threshold: limit,
-        claim,
-        chosen: None,
-        scoring: options.scoring,
-        baseline,
-        parity_tolerance: crate::fit::PARITY_TOLERANCE,
-        training: Training {
-            seed: options.seed,
-            asked_false_reject: match options.rule {
-                ThresholdRule::Ordinary { .. } => None,
-                ThresholdRule::FalseReject(policy) => Some(policy.max_false_reject),
-            },
-            engine: options.engine.clone(),
-            sources: set.names,
-            added: 0,
-            groups: if grouped.count() < scores.len() { grouped.groups.clone() } else { Vec::new() },
-        },
-    };
-    let oddest = oddest(&scores, maps, [grid_w, grid_h], scorer.cells());
-    let suspects = suspects(&manifest.training.sources, &scores);
-    let bundle = Bundle {
-        manifest,
-        tensors,
-        mask: mask.iter().map(|judged| u8::from(*judged)).collect(),
-        train_scores: scores,
-        backbone: backbone.onnx.clone(),
-        parity_input,
-        parity_score,
-        align: backbone.align.as_ref().map(|a| a.template.clone()).unwrap_or_default(),
-        blake3: String::new(),
-    };
-    let grouped = Some(grouped).filter(|_| options.grouping != Grouping::Alone);
-    Ok(Fitted { bundle, left_out, grouped, suspects, oddest })
+    let (mut scores, mut maps, mut near, mut map) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for block in set.originals() {
+        scores.push(head.score_into(block, &mut scorer, &mut map, &mut near));
+        maps.push(scorer.cells().iter().map(|c| map[*c as usize]).collect());
+    }
+    let held_out = HeldOut::new(scores, maps);
+    let (limit, claim) = held_out.threshold(&grouped, options)?;
+    let measured = Measured { mask, set, left_out, grouped, held_out, threshold: limit, claim, trained_on };
+    finish(id, measured, model, &mut scorer, embedder, backbone, options)
 }
 
 /// What every learning begins with.
@@ -201,23 +164,6 @@ pub fn trial(mut job: FitJob<'_>, probes: &Probes<'_>, make_trainer: MakeTrainer
     Ok(Trial { good: held_out.scores, probes: scores, time: times.get(times.len() / 2).copied().unwrap_or_default() })
 }
 
-/// The pixels of the parity pictures, and their scores by the finished model.
-pub(crate) fn parity_set(
-    pictures: &[Picture],
-    embedder: &mut dyn Embed,
-    scorer: &mut Scorer,
-    head: &mut dyn PatchHead,
-) -> Result<(Vec<u8>, Vec<f32>), Fault> {
-    let (mut features, mut near, mut map) = (Vec::new(), Vec::new(), Vec::new());
-    let mut scores = Vec::new();
-    for picture in pictures {
-        embedder.embed(&picture.view().ok_or(Fault::BadFrame)?, &mut features)?;
-        scorer.keep_cells(&mut features, embedder.dim());
-        scores.push(head.score_into(&features, scorer, &mut map, &mut near));
-    }
-    Ok((pictures.iter().flat_map(|p| &p.rgb).copied().collect(), scores))
-}
-
 fn check(options: &FitOptions) -> Result<(), FitError> {
     options.scoring.check().map_err(FitError::Option)?;
     let share = |v: f64| v > 0.0 && v < 1.0;
@@ -234,13 +180,30 @@ fn check(options: &FitOptions) -> Result<(), FitError> {
     rules.into_iter().find(|(holds, _)| !holds).map_or(Ok(()), |(_, why)| Err(FitError::Option(why)))
 }
 
-struct HeldOut {
+/// What pictures come to by models that were learned without them.
+pub(super) struct HeldOut {
     /// Of each picture.
-    scores: Vec<f32>,
+    pub scores: Vec<f32>,
     /// The median of their maps.
-    baseline: f32,
+    pub baseline: f32,
     /// Of each picture: the values of the cells that are judged.
-    maps: Vec<Vec<f32>>,
+    pub maps: Vec<Vec<f32>>,
+}
+
+impl HeldOut {
+    /// Of scores and maps of the judged cells.
+    fn new(scores: Vec<f32>, maps: Vec<Vec<f32>>) -> HeldOut {
+        let mut values = maps.concat();
+        let middle = values.len() / 2;
+        let baseline = *values.select_nth_unstable_by(middle, f32::total_cmp).1;
+        HeldOut { scores, baseline, maps }
+    }
+
+    fn threshold(&self, grouped: &groups::Found, options: &FitOptions) -> Result<(f32, Claim), FitError> {
+        let highest = highest_of_groups(&self.scores, &grouped.groups);
+        let (limit, claim) = threshold(&highest, options.rule).ok_or(FitError::NoSpread)?;
+        if limit.is_finite() && limit > self.baseline { Ok((limit, claim)) } else { Err(FitError::NoSpread) }
+    }
 }
 
 /// What else is done with the model of each group: whether it was learned without a picture, and what scores by it.
@@ -280,36 +243,5 @@ fn held_out(
         with_model(&inside, head.as_mut(), scorer)?;
     }
     progress(Phase::HeldOut, folds * 2000, folds * 2000);
-    let mut values = maps.concat();
-    let middle = values.len() / 2;
-    let baseline = *values.select_nth_unstable_by(middle, f32::total_cmp).1;
-    Ok(HeldOut { scores, baseline, maps })
-}
-
-/// The maps of the pictures with the highest scores, the highest first; 0 where a cell is masked.
-fn oddest(
-    scores: &[f32],
-    mut maps: Vec<Vec<f32>>,
-    [width, height]: [usize; 2],
-    cells: &[u32],
-) -> Vec<(usize, AnomalyMap)> {
-    let mut order: Vec<usize> = (0..scores.len()).collect();
-    order.sort_by(|a, b| scores[*b].total_cmp(&scores[*a]).then(a.cmp(b)));
-    let whole = |image: usize| {
-        let mut data = vec![0.0; width * height];
-        for (cell, value) in cells.iter().zip(std::mem::take(&mut maps[image])) {
-            data[*cell as usize] = value;
-        }
-        (image, AnomalyMap { width, height, data })
-    };
-    order.into_iter().take(SHOWN).map(whole).collect()
-}
-
-/// Pictures whose score stands out from the others', the highest first.
-fn suspects(names: &[String], scores: &[f32]) -> Vec<(String, f32)> {
-    let Some(limit) = stands_out_above(scores) else { return Vec::new() };
-    let mut found: Vec<(String, f32)> =
-        names.iter().cloned().zip(scores.iter().copied()).filter(|(_, score)| *score > limit).collect();
-    found.sort_by(|a, b| b.1.total_cmp(&a.1));
-    found
+    Ok(HeldOut::new(scores, maps))
 }

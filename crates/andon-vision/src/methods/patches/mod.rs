@@ -6,13 +6,14 @@
 //! ```
 
 mod detector;
+mod finish;
 mod learn;
 
 use serde_json::Value;
 
 pub use detector::{PatchDetector, explain, turn_back};
-pub(crate) use learn::parity_set;
-pub use learn::{MakeTrainer, PatchTrainer, Probes, Trial, fit, trial};
+pub(crate) use finish::parity_set;
+pub use learn::{MakeTrainer, PatchTrainer, Probes, Trial, fit, fit_threshold, trial};
 
 use super::Facts;
 use crate::model::head::knn::Nearest;

@@ -163,4 +163,19 @@ pub struct Training {
     /// The number of each image's group, where images belong together; empty where each stands for itself. Those that were added have none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<u32>,
+    /// Images that were learned from and have no score of their own, since no model was learned without them; empty where each has one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub trained_on: Vec<String>,
+}
+
+impl Training {
+    /// How many images went into the model.
+    pub fn images(&self) -> usize {
+        self.sources.len() + self.trained_on.len()
+    }
+
+    /// Whether the image of this name was learned from, or its score is in the model.
+    pub fn knows(&self, name: &str) -> bool {
+        self.sources.iter().chain(&self.trained_on).any(|known| known == name)
+    }
 }

@@ -97,6 +97,7 @@ pub(super) fn manifest(text: &str) -> Result<(Manifest, Option<Renamed>), serde_
             asked_false_reject: Some(m.training.asked_false_reject),
             engine: m.training.engine,
             sources: m.training.sources,
+            trained_on: Vec::new(),
             groups: Vec::new(),
             added: m.training.added,
         },

@@ -7,16 +7,22 @@ mod quantize_int8;
 mod convert_fp16;
 mod proto;
 mod bench_networks;
+mod check;
+mod outline;
+mod adapt;
 
 use prost::Message;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+pub use adapt::{PICTURE, Plane, Takes, look};
 pub use bench_networks::{efficientad_s_shape, resnet18_shape};
 pub use builder::{Attr, GraphBuilder};
 pub use calibrate::{CalibrationError, Calibrator};
-use proto::{Attribute, Dim, Model, Node, Shape, Tensor, ValueInfo};
+pub use check::{NetworkError, check, read_network};
+pub use outline::{Kind, Port};
+use proto::{Attribute, Dim, Graph, Model, Node, Shape, Tensor, ValueInfo};
 pub use quantize_int8::{ActivationRange, ActivationRanges};
 
 /// Arithmetic of a network.
@@ -56,16 +62,19 @@ pub enum GraphError {
     #[error("no ONNX network: {0}")]
     NotOnnx(String),
     /// Something that this does not know how to change.
-    #[error("this network cannot be written in another precision: {0}")]
+    #[error("this network cannot be taken apart: {0}")]
     Unsupported(String),
 }
+
+/// Shape and values, in rows.
+pub type Constant = (Vec<usize>, Vec<f32>);
 
 /// A network that can be changed.
 #[derive(Clone, Debug)]
 pub struct OnnxGraph {
     /// The file without its graph.
     model: Model,
-    graph: proto::Graph,
+    graph: Graph,
 }
 
 impl OnnxGraph {
@@ -158,6 +167,25 @@ impl OnnxGraph {
             Precision::Fp16 => self.convert_fp16(),
             Precision::Int8 => self.quantize_int8(ranges),
         }
+    }
+
+    /// Weights and bias of each convolution, in the order in which they are computed: shapes and values in rows.
+    ///
+    /// # Errors
+    /// [`GraphError`]: a weight is not in the file as f32.
+    pub fn convolution_weights(&self) -> Result<Vec<(Constant, Option<Constant>)>, GraphError> {
+        let sides = |t: &Tensor| t.dims.iter().map(|side| usize::try_from(*side).unwrap_or(0)).collect();
+        let constant = |name: &str| {
+            let found = self.graph.initializer.iter().find(|t| t.name() == name);
+            found.map(|t| Ok((sides(t), floats(t)?))).transpose()
+        };
+        let mut made = Vec::new();
+        for node in self.graph.node.iter().filter(|node| node.op_type() == "Conv") {
+            let input = |i: usize| node.input.get(i).map_or(Ok(None), |name| constant(name));
+            let missing = || GraphError::Unsupported(format!("the weights of `{}` are not in the file", node.name()));
+            made.push((input(1)?.ok_or_else(missing)?, input(2)?));
+        }
+        Ok(made)
     }
 
     fn opset(&self) -> i64 {

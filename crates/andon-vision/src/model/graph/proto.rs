@@ -214,3 +214,36 @@ pub(super) struct Dim {
     #[prost(string, optional, tag = "3")]
     pub denotation: Option<String>,
 }
+
+impl ValueInfo {
+    /// ONNX's number of the type of its elements, if it is a tensor.
+    pub fn elem_type(&self) -> Option<i32> {
+        self.kind.as_ref()?.tensor.as_ref()?.elem_type
+    }
+
+    /// Its sides; none if they are not said.
+    pub fn dims(&self) -> Vec<Dim> {
+        let shape = self.kind.as_ref().and_then(|kind| kind.tensor.as_ref()).and_then(|tensor| tensor.shape.as_ref());
+        shape.map(|shape| shape.dim.clone()).unwrap_or_default()
+    }
+}
+
+/// A key with its value, as places of weights in other files are written.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(super) struct KeyValue {
+    #[prost(string, optional, tag = "1")]
+    pub key: Option<String>,
+    #[prost(string, optional, tag = "2")]
+    pub value: Option<String>,
+}
+
+/// A function of the file's own, as far as it is looked at.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(super) struct Function {
+    #[prost(string, optional, tag = "1")]
+    pub name: Option<String>,
+    #[prost(message, repeated, tag = "7")]
+    pub node: Vec<Node>,
+    #[prost(string, optional, tag = "10")]
+    pub domain: Option<String>,
+}

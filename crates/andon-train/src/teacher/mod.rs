@@ -1,5 +1,10 @@
 //! Teachers: patch description networks that were taught what a large network makes of pictures, once; students learn from them.
 
+mod foreign;
+mod pickle;
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
@@ -40,7 +45,7 @@ pub enum TeacherError {
         source: std::io::Error,
     },
     /// It is not what it should be.
-    #[error("{file} is no teacher: {why}")]
+    #[error("{file} is no teacher that can be used: {why}")]
     Not {
         /// The file.
         file: String,
@@ -50,14 +55,24 @@ pub enum TeacherError {
 }
 
 impl Teacher {
-    /// Reads a teacher's file (safetensors, f16 or f32). Executes nothing of it.
+    /// The teacher that is built in, where there is one.
+    pub fn built_in(size: Size) -> Option<Teacher> {
+        match size {
+            Size::Xs => Teacher::from_bytes(include_bytes!("../../../../models/pdn-xs.safetensors")).ok(),
+            Size::S | Size::M => None,
+        }
+    }
+
+    /// Reads a teacher of this size: a file of `andon distill`, or weights of the paper's networks from elsewhere, as ONNX, safetensors or
+    /// PyTorch's file. Executes nothing of it.
     ///
     /// # Errors
     /// [`TeacherError`].
-    pub fn read(path: &Path) -> Result<Teacher, TeacherError> {
+    pub fn read(path: &Path, size: Size) -> Result<Teacher, TeacherError> {
         let file = path.display().to_string();
         let bytes = std::fs::read(path).map_err(|source| TeacherError::File { file: file.clone(), source })?;
-        Teacher::from_bytes(&bytes).map_err(|why| TeacherError::Not { file, why })
+        let read = if is_own(&bytes) { Teacher::from_bytes(&bytes) } else { foreign::read(&bytes, size) };
+        read.map_err(|why| TeacherError::Not { file, why })
     }
 
     /// Reads the bytes of a teacher's file.
@@ -122,4 +137,10 @@ impl Teacher {
             safetensors::serialize(views, Some(metadata)).map_err(|e| failed(std::io::Error::other(e.to_string())))?;
         write_whole(path, &bytes).map_err(failed)
     }
+}
+
+/// Whether these bytes say that they are a file of `andon distill`.
+fn is_own(bytes: &[u8]) -> bool {
+    let about = SafeTensors::read_metadata(bytes).ok().and_then(|(_, header)| header.metadata().clone());
+    about.is_some_and(|about| about.get("format").map(String::as_str) == Some(FORMAT))
 }

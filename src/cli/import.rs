@@ -1,0 +1,231 @@
+//! `andon import`: a network that was trained elsewhere becomes a model.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use clap::Args;
+use serde_json::json;
+
+use super::exit::{Exit, Failure};
+use super::progress::Progress;
+use super::setup::{self, EngineArgs};
+use super::{fit_args, fit_groups, fit_output, limits, output};
+use crate::assemble::fit_defaults;
+use andon_vision::fit::{FitOptions, Take, list_images, read_in_range, survey};
+use andon_vision::import::{Asked, Job, Normalise, Understood, import, understand};
+use andon_vision::methods::{self, imported};
+use andon_vision::model::graph::{OnnxGraph, read_network};
+use andon_vision::model::head::score::{ImageScore, Scoring};
+
+/// `andon import`.
+#[derive(Debug, Args)]
+pub(super) struct Import {
+    /// The network: an ONNX file that gives an anomaly map, a score, or both.
+    network: PathBuf,
+    /// Pictures of good parts, of which the network has not seen any: they give the threshold and what it promises.
+    #[arg(long, value_name = "DIR", required_unless_present = "inspect")]
+    good: Option<PathBuf>,
+    /// The model file to write.
+    #[arg(short, long, value_name = "FILE", required_unless_present = "inspect")]
+    output: Option<PathBuf>,
+    /// Only say what the network takes and gives, what was found out and why.
+    #[arg(long)]
+    inspect: bool,
+    /// Name of the part; without it, the output file's name.
+    #[arg(long)]
+    name: Option<String>,
+    /// The output that is the anomaly map, where several could be.
+    #[arg(long, value_name = "NAME")]
+    map: Option<String>,
+    /// The output that is the score, where several could be; `max` takes the largest value of the map in its place.
+    #[arg(long, value_name = "NAME")]
+    score: Option<String>,
+    /// How pictures are normalised before the network: `imagenet` ((x/255 - mean) / deviation), `unit` (x/255), `centred` ((x - 127) / 128), `bytes` (x) or
+    /// `caffe` (x less 104, 117, 123 of blue, green, red). Needed where the file does not show it.
+    #[arg(long, value_name = "HOW", value_parser = normalise)]
+    normalise: Option<Normalise>,
+    /// The order of colours that the network wants.
+    #[arg(long, value_enum, default_value = "rgb")]
+    colour: ColourOrder,
+    /// Size at which pictures are given, where the network takes every one: one number or WIDTHxHEIGHT.
+    #[arg(long, value_name = "SIZE")]
+    size: Option<fit_args::Size>,
+    /// High means good: turn map and score round.
+    #[arg(long)]
+    invert: bool,
+    /// Share of good parts that may be rejected; without it, the threshold is just above the highest score of the good pictures that do not stand out.
+    #[arg(long, value_name = "SHARE", value_parser = fit_args::share)]
+    max_false_reject: Option<f64>,
+    /// How sure the promise must be.
+    #[arg(long, value_name = "SHARE", default_value = "95%", value_parser = fit_args::share)]
+    confidence: f64,
+    /// Which pictures belong together and count once: as `fit --groups`, without folders.
+    #[arg(long, value_name = "HOW", default_value = "auto")]
+    groups: String,
+    /// Which pictures to take when there are several kinds: WIDTHxHEIGHT, 8-bit, 16-bit, grey or colour; may be given more than once.
+    #[arg(long, value_name = "KIND")]
+    take: Vec<Take>,
+    /// Range of 16-bit values, as `fit --range`.
+    #[arg(long, value_name = "RANGE", value_parser = fit_args::range)]
+    range: Option<[u16; 2]>,
+    /// Leave out pictures that cannot be read instead of refusing all.
+    #[arg(long)]
+    skip_bad: bool,
+    /// Time stamp to write instead of now (RFC 3339), to make the same file again.
+    #[arg(long, value_name = "TIME")]
+    created: Option<String>,
+    /// The result as JSON.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    engine: EngineArgs,
+}
+
+/// The order of colours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum ColourOrder {
+    Rgb,
+    Bgr,
+}
+
+fn normalise(text: &str) -> Result<Normalise, String> {
+    let found = Normalise::ALL.into_iter().find(|normalise| normalise.as_str() == text);
+    found.ok_or_else(|| format!("one of {}", Normalise::ALL.map(Normalise::as_str).join(", ")))
+}
+
+impl Import {
+    pub fn run(self, log: Option<&str>) -> Result<Exit, Failure> {
+        let _log = setup::logging(log, "warn", false)?;
+        if let Some(output) = &self.output {
+            output::writable(output)?;
+        }
+        let onnx = read_network(&self.network)?;
+        let graph = OnnxGraph::read(&onnx)?;
+        let asked = Asked {
+            map: self.map.clone(),
+            score: self.score.clone(),
+            normalise: self.normalise,
+            bgr: self.colour == ColourOrder::Bgr,
+            size: self.size.map(fit_args::Size::sides),
+            invert: self.invert,
+        };
+        let engine = self.engine.options();
+        let understood = understand(&graph, &asked, &engine);
+        let (Some(good), Some(output), false) = (&self.good, &self.output, self.inspect) else {
+            return self.inspected(&graph, understood);
+        };
+        let understood = understood?;
+        let listing = list_images(good)?;
+        if let Some(note) = listing.note(good) {
+            output::note(&note);
+        }
+        let surveyed = survey(&listing.pictures, &self.take, false, self.range, &mut |_| {})?;
+        let files = &surveyed.pictures;
+        let stem = output.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
+        let options = FitOptions {
+            name: self.name.clone().unwrap_or(stem),
+            method: imported::ID.to_owned(),
+            params: serde_json::Value::Null,
+            // The network's own map is not smoothed once more.
+            scoring: Scoring { smoothing: 0.0, image: ImageScore::Max, min_area: fit_defaults::SCORING.min_area },
+            rule: super::fit::rule(self.max_false_reject, self.confidence),
+            grouping: fit_groups::grouping(&self.groups, good, files)?,
+            threads: engine.threads,
+            created: self.created.clone(),
+            ..fit_defaults::options("", "", surveyed.learned)
+        };
+        let bar = Progress::new();
+        bar.set_message("good pictures");
+        let start = Instant::now();
+        let read = |number: usize| {
+            let path = &files[number];
+            read_in_range(path, surveyed.range).map(|picture| (fit_groups::name(good, path), picture))
+        };
+        let made = import(Job {
+            graph: &graph,
+            file: self.network.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default(),
+            digest: blake3::hash(&onnx).to_hex().to_string(),
+            understood,
+            invert: self.invert,
+            count: files.len(),
+            read: &read,
+            skip_bad: self.skip_bad,
+            options: &options,
+            range: surveyed.range,
+            engine: &engine,
+            progress: &mut |done, total| {
+                bar.set_length(total as u64);
+                bar.set_position(done as u64);
+            },
+        });
+        bar.finish_and_clear();
+        let (mut fitted, found_out) = made?;
+        fitted.left_out.extend(surveyed.left_out.iter().cloned());
+        for line in &fitted.left_out {
+            output::note(&format!("left out: {line}"));
+        }
+        fitted.bundle.write(output)?;
+        let facts = methods::of(&fitted.bundle).and_then(|m| m.facts(&fitted.bundle)).map_err(anyhow::Error::msg)?;
+        let seconds = start.elapsed().as_secs_f64();
+        if self.json {
+            let mut told = fit_output::as_json(output, &fitted, &facts, seconds, None, None);
+            told["found_out"] = json!(found_out);
+            output::json(&told)?;
+            return Ok(Exit::Ok);
+        }
+        fit_output::print(output, &fitted, &facts, seconds)?;
+        for line in found_out {
+            output::line(&format!("  found out     {line}"))?;
+        }
+        output::line(
+            "                pictures that it was trained on make the threshold too low: were these among them?",
+        )?;
+        Ok(Exit::Ok)
+    }
+
+    /// What `--inspect` says; a network that is not understood is described all the same.
+    fn inspected(
+        &self,
+        graph: &OnnxGraph,
+        understood: Result<Understood, andon_vision::import::ImportError>,
+    ) -> Result<Exit, Failure> {
+        let (opset, by) = graph.written_by();
+        let (takes, gives) = (graph.takes(), graph.gives());
+        let operators = graph.operators();
+        let (found_out, engine, failed) = match &understood {
+            Ok(u) => (u.found_out.clone(), Some(u.engine), None),
+            Err(e) => (Vec::new(), None, Some(e.to_string())),
+        };
+        let role = |i: usize| understood.as_ref().ok().map(|u| u.outputs[i].role.words());
+        if self.json {
+            output::json(&json!({
+                "network": self.network, "opset": opset, "written_by": by, "weight_bytes": graph.weight_bytes(),
+                "inputs": takes.iter().map(ToString::to_string).collect::<Vec<_>>(),
+                "outputs": gives.iter().enumerate().map(|(i, port)| json!({"name": port.name, "port": port.to_string(), "is": role(i)})).collect::<Vec<_>>(),
+                "operators": operators, "found_out": found_out, "engine": engine, "error": failed,
+            }))?;
+        } else {
+            output::line(&format!(
+                "{}: opset {opset}, written by {by}, {} of weights",
+                self.network.display(),
+                limits::size(graph.weight_bytes())
+            ))?;
+            for port in &takes {
+                output::line(&format!("  takes         {port}"))?;
+            }
+            for (i, port) in gives.iter().enumerate() {
+                let is = role(i).map(|words| format!(": {words}")).unwrap_or_default();
+                output::line(&format!("  gives         {port}{is}"))?;
+            }
+            let all = operators.iter().map(|(op, n)| format!("{n} {op}")).collect::<Vec<_>>().join(", ");
+            output::line(&format!("  operators     {all}"))?;
+            for line in &found_out {
+                output::line(&format!("  found out     {line}"))?;
+            }
+            if let Some(engine) = engine {
+                output::line(&format!("  runs on       {engine}"))?;
+            }
+        }
+        understood.map(|_| Exit::Ok).map_err(|e| Failure::from(anyhow::Error::from(e)))
+    }
+}
