@@ -1,8 +1,9 @@
 //! `andon import`: a network that was trained elsewhere becomes a model.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use anyhow::Context;
 use clap::Args;
 use serde_json::json;
 
@@ -12,7 +13,7 @@ use super::setup::{self, EngineArgs};
 use super::{fit_args, fit_groups, fit_output, limits, output};
 use crate::assemble::fit_defaults;
 use andon_vision::fit::{FitOptions, Take, list_images, read_in_range, survey};
-use andon_vision::import::{Asked, Job, Normalise, Understood, import, understand};
+use andon_vision::import::{Asked, Job, Normalise, Understood, import, npy, understand};
 use andon_vision::methods::{self, imported};
 use andon_vision::model::graph::{OnnxGraph, read_network};
 use andon_vision::model::head::score::{ImageScore, Scoring};
@@ -40,7 +41,13 @@ pub(super) struct Import {
     /// The output that is the score, where several could be; `max` takes the largest value of the map in its place.
     #[arg(long, value_name = "NAME")]
     score: Option<String>,
-    /// How pictures are normalised before the network: `imagenet` ((x/255 - mean) / deviation), `unit` (x/255), `centred` ((x - 127) / 128), `bytes` (x) or
+    /// Outputs that are latents of a flow: the map is how unlikely they are.
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
+    latents: Vec<String>,
+    /// A constant input beside the picture, such as the embeddings of a text, from a file of numpy.save; may be given more than once.
+    #[arg(long = "input", value_name = "NAME=FILE.npy", value_parser = constant)]
+    inputs: Vec<(String, PathBuf)>,
+    /// How pictures are normalised before the network: `imagenet` ((x/255 - mean) / deviation), `clip` (the same with its numbers), `unit` (x/255), `centred` ((x - 127) / 128), `bytes` (x) or
     /// `caffe` (x less 104, 117, 123 of blue, green, red). Needed where the file does not show it.
     #[arg(long, value_name = "HOW", value_parser = normalise)]
     normalise: Option<Normalise>,
@@ -88,6 +95,22 @@ enum ColourOrder {
     Bgr,
 }
 
+fn constant(text: &str) -> Result<(String, PathBuf), String> {
+    let (name, file) = text.split_once('=').ok_or_else(|| "write it as NAME=FILE.npy".to_owned())?;
+    Ok((name.to_owned(), PathBuf::from(file)))
+}
+
+/// Puts the numbers of a file in for an input of the network.
+fn fill(graph: &mut OnnxGraph, name: &str, file: &Path) -> anyhow::Result<()> {
+    let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let array = npy::read(&bytes).map_err(|why| anyhow::anyhow!("--input {name}: {}: {why}", file.display()))?;
+    let (floats, whole) = match array.numbers {
+        npy::Numbers::Floats(values) => (values, Vec::new()),
+        npy::Numbers::Whole(values) => (Vec::new(), values),
+    };
+    Ok(graph.fill_input(name, &array.shape, &floats, &whole)?)
+}
+
 fn normalise(text: &str) -> Result<Normalise, String> {
     let found = Normalise::ALL.into_iter().find(|normalise| normalise.as_str() == text);
     found.ok_or_else(|| format!("one of {}", Normalise::ALL.map(Normalise::as_str).join(", ")))
@@ -100,10 +123,14 @@ impl Import {
             output::writable(output)?;
         }
         let onnx = read_network(&self.network)?;
-        let graph = OnnxGraph::read(&onnx)?;
+        let mut graph = OnnxGraph::read(&onnx)?;
+        for (name, file) in &self.inputs {
+            fill(&mut graph, name, file)?;
+        }
         let asked = Asked {
             map: self.map.clone(),
             score: self.score.clone(),
+            latents: self.latents.clone(),
             normalise: self.normalise,
             bgr: self.colour == ColourOrder::Bgr,
             size: self.size.map(fit_args::Size::sides),

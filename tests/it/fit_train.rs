@@ -53,7 +53,12 @@ fn a_model_is_trained_judged_and_says_what_it_rests_on() {
     }
     let eval = said(&["eval", text(&model), text(dir.path()), "--json", "--engine", "rten"]);
     let measured: serde_json::Value = serde_json::from_str(&eval.out).unwrap_or_default();
-    assert!(measured["image_auroc"].as_f64().is_some_and(|auroc| auroc > 0.99), "{} {}", eval.out, eval.err);
+    assert!(
+        measured["evaluations"][0]["summary"]["image"]["auroc"].as_f64().is_some_and(|auroc| auroc > 0.99),
+        "{} {}",
+        eval.out,
+        eval.err
+    );
 }
 
 /// A signal lets it keep where it is; `kill -9` and a full disk leave the last checkpoint. The file is in the end what it would have been.

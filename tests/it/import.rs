@@ -100,6 +100,39 @@ fn network(form: Form) -> Vec<u8> {
     graph.write()
 }
 
+/// A network whose output is no map: what it makes of the picture, the latents of a flow, or something that a second input has a part in.
+fn without_a_map(what: &str) -> Vec<u8> {
+    let mut graph = GraphBuilder::new(what);
+    graph.input("input", &[1, 3, 48, 64]);
+    let bright = graph.constant(&[1], &[0.5]);
+    let filled = graph.node("Max", &["input", &bright], &[]);
+    if what == "reconstruction" {
+        // What is dark is made bright in it.
+        graph.output(&filled, "x_hat", Some(&[1, 3, 48, 64]));
+        return graph.write();
+    }
+    let off = graph.node("Sub", &[&filled, "input"], &[]);
+    let ten = graph.constant(&[1], &[10.0]);
+    let large = graph.node("Mul", &[&off, &ten], &[]);
+    if what == "latents" {
+        let small = graph.node(
+            "AveragePool",
+            &[&large],
+            &[Attr::Ints("kernel_shape", &[2, 2]), Attr::Ints("strides", &[2, 2])],
+        );
+        let deep = graph.node("Concat", &[&large, &large], &[Attr::Int("axis", 1)]);
+        graph.output(&deep, "z0", Some(&[1, 6, 48, 64]));
+        graph.output(&small, "z1", Some(&[1, 3, 24, 32]));
+    } else {
+        graph.input("text", &[3, 1, 1]);
+        let told = graph.node("Mul", &[&large, "text"], &[]);
+        let w = graph.constant(&[1, 3, 1, 1], &[1.0; 3]);
+        let map = graph.node("Conv", &[&told, &w], &[]);
+        graph.output(&map, "map", Some(&[1, 1, 48, 64]));
+    }
+    graph.write()
+}
+
 struct Bench {
     dir: tempfile::TempDir,
 }
@@ -118,8 +151,12 @@ impl Bench {
     }
 
     fn import(&self, form: Form, more: &[&str]) -> Said {
+        self.bring(&network(form), more)
+    }
+
+    fn bring(&self, network: &[u8], more: &[&str]) -> Said {
         let (net, model) = (self.path("net.onnx"), self.path("part.andon"));
-        std::fs::write(&net, network(form)).unwrap();
+        std::fs::write(&net, network).unwrap();
         let good = self.path("good");
         said(&[&["import", &net, "--good", &good, "-o", &model, "--groups", "none"], more].concat())
     }
@@ -163,7 +200,7 @@ fn what_is_not_certain_is_asked_for_and_what_is_wrong_is_said() {
     let bench = Bench::new();
     let inside = Form { inside: true, ..Form::default() };
     for (form, more, words) in [
-        (Form::default(), &[][..], "say --normalise (imagenet, unit, centred, bytes, caffe)"),
+        (Form::default(), &[][..], "say --normalise (imagenet, clip, unit, centred, bytes, caffe)"),
         (inside, &["--normalise", "imagenet"], "doing it twice would be wrong"),
         (inside, &["--size", "32"], "takes 64x48 pixels and no others"),
         (inside, &["--map", "score_map"], "no output of this name; it has `anomaly_map`"),
@@ -185,6 +222,35 @@ fn what_is_not_certain_is_asked_for_and_what_is_wrong_is_said() {
     std::fs::write(bench.path("net.onnx"), b"<html>").unwrap();
     let done = said(&["import", &bench.path("net.onnx"), "--inspect"]);
     assert!(done.code != 0 && done.err.contains("looks like HTML"), "{}", done.err);
+}
+
+#[test]
+fn reconstructions_latents_and_constant_inputs_become_maps() {
+    let bench = Bench::new();
+    let text = bench.path("text.npy");
+    crate::npy::write_f32(Path::new(&text), &[3, 1, 1], &[1.0, 0.5, 0.0]);
+    let given = format!("text={text}");
+    for (what, more, words) in [
+        ("reconstruction", vec![], "`x_hat` is a reconstruction of the picture"),
+        ("latents", vec!["--latents", "z0,z1"], "how unlikely the latents are"),
+        ("text", vec!["--input", &given], "`map` is the map"),
+    ] {
+        let done = bench.bring(&without_a_map(what), &[&["--normalise", "unit"][..], &more].concat());
+        assert!(done.code == 0 && done.out.contains(words), "{what}: {} {}", done.out, done.err);
+        let measured = bench.eval();
+        let auroc = &measured["evaluations"][0]["summary"]["image"]["auroc"];
+        assert!(auroc.as_f64().is_some_and(|auroc| auroc == 1.0), "{what}: {measured}");
+    }
+    for (what, more, words) in [
+        ("latents", vec![], "if they are latents of a flow, say --latents NAME,…"),
+        ("latents", vec!["--latents", "z0,z9"], "--latents z9: no output of this name"),
+        ("text", vec![], "with --input NAME=FILE.npy"),
+        ("text", vec!["--input", "text=gone.npy"], "cannot read gone.npy"),
+        ("latents", vec!["--input", &given], "the input `text` is not there"),
+    ] {
+        let done = bench.bring(&without_a_map(what), &[&["--normalise", "unit"][..], &more].concat());
+        assert!(done.code != 0 && done.err.contains(words), "{words}: {} {}", done.out, done.err);
+    }
 }
 
 /// Twice the same: the file is the same.
@@ -224,6 +290,7 @@ fn other_peoples_exports_give_what_they_gave_elsewhere() {
         let feed = &meta["feeds"][0];
         let normalise = match (feed["divide"].as_f64(), feed["mean"][0].as_f64()) {
             (_, Some(0.485)) => Normalise::Imagenet,
+            (_, Some(0.48145466)) => Normalise::Clip,
             (Some(1.0), None) => Normalise::Bytes,
             (_, None) if feed["dtype"] == "uint8" => Normalise::Bytes,
             (_, None) => Normalise::Unit,
@@ -265,7 +332,8 @@ fn compare(
     expected: &Value,
     folder: &Path,
 ) -> Result<f64, String> {
-    let takes = takes(graph, asked).map_err(|e| e.to_string())?;
+    let mut takes = takes(graph, asked).map_err(|e| e.to_string())?;
+    takes.arithmetic = normalise.arithmetic();
     if takes.batch() > 1 {
         return Err(format!("{} different pictures at a time, of which the line gives one", takes.batch()));
     }
@@ -285,12 +353,10 @@ fn compare(
     let names: Vec<String> = values.iter().map(|(name, ..)| name.clone()).collect();
     let looking = graph.adapt_to_look(&takes, &names).map_err(|e| e.to_string())?.write();
     let mut session = session::open(&looking, options).map_err(|e| e.to_string())?;
-    let (mean, scale) = normalise.mean_and_scale();
     let mut worst = 0.0f64;
     for (run, want) in expected["runs"].as_array().unwrap().iter().enumerate() {
         let picture = image::open(folder.join(format!("picture_{run}.png"))).map_err(|e| e.to_string())?.to_rgb8();
-        let planes: Vec<f32> =
-            (0..3).flat_map(|c| picture.pixels().map(move |p| (f32::from(p[c]) - mean[c]) * scale[c])).collect();
+        let planes: Vec<f32> = (0..3).flat_map(|c| picture.pixels().map(move |p| f32::from(p[c]))).collect();
         let shape = [1, 3, picture.height() as usize, picture.width() as usize];
         let input = session.value(&shape, &planes).map_err(|e| e.to_string())?;
         let looks: Vec<String> = (0..names.len()).map(look).collect();

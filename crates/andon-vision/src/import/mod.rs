@@ -1,6 +1,7 @@
 //! Brings networks in that were trained elsewhere: finds out what they take and give, says what was found out and why, asks for what is not
 //! certain, and makes a model of them with good pictures.
 
+pub mod npy;
 mod outputs;
 mod run;
 mod understand;
@@ -10,7 +11,7 @@ use thiserror::Error;
 
 use crate::fit::FitError;
 use crate::model::engine::EngineError;
-use crate::model::graph::{GraphError, Port, Takes};
+use crate::model::graph::{Arithmetic, GraphError, Port, Takes};
 
 pub use outputs::Output;
 pub use run::{Job, import};
@@ -23,6 +24,8 @@ pub struct Asked {
     pub map: Option<String>,
     /// The output that is the score; `max` takes the largest value of the map in its place.
     pub score: Option<String>,
+    /// The outputs that are latents of a flow.
+    pub latents: Vec<String>,
     /// How pictures are normalised.
     pub normalise: Option<Normalise>,
     /// Blue first.
@@ -41,6 +44,8 @@ pub enum Normalise {
     Imagenet,
     /// `x / 255`.
     Unit,
+    /// The same with the numbers of CLIP.
+    Clip,
     /// `(x - 127) / 128`.
     Centred,
     /// The value itself.
@@ -51,13 +56,14 @@ pub enum Normalise {
 
 impl Normalise {
     /// All.
-    pub const ALL: [Normalise; 5] =
-        [Normalise::Imagenet, Normalise::Unit, Normalise::Centred, Normalise::Bytes, Normalise::Caffe];
+    pub const ALL: [Normalise; 6] =
+        [Normalise::Imagenet, Normalise::Clip, Normalise::Unit, Normalise::Centred, Normalise::Bytes, Normalise::Caffe];
 
     /// As options name it.
     pub fn as_str(self) -> &'static str {
         match self {
             Normalise::Imagenet => "imagenet",
+            Normalise::Clip => "clip",
             Normalise::Unit => "unit",
             Normalise::Centred => "centred",
             Normalise::Bytes => "bytes",
@@ -65,17 +71,22 @@ impl Normalise {
         }
     }
 
-    /// Mean and scale of red, green and blue, as [`crate::preprocess::InputSpec`] has them.
-    pub fn mean_and_scale(self) -> ([f32; 3], [f32; 3]) {
+    /// What is done to a value of 0 to 255.
+    pub fn arithmetic(self) -> Arithmetic {
+        let none = Arithmetic::NONE;
         match self {
             Normalise::Imagenet => {
-                let deviation = [0.229f32, 0.224, 0.225];
-                ([0.485f32, 0.456, 0.406].map(|m| m * 255.0), deviation.map(|d| 1.0 / (255.0 * d)))
+                Arithmetic { divide: 255.0, less: [0.485, 0.456, 0.406], over: [0.229, 0.224, 0.225] }
             }
-            Normalise::Unit => ([0.0; 3], [1.0 / 255.0; 3]),
-            Normalise::Centred => ([127.0; 3], [1.0 / 128.0; 3]),
-            Normalise::Bytes => ([0.0; 3], [1.0; 3]),
-            Normalise::Caffe => ([123.0, 117.0, 104.0], [1.0; 3]),
+            Normalise::Clip => Arithmetic {
+                divide: 255.0,
+                less: [0.481_454_66, 0.457_827_5, 0.408_210_73],
+                over: [0.268_629_54, 0.261_302_58, 0.275_777_11],
+            },
+            Normalise::Unit => Arithmetic { divide: 255.0, ..none },
+            Normalise::Centred => Arithmetic { less: [127.0; 3], over: [128.0; 3], ..none },
+            Normalise::Bytes => none,
+            Normalise::Caffe => Arithmetic { less: [123.0, 117.0, 104.0], ..none },
         }
     }
 }
@@ -89,14 +100,25 @@ pub struct Understood {
     pub normalise: Normalise,
     /// All that it gives.
     pub outputs: Vec<Output>,
-    /// The number of the output that is the map.
-    pub map: Option<usize>,
+    /// What the map is made of.
+    pub map: Option<MapOf>,
     /// The number of the output that is the score.
     pub score: Option<usize>,
     /// What was not said and was found out, and why.
     pub found_out: Vec<String>,
     /// Which engine ran it.
     pub engine: &'static str,
+}
+
+/// What a map is made of: numbers of outputs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MapOf {
+    /// The map itself.
+    Map(usize),
+    /// What a reconstruction of the picture is off.
+    Reconstruction(usize),
+    /// How unlikely latents of a flow are.
+    Latents(Vec<usize>),
 }
 
 /// Why a network is not brought in.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use andon_core::SplitMix64;
 
 use super::outputs::{Output, Role};
-use super::{ImportError, Understood};
+use super::{ImportError, MapOf, Understood};
 use crate::eval::Curve;
 use crate::fit::{FitError, FitJob, FitOptions, Fitted, NamedPicture, Picture, at_input_size};
 use crate::methods::imported::{About, ID, Taken};
@@ -13,7 +13,7 @@ use crate::methods::patches::fit_threshold;
 use crate::methods::{Facts, MapModel};
 use crate::model::embedder::PatchEmbedder;
 use crate::model::engine::EngineOptions;
-use crate::model::graph::{OnnxGraph, Plane};
+use crate::model::graph::{OnnxGraph, Plane, PlaneOf};
 use crate::model::head::aggregate::Layer;
 use crate::model::{Backbone, Embed};
 use crate::preprocess::InputSpec;
@@ -66,9 +66,8 @@ pub fn import(job: Job<'_>) -> Result<(Fitted, Vec<String>), ImportError> {
     let Job { graph, understood, options, engine, .. } = job;
     let sign = if job.invert { -1.0 } else { 1.0 };
     let mut words = understood.found_out.clone();
-    let map = understood.map.map(|i| &understood.outputs[i]);
-    let score = understood.score.map(|i| &understood.outputs[i]);
-    let plain = planes(map, score, sign);
+    let (map, score) = (understood.map.as_ref(), understood.score.map(|i| &understood.outputs[i]));
+    let plain = planes(&understood, sign);
     let backbone = backbone(graph, &understood, &plain, &job.file, job.range)?;
     let (mut embedder, _) = PatchEmbedder::open(&backbone, engine)?;
     let seen = look(&mut embedder, &backbone, job.count, job.read, map.is_some() && score.is_some(), job.progress)?;
@@ -76,11 +75,16 @@ pub fn import(job: Job<'_>) -> Result<(Fitted, Vec<String>), ImportError> {
     let planes: Vec<Plane> = plain
         .into_iter()
         .zip(seen.moves())
-        .map(|(plane, [factor, shift])| Plane { factor: plane.factor * factor, shift, floor: true, ..plane })
+        .map(|(plane, [factor, shift])| Plane {
+            factor: plane.factor * factor,
+            shift: plane.shift * factor + shift,
+            floor: true,
+            ..plane
+        })
         .collect();
     let taken = |name: &str| {
         let plane = planes.iter().find(|plane| plane.name == name)?;
-        Some(Taken { value: plane.value.clone(), factor: plane.factor, shift: plane.shift })
+        Some(Taken { value: plane.made.names(), factor: plane.factor, shift: plane.shift })
     };
     let about = About {
         file: job.file.clone(),
@@ -112,19 +116,44 @@ pub fn import(job: Job<'_>) -> Result<(Fitted, Vec<String>), ImportError> {
 }
 
 /// The first output of the network in the form of the line, and the second.
-const MAP: &str = "map";
-const SCORE: &str = "score";
+const MAP: &str = "andon.map";
+const SCORE: &str = "andon.score";
 
-fn planes(map: Option<&Output>, score: Option<&Output>, sign: f32) -> Vec<Plane> {
-    let plane = |(output, name): (&Output, &str)| {
+fn planes(understood: &Understood, sign: f32) -> Vec<Plane> {
+    let outputs = &understood.outputs;
+    let of = |output: &Output| {
         let (size, channel) = match output.role {
             Role::Map { size, channel } => (size, channel),
             _ => ([1; 2], None),
         };
-        let value = output.value.clone();
-        Plane { value, size, channel, factor: sign, shift: 0.0, floor: false, name: name.to_owned() }
+        let made = PlaneOf::Of(output.value.clone());
+        Plane { made, size, channel, factor: sign, shift: 0.0, floor: false, name: MAP.to_owned() }
     };
-    [map, score].into_iter().flatten().zip([MAP, SCORE]).map(plane).collect()
+    let [columns, rows] = understood.takes.size;
+    let plane = |made, size, factor, shift| Plane {
+        made,
+        size,
+        channel: None,
+        factor,
+        shift,
+        floor: false,
+        name: MAP.to_owned(),
+    };
+    let map = understood.map.as_ref().map(|map| match map {
+        MapOf::Map(number) => of(&outputs[*number]),
+        MapOf::Reconstruction(number) => {
+            plane(PlaneOf::Reconstruction(outputs[*number].value.clone()), [rows, columns], 1.0, 0.0)
+        }
+        MapOf::Latents(all) => {
+            let latents: Vec<&Output> = all.iter().map(|i| &outputs[*i]).collect();
+            let sides = |at: usize| latents.iter().map(|o| o.shape[at]).max().unwrap_or(1);
+            let made = latents.iter().map(|o| (o.value.clone(), o.shape[1])).collect();
+            plane(PlaneOf::Latents(made), [sides(2), sides(3)], -1.0 / latents.len() as f32, 1.0)
+        }
+    });
+    let score = understood.score.map(|number| of(&outputs[number]));
+    let named = |(plane, name): (Plane, &str)| Plane { name: name.to_owned(), ..plane };
+    map.into_iter().chain(score).zip([MAP, SCORE]).map(named).collect()
 }
 
 fn backbone(
@@ -135,11 +164,11 @@ fn backbone(
     range: Option<[u16; 2]>,
 ) -> Result<Backbone, ImportError> {
     let [columns, rows] = understood.takes.size;
-    let (mean, scale) = understood.normalise.mean_and_scale();
     Ok(Backbone {
         name: file.to_owned(),
         onnx: Arc::from(graph.adapt(&understood.takes, planes)?.write()),
-        input: InputSpec { width: columns as u32, height: rows as u32, mean, scale, range },
+        // Values of 0 to 255: all else is done in the graph.
+        input: InputSpec { width: columns as u32, height: rows as u32, mean: [0.0; 3], scale: [1.0; 3], range },
         outputs: planes.iter().map(|plane| plane.name.clone()).collect(),
         layers: vec![Layer { pool: 1, weight: 1.0 }; planes.len()],
         tiles: [1, 1],

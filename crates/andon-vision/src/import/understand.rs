@@ -1,10 +1,10 @@
 //! What a network takes and gives: from its file, from one run, and from what was said.
 
 use super::outputs::{Output, Role, choose, role};
-use super::{Asked, ImportError, Normalise, Understood};
+use super::{Asked, ImportError, MapOf, Normalise, Understood};
 use crate::model::engine::EngineOptions;
 use crate::model::engine::session;
-use crate::model::graph::{Kind, OnnxGraph, PICTURE, Port, Takes, look};
+use crate::model::graph::{Arithmetic, Kind, OnnxGraph, PICTURE, Port, Takes, look};
 
 /// Finds out what a network takes and gives. Runs it once, on a picture of noise.
 ///
@@ -12,8 +12,9 @@ use crate::model::graph::{Kind, OnnxGraph, PICTURE, Port, Takes, look};
 /// [`ImportError`]: what is not certain is asked for by name.
 pub fn understand(graph: &OnnxGraph, asked: &Asked, engine: &EngineOptions) -> Result<Understood, ImportError> {
     let mut found_out = Vec::new();
-    let takes = takes_of(graph, asked, &mut found_out)?;
+    let mut takes = takes_of(graph, asked, &mut found_out)?;
     let normalise = normalise(graph, asked, &takes, &mut found_out)?;
+    takes.arithmetic = normalise.arithmetic();
     let [columns, rows] = takes.size;
     let ports = graph.gives();
     let values: Vec<String> = ports
@@ -31,11 +32,8 @@ pub fn understand(graph: &OnnxGraph, asked: &Asked, engine: &EngineOptions) -> R
         .collect();
     let looking = graph.adapt_to_look(&takes, &values)?.write();
     let mut session = session::open(&looking, engine)?;
-    let (mean, scale) = normalise.mean_and_scale();
     let mut random = andon_core::SplitMix64::new(1);
-    let picture: Vec<f32> = (0..3 * rows * columns)
-        .map(|i| (random.unit() as f32 * 255.0 - mean[i / (rows * columns)]) * scale[i / (rows * columns)])
-        .collect();
+    let picture: Vec<f32> = (0..3 * rows * columns).map(|_| random.unit() as f32 * 255.0).collect();
     let input = session.value(&[1, 3, rows, columns], &picture)?;
     let names: Vec<String> = (0..values.len()).map(look).collect();
     let wanted: Vec<&str> = names.iter().map(String::as_str).collect();
@@ -53,13 +51,14 @@ pub fn understand(graph: &OnnxGraph, asked: &Asked, engine: &EngineOptions) -> R
         Some("max") if map.is_some() => None,
         _ => choose(&outputs, own, "--score", |r| r == Role::Score, &["score"]).map_err(ImportError::Ask)?,
     };
-    if map.is_none() && score.is_none() {
-        return Err(ImportError::NotTaken(no_map(&outputs)));
-    }
     for (number, what) in [(map, "the map"), (score, "the score")] {
         if let Some(output) = number.map(|i| &outputs[i]) {
             found_out.push(format!("`{}` is {what}, by its shape {:?}", output.port.name, output.shape));
         }
+    }
+    let map = map.map(MapOf::Map).or(made_map(&outputs, asked, &mut found_out)?);
+    if map.is_none() && score.is_none() {
+        return Err(ImportError::NotTaken(no_map(&outputs)));
     }
     if score.is_none() {
         found_out.push("the score is the largest value of the map".to_owned());
@@ -67,16 +66,42 @@ pub fn understand(graph: &OnnxGraph, asked: &Asked, engine: &EngineOptions) -> R
     Ok(Understood { takes, normalise, outputs, map, score, found_out, engine: session.name() })
 }
 
+/// A map that is made of a reconstruction or of latents.
+fn made_map(outputs: &[Output], asked: &Asked, found_out: &mut Vec<String>) -> Result<Option<MapOf>, ImportError> {
+    if !asked.latents.is_empty() {
+        let number = |name: &String| {
+            let fits = |o: &Output| o.port.name == *name && o.role == Role::Features && o.shape.len() == 4;
+            let found = outputs.iter().position(fits);
+            found.ok_or_else(|| {
+                let why = no_map(outputs);
+                ImportError::Ask(format!("--latents {name}: no output of this name with planes of values; {why}"))
+            })
+        };
+        let all: Vec<usize> = asked.latents.iter().map(number).collect::<Result<_, _>>()?;
+        found_out.push("the map is how unlikely the latents are: 1 - mean of exp(-mean(z^2) / 2)".to_owned());
+        return Ok(Some(MapOf::Latents(all)));
+    }
+    let mut pictures = outputs.iter().enumerate().filter(|(_, o)| o.role == Role::Picture);
+    Ok(match (pictures.next(), pictures.next()) {
+        (Some((number, output)), None) => {
+            found_out.push(format!(
+                "`{}` is a reconstruction of the picture, by its shape {:?}; the map is the squared difference from what the network is given",
+                output.port.name, output.shape
+            ));
+            Some(MapOf::Reconstruction(number))
+        }
+        _ => None,
+    })
+}
+
 fn no_map(outputs: &[Output]) -> String {
     let words =
         outputs.iter().map(|o| format!("`{}` is {}", o.port.name, o.role.words())).collect::<Vec<_>>().join(", ");
     let more = match outputs.iter().map(|o| o.role).find(|role| matches!(role, Role::Features | Role::Picture)) {
         Some(Role::Features) => {
-            "; `andon fit --backbone FILE --layers NAME,… --normalise …` learns from features of a network"
+            "; if they are features, `andon fit --backbone FILE --layers NAME,… --normalise …` learns from them; if they are latents of a flow, say --latents NAME,…"
         }
-        Some(_) => {
-            "; what differs between a picture and its reconstruction is not judged yet (export the difference as a map)"
-        }
+        Some(_) => "; several could be the reconstruction: export the network with one",
         None => "",
     };
     format!("it gives no anomaly map and no score: {words}{more}")
@@ -96,9 +121,7 @@ fn takes_of(graph: &OnnxGraph, asked: &Asked, found_out: &mut Vec<String>) -> Re
     let [port] = all.as_slice() else {
         return Err(refused(match all.len() {
             0 => "",
-            _ => {
-                ": constant inputs beside it (text or position embeddings) are not filled in; export the network with them inside"
-            }
+            _ => "; constant inputs beside it (text or position embeddings) are given with --input NAME=FILE.npy",
         }));
     };
     let colours_last = match port.sides.as_slice() {
@@ -132,7 +155,7 @@ fn takes_of(graph: &OnnxGraph, asked: &Asked, found_out: &mut Vec<String>) -> Re
             )));
         }
     };
-    let takes = Takes { port: port.clone(), size, colours_last, bgr: asked.bgr };
+    let takes = Takes { port: port.clone(), size, colours_last, bgr: asked.bgr, arithmetic: Arithmetic::NONE };
     found_out.push(layout(&takes.port, colours_last, takes.batch()));
     Ok(takes)
 }

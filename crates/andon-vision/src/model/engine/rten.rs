@@ -7,6 +7,7 @@ use rten_tensor::prelude::*;
 use rten_tensor::{NdTensorView, Tensor};
 
 use super::{Engine, EngineError, EngineOptions, FeatureMap, Network, bad_shape, no_output};
+use crate::model::graph::OnnxGraph;
 
 pub(super) struct RtenEngine {
     model: Model,
@@ -19,6 +20,9 @@ pub(super) struct RtenEngine {
 impl RtenEngine {
     pub fn open(network: &Network<'_>, options: &EngineOptions) -> Result<RtenEngine, EngineError> {
         let refused = |why: String| EngineError::Load { engine: "rten", why };
+        if let Some(why) = computes_otherwise(network.onnx) {
+            return Err(refused(why));
+        }
         let model = Model::load(network.onnx.to_vec()).map_err(|e| refused(e.to_string()))?;
         let &[input] = model.input_ids() else {
             return Err(refused(format!("it has {} inputs, not 1", model.input_ids().len())));
@@ -35,6 +39,11 @@ impl RtenEngine {
         let pool = Arc::new(ThreadPool::with_num_threads(options.threads.max(1)));
         Ok(RtenEngine { model, input, outputs, shape, pool })
     }
+}
+
+/// What rten would compute otherwise than the network says.
+pub(super) fn computes_otherwise(onnx: &[u8]) -> Option<String> {
+    OnnxGraph::read(onnx).ok()?.rten_differs()
 }
 
 impl Engine for RtenEngine {

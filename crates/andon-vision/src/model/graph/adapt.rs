@@ -18,6 +18,24 @@ pub struct Takes {
     pub colours_last: bool,
     /// Blue first.
     pub bgr: bool,
+    /// What is done to a value of 0 to 255 before the network: written into the graph, so that it is what programs of numpy compute, to the bit.
+    pub arithmetic: Arithmetic,
+}
+
+/// `(x / divide - less) / over`, of red, green and blue.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Arithmetic {
+    /// 1 leaves it out.
+    pub divide: f32,
+    /// 0 leaves it out.
+    pub less: [f32; 3],
+    /// 1 leaves it out.
+    pub over: [f32; 3],
+}
+
+impl Arithmetic {
+    /// The value itself.
+    pub const NONE: Arithmetic = Arithmetic { divide: 1.0, less: [0.0; 3], over: [1.0; 3] };
 }
 
 impl Takes {
@@ -27,11 +45,33 @@ impl Takes {
     }
 }
 
-/// An output of the line, made of a value of the network.
+/// Of what an output of the line is made.
+#[derive(Clone, Debug, PartialEq)]
+pub enum PlaneOf {
+    /// A value of the network.
+    Of(String),
+    /// The mean over the colours of the squared difference between the picture, as the network is given it, and this reconstruction of it.
+    Reconstruction(String),
+    /// What is unlikely of these latents of a flow: the mean over them of `exp(-mean(z^2) / 2)`, each brought to the size of the plane. Source: Yu et al.,
+    /// "FastFlow", 2021, as its ports compute the map. Name and channels of each.
+    Latents(Vec<(String, usize)>),
+}
+
+impl PlaneOf {
+    /// The values that it is made of, for people.
+    pub fn names(&self) -> String {
+        match self {
+            PlaneOf::Of(value) | PlaneOf::Reconstruction(value) => value.clone(),
+            PlaneOf::Latents(all) => all.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", "),
+        }
+    }
+}
+
+/// An output of the line.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plane {
-    /// The value.
-    pub value: String,
+    /// Of what it is made.
+    pub made: PlaneOf,
     /// Rows and columns of its plane.
     pub size: [usize; 2],
     /// Which of its channels; all of it, if it has one.
@@ -47,7 +87,7 @@ pub struct Plane {
 }
 
 /// The name of the line's input.
-pub const PICTURE: &str = "picture";
+pub const PICTURE: &str = "andon.picture";
 
 impl OnnxGraph {
     /// The network in the form of the line.
@@ -55,11 +95,20 @@ impl OnnxGraph {
     /// # Errors
     /// [`GraphError::Unsupported`]: more pictures at a time than are filled up.
     pub fn adapt(&self, takes: &Takes, planes: &[Plane]) -> Result<OnnxGraph, GraphError> {
+        /// Before it, sizes are not an input of resizing.
+        const RESIZES: i64 = 11;
         let mut adapted = self.clone();
         adapted.feed(takes)?;
         adapted.graph.output.clear();
         for plane in planes {
-            adapted.give(plane, takes.batch());
+            if matches!(plane.made, PlaneOf::Latents(_)) && self.opset() < RESIZES {
+                let why = format!(
+                    "latents of opset {} cannot be brought to one size; export it for {RESIZES} or later",
+                    self.opset()
+                );
+                return Err(GraphError::Unsupported(why));
+            }
+            adapted.give(plane, takes);
         }
         adapted.drop_unused(planes);
         Ok(adapted)
@@ -97,6 +146,19 @@ impl OnnxGraph {
             nodes.push(node(op, &name, &inputs, &name, attributes));
             at = name;
         };
+        let Arithmetic { divide, less, over } = takes.arithmetic;
+        if divide != 1.0 {
+            self.graph.initializer.push(number("andon.divide", divide));
+            next("Div", &["andon.divide"], Vec::new());
+        }
+        if less != [0.0; 3] {
+            self.graph.initializer.push(each_colour("andon.less", less));
+            next("Sub", &["andon.less"], Vec::new());
+        }
+        if over != [1.0; 3] {
+            self.graph.initializer.push(each_colour("andon.over", over));
+            next("Div", &["andon.over"], Vec::new());
+        }
         if takes.bgr {
             self.graph.initializer.push(whole("andon.bgr", &[2, 1, 0]));
             next("Gather", &["andon.bgr"], vec![int("axis", 1)]);
@@ -133,9 +195,90 @@ impl OnnxGraph {
         Ok(())
     }
 
-    fn give(&mut self, plane: &Plane, batch: usize) {
-        let name = |part: &str| format!("andon.{}.{part}", plane.name);
-        let mut at = plane.value.clone();
+    /// Puts in a constant that is one of the network's inputs, an embedding of a text say.
+    ///
+    /// # Errors
+    /// [`GraphError::Unsupported`]: there is no such input, or it has another type or shape.
+    pub fn fill_input(&mut self, name: &str, shape: &[usize], floats: &[f32], whole: &[i64]) -> Result<(), GraphError> {
+        const INT64: i32 = 7;
+        let refused = |why: String| GraphError::Unsupported(format!("the input `{name}` {why}"));
+        let port = self.takes().into_iter().find(|port| port.name == name);
+        let port = port.ok_or_else(|| refused("is not there".to_owned()))?;
+        let fits = port.sides.len() == shape.len()
+            && port.sides.iter().zip(shape).all(|(want, got)| want.is_none_or(|w| w == *got));
+        let of_kind = match port.kind {
+            Kind::Float => !floats.is_empty(),
+            Kind::Other(INT64) => !whole.is_empty(),
+            _ => false,
+        };
+        if !fits || !of_kind {
+            return Err(refused(format!("is {port}, and what is given has the shape {shape:?} or other numbers")));
+        }
+        let bytes = match port.kind {
+            Kind::Float => floats.iter().flat_map(|v| v.to_le_bytes()).collect(),
+            _ => whole.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>(),
+        };
+        self.graph.input.retain(|value| value.name() != name);
+        self.graph.initializer.push(Tensor {
+            name: Some(name.to_owned()),
+            dims: shape.iter().map(|side| *side as i64).collect(),
+            data_type: Some(port.kind.number()),
+            raw_data: Some(bytes),
+            ..Tensor::default()
+        });
+        Ok(())
+    }
+
+    /// The value that a plane is made of: the mean of squares of what a reconstruction is off, or how likely latents are.
+    fn made_of(&mut self, plane: &Plane, takes: &Takes) -> String {
+        let part = |what: &str| format!("{}.{what}", plane.name);
+        let mut nodes = Vec::new();
+        let mut add = |op: &str, what: &str, inputs: &[&str], attributes| {
+            nodes.push(node(op, &part(what), inputs, &part(what), attributes));
+            part(what)
+        };
+        let mut constants = Vec::new();
+        let value = match &plane.made {
+            PlaneOf::Of(value) => return value.clone(),
+            PlaneOf::Reconstruction(value) => {
+                let off = add("Sub", "off", &[value, &takes.port.name], Vec::new());
+                let square = add("Mul", "square", &[&off, &off], Vec::new());
+                constants.push(kernel(&part("mean"), &[1.0 / 3.0; 3]));
+                add("Conv", "mean_square", &[&square, &part("mean")], Vec::new())
+            }
+            PlaneOf::Latents(all) => {
+                let mut sum: Option<String> = None;
+                constants.push(whole(&part("size"), &[1, 1, plane.size[0] as i64, plane.size[1] as i64]));
+                for (number, (value, channels)) in all.iter().enumerate() {
+                    let named = |what: &str| format!("{what}{number}");
+                    let square = add("Mul", &named("square"), &[value, value], Vec::new());
+                    constants.push(kernel(&part(&named("half")), &vec![-0.5 / *channels as f32; *channels]));
+                    let half = add("Conv", &named("mean"), &[&square, &part(&named("half"))], Vec::new());
+                    let likely = add("Exp", &named("likely"), &[&half], Vec::new());
+                    let linear = super::Attribute {
+                        name: Some("mode".to_owned()),
+                        s: Some(b"linear".to_vec()),
+                        kind: Some(3),
+                        ..super::Attribute::default()
+                    };
+                    let large = add("Resize", &named("large"), &[&likely, "", "", &part("size")], vec![linear]);
+                    sum = Some(match sum {
+                        None => large,
+                        Some(before) => add("Add", &named("sum"), &[&before, &large], Vec::new()),
+                    });
+                }
+                sum.unwrap_or_default()
+            }
+        };
+        self.graph.node.append(&mut nodes);
+        self.graph.initializer.append(&mut constants);
+        value
+    }
+
+    fn give(&mut self, plane: &Plane, takes: &Takes) {
+        let batch = takes.batch();
+        let name = |part: &str| format!("{}.{part}", plane.name);
+        let mut at = self.made_of(plane, takes);
         let mut nodes = Vec::new();
         let mut next = |op: &str, part: &str, more: &[&str], attributes| {
             let made = name(part);
@@ -210,6 +353,22 @@ fn whole(name: &str, numbers: &[i64]) -> Tensor {
         dims: vec![numbers.len() as i64],
         data_type: Some(7),
         raw_data: Some(numbers.iter().flat_map(|n| n.to_le_bytes()).collect()),
+        ..Tensor::default()
+    }
+}
+
+/// A number for each of three colours.
+fn each_colour(name: &str, values: [f32; 3]) -> Tensor {
+    Tensor { dims: vec![1, 3, 1, 1], ..kernel(name, &values) }
+}
+
+/// Weights of a convolution of one place to one value.
+fn kernel(name: &str, weights: &[f32]) -> Tensor {
+    Tensor {
+        name: Some(name.to_owned()),
+        dims: vec![1, weights.len() as i64, 1, 1],
+        data_type: Some(Kind::Float.number()),
+        raw_data: Some(weights.iter().flat_map(|w| w.to_le_bytes()).collect()),
         ..Tensor::default()
     }
 }

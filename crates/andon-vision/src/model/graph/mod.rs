@@ -16,7 +16,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-pub use adapt::{PICTURE, Plane, Takes, look};
+pub use adapt::{Arithmetic, PICTURE, Plane, PlaneOf, Takes, look};
 pub use bench_networks::{efficientad_s_shape, resnet18_shape};
 pub use builder::{Attr, GraphBuilder};
 pub use calibrate::{CalibrationError, Calibrator};

@@ -128,6 +128,18 @@ impl OnnxGraph {
         self.comes_from(clamped, raw, &by).then(|| raw.clone())
     }
 
+    /// Where rten computes something else than the file says, without a word: cubic resizing becomes linear in it.
+    pub fn rten_differs(&self) -> Option<String> {
+        let text = |node: &Node, name: &str| {
+            node.attribute.iter().find(|a| a.name() == name).and_then(|a| a.s.clone()).unwrap_or_default()
+        };
+        let cubic = self.graph.node.iter().find(|node| node.op_type() == "Resize" && text(node, "mode") == b"cubic")?;
+        Some(format!(
+            "`{}` resizes by cubic interpolation, which rten computes as linear; use ONNX Runtime (--engine ort)",
+            cubic.name()
+        ))
+    }
+
     /// Whether the picture is normalised by ImageNet's mean and deviation inside the network: its first arithmetic is with three such numbers.
     pub fn normalises_inside(&self, input: &str) -> bool {
         /// By how much a number may be off.

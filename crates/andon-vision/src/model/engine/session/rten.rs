@@ -6,6 +6,7 @@ use ::rten::{Model, RunOptions, ThreadPool, Value as RtenValue, ValueOrView};
 use rten_tensor::Tensor;
 use rten_tensor::prelude::*;
 
+use super::super::rten::computes_otherwise;
 use super::{EngineError, EngineOptions, Session, Value};
 
 pub(super) struct RtenSession {
@@ -15,7 +16,11 @@ pub(super) struct RtenSession {
 
 impl RtenSession {
     pub fn open(onnx: &[u8], options: &EngineOptions) -> Result<RtenSession, EngineError> {
-        let model = Model::load(onnx.to_vec()).map_err(|e| EngineError::Load { engine: "rten", why: e.to_string() })?;
+        let refused = |why: String| EngineError::Load { engine: "rten", why };
+        if let Some(why) = computes_otherwise(onnx) {
+            return Err(refused(why));
+        }
+        let model = Model::load(onnx.to_vec()).map_err(|e| refused(e.to_string()))?;
         Ok(RtenSession { model, pool: Arc::new(ThreadPool::with_num_threads(options.threads.max(1))) })
     }
 }

@@ -121,7 +121,7 @@ fn within(
     made.extend(graph.node.iter().flat_map(|node| node.output.iter().cloned()));
     for node in &mut graph.node {
         let (op, name) = (node.op_type().to_owned(), named(node));
-        if op == "Loop" && !bounded(&node.input, &graph.initializer) {
+        if op == "Loop" && !has_limit(&node.input, &graph.initializer) {
             return Err(format!(
                 "the node {name} is a Loop that nothing bounds, and a frame must be judged in time; export it unrolled"
             ));
@@ -145,7 +145,7 @@ fn within(
 }
 
 /// Whether a loop's first input, how often it runs at most, is a constant.
-fn bounded(inputs: &[String], constants: &[Tensor]) -> bool {
+fn has_limit(inputs: &[String], constants: &[Tensor]) -> bool {
     inputs.first().is_some_and(|name| !name.is_empty() && constants.iter().any(|t| t.name() == name))
 }
 

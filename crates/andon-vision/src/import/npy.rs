@@ -1,0 +1,100 @@
+//! Constant inputs of networks from numpy's files: the format of `numpy.lib.format`, versions 1 to 3.
+
+/// Numbers of a file.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Numbers {
+    /// From f4 or f8.
+    Floats(Vec<f32>),
+    /// From i4 or i8.
+    Whole(Vec<i64>),
+}
+
+/// Values of an array in rows, with their shape.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Array {
+    /// Its sides.
+    pub shape: Vec<usize>,
+    /// As many numbers.
+    pub numbers: Numbers,
+}
+
+/// Numbers of an array at most: embeddings are short.
+const MOST: usize = 1 << 24;
+
+/// Reads an array.
+///
+/// # Errors
+/// What is wrong with the file.
+pub fn read(bytes: &[u8]) -> Result<Array, String> {
+    let rest = bytes.strip_prefix(b"\x93NUMPY").ok_or("it is no file of numpy.save (.npy)")?;
+    let (length, from): (usize, usize) = match rest {
+        [1, _, a, b, ..] => (usize::from(u16::from_le_bytes([*a, *b])), 4),
+        [2 | 3, _, a, b, c, d, ..] => (u32::from_le_bytes([*a, *b, *c, *d]) as usize, 6),
+        _ => return Err("it is of a version of .npy that is not known".to_owned()),
+    };
+    let to = from.checked_add(length).filter(|to| *to <= rest.len()).ok_or("it is cut short")?;
+    let header = String::from_utf8_lossy(&rest[from..to]).into_owned();
+    let field = |key: &str| header.split_once(&format!("'{key}':")).map(|(_, rest)| rest.trim_start().to_owned());
+    if field("fortran_order").is_none_or(|order| !order.starts_with("False")) {
+        return Err("it is written column by column; save it with numpy.ascontiguousarray".to_owned());
+    }
+    let shape = field("shape").and_then(|rest| Some(rest.strip_prefix('(')?.split_once(')')?.0.to_owned()));
+    let sides = shape.ok_or("it has no shape")?;
+    let sides = sides.split(',').map(str::trim).filter(|side| !side.is_empty());
+    let shape: Vec<usize> =
+        sides.map(|side| side.parse().map_err(|_| "its shape is no numbers")).collect::<Result<_, _>>()?;
+    let count = shape.iter().try_fold(1usize, |all, side| all.checked_mul(*side)).filter(|count| *count <= MOST);
+    let count = count.ok_or_else(|| format!("it has the shape {shape:?}, and at most {MOST} numbers are taken"))?;
+    let kind = field("descr")
+        .and_then(|rest| Some(rest.strip_prefix('\'')?.split_once('\'')?.0.to_owned()))
+        .unwrap_or_default();
+    let data = &rest[to..];
+    let size = kind.chars().last().and_then(|c| c.to_digit(10)).unwrap_or(0) as usize;
+    if data.len() != count * size {
+        return Err(format!("its shape {shape:?} of {kind} needs {} bytes, and it holds {}", count * size, data.len()));
+    }
+    let (fours, eights) = (data.as_chunks::<4>().0.iter(), data.as_chunks::<8>().0.iter());
+    let numbers = match kind.as_str() {
+        "<f4" => Numbers::Floats(fours.map(|b| f32::from_le_bytes(*b)).collect()),
+        "<f8" => Numbers::Floats(eights.map(|b| f64::from_le_bytes(*b) as f32).collect()),
+        "<i4" => Numbers::Whole(fours.map(|b| i64::from(i32::from_le_bytes(*b))).collect()),
+        "<i8" => Numbers::Whole(eights.map(|b| i64::from_le_bytes(*b)).collect()),
+        _ => return Err(format!("it holds numbers of the type `{kind}`; f4, f8, i4 and i8 are taken")),
+    };
+    Ok(Array { shape, numbers })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(header: &str, data: &[u8]) -> Vec<u8> {
+        let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+        bytes.extend((header.len() as u16).to_le_bytes());
+        bytes.extend(header.as_bytes());
+        bytes.extend(data);
+        bytes
+    }
+
+    #[test]
+    fn arrays_are_read_and_broken_ones_named() {
+        let header = "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 1), }\n";
+        let data = [1.0f32.to_le_bytes(), 2.0f32.to_le_bytes()].concat();
+        let array = read(&file(header, &data)).unwrap();
+        assert_eq!(array, Array { shape: vec![2, 1], numbers: Numbers::Floats(vec![1.0, 2.0]) });
+        let whole = header.replace("<f4", "<i8").replace("(2, 1)", "()");
+        assert_eq!(read(&file(&whole, &7i64.to_le_bytes())).unwrap().numbers, Numbers::Whole(vec![7]));
+        for (bytes, words) in [
+            (b"PK".to_vec(), "no file of numpy.save"),
+            (file(header, &data[..4]), "needs 8 bytes, and it holds 4"),
+            (file(&header.replace("False", "True"), &data), "column by column"),
+            (file(&header.replace("<f4", "|O4"), &data), "of the type `|O4`"),
+            (file(&header.replace("2, 1", "99999999, 99999999"), &data), "at most"),
+            (file(&header.replace("2, 1", "two"), &data), "no numbers"),
+            (file(header, &data)[..20].to_vec(), "cut short"),
+        ] {
+            let why = read(&bytes).unwrap_err();
+            assert!(why.contains(words), "{why}");
+        }
+    }
+}
