@@ -27,6 +27,7 @@ mod info;
 mod inspect;
 mod limits;
 mod output;
+mod parity;
 mod plan;
 mod plc_check;
 mod progress;
@@ -76,6 +77,8 @@ enum Command {
     Distill(Box<distill::Distill>),
     /// Bring a network in that was trained elsewhere: an ONNX file that gives an anomaly map or a score.
     Import(Box<import::Import>),
+    /// Compare a network that was brought in with the program that it was trained by, step by step.
+    Parity(parity::Parity),
     /// Measure a model on pictures whose truth is known, or two side by side.
     Eval(eval::Eval),
     /// Judge images: one line each.
@@ -125,6 +128,7 @@ pub fn main() -> ExitCode {
         Command::Info(c) => c.run(),
         Command::Distill(c) => c.run(log),
         Command::Import(c) => c.run(log),
+        Command::Parity(c) => c.run(),
         Command::Eval(c) => c.run(log),
         Command::Inspect(c) => c.run(log),
         Command::Run(c) => c.run(log),

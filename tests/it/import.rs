@@ -253,6 +253,47 @@ fn reconstructions_latents_and_constant_inputs_become_maps() {
     }
 }
 
+/// A training side that agrees, and some that do not: the first step that differs is named.
+#[test]
+fn the_first_step_that_differs_from_the_training_side_is_named() {
+    let bench = Bench::new();
+    let inside = Form { inside: true, ..Form::default() };
+    assert_eq!(bench.import(inside, &[]).code, 0);
+    let folder = bench.dir.path().join("reference");
+    std::fs::create_dir(&folder).unwrap();
+    let picture = image::open(bench.path("good/003.png")).unwrap().to_rgb8();
+    picture.save(folder.join("a.png")).unwrap();
+    let plane = |c: usize| picture.pixels().map(move |p| f32::from(p[c]) / 255.0).collect::<Vec<f32>>();
+    let red = plane(0);
+    let map: Vec<f32> = red.iter().map(|v| 0.55 - v).collect();
+    let score = map.iter().copied().fold(f32::MIN, f32::max);
+    let says = |input: &[f32], map: &[f32], score: f32| {
+        crate::npy::write_f32(&folder.join("x.npy"), &[1, 3, 48, 64], input);
+        crate::npy::write_f32(&folder.join("m.npy"), &[1, 1, 48, 64], map);
+        let entry = serde_json::json!({"picture": "a.png", "input": "x.npy", "values": {"anomaly_map": "m.npy"}, "score": score});
+        std::fs::write(folder.join("reference.json"), serde_json::json!({"pictures": [entry]}).to_string()).unwrap();
+        said(&["parity", &bench.path("part.andon"), "--reference", folder.to_str().unwrap()])
+    };
+    let input = [plane(0), plane(1), plane(2)].concat();
+    let agrees = says(&input, &map, score);
+    assert!(agrees.code == 0 && agrees.out.matches("agrees").count() == 3, "{} {}", agrees.out, agrees.err);
+    let blue = says(&[plane(2), plane(1), plane(0)].concat(), &map, score);
+    assert!(
+        blue.code != 0 && blue.err.contains("the first step that differs is what the network is given"),
+        "{}",
+        blue.err
+    );
+    assert!(blue.out.contains("with blue and red exchanged it agrees: --colour"), "{}", blue.out);
+    let double: Vec<f32> = map.iter().map(|v| 2.0 * v).collect();
+    let other = says(&input, &double, score);
+    assert!(other.code != 0 && other.err.contains("the first step that differs is `anomaly_map`"), "{}", other.err);
+    let scaled = says(&input, &map, 0.5);
+    assert!(scaled.code != 0 && scaled.err.contains("the first step that differs is the score"), "{}", scaled.err);
+    std::fs::write(folder.join("reference.json"), "{}").unwrap();
+    let empty = said(&["parity", &bench.path("part.andon"), "--reference", folder.to_str().unwrap()]);
+    assert!(empty.code != 0 && empty.err.contains("missing field `pictures`"), "{}", empty.err);
+}
+
 /// Twice the same: the file is the same.
 #[test]
 fn a_model_that_is_brought_in_again_is_the_same_file() {

@@ -3,6 +3,7 @@
 
 pub mod npy;
 mod outputs;
+pub mod parity;
 mod run;
 mod understand;
 

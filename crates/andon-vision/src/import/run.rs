@@ -89,6 +89,7 @@ pub fn import(job: Job<'_>) -> Result<(Fitted, Vec<String>), ImportError> {
     let about = About {
         file: job.file.clone(),
         digest: job.digest.clone(),
+        input: understood.takes.port.name.clone(),
         map: map.and_then(|_| taken(MAP)),
         score: score.and_then(|_| taken(if map.is_some() { SCORE } else { MAP })),
         found_out: words.clone(),
@@ -126,7 +127,7 @@ fn planes(understood: &Understood, sign: f32) -> Vec<Plane> {
             Role::Map { size, channel } => (size, channel),
             _ => ([1; 2], None),
         };
-        let made = PlaneOf::Of(output.value.clone());
+        let made = PlaneOf::Value(output.value.clone());
         Plane { made, size, channel, factor: sign, shift: 0.0, floor: false, name: MAP.to_owned() }
     };
     let [columns, rows] = understood.takes.size;

@@ -23,6 +23,8 @@ pub struct About {
     pub file: String,
     /// BLAKE3 of the file as it came.
     pub digest: String,
+    /// The name of its input.
+    pub input: String,
     /// The value that became the map; none, if the network gives a score only.
     pub map: Option<Taken>,
     /// The value that became the score; none, if it is the largest of the map.

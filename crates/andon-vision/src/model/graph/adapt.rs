@@ -49,7 +49,7 @@ impl Takes {
 #[derive(Clone, Debug, PartialEq)]
 pub enum PlaneOf {
     /// A value of the network.
-    Of(String),
+    Value(String),
     /// The mean over the colours of the squared difference between the picture, as the network is given it, and this reconstruction of it.
     Reconstruction(String),
     /// What is unlikely of these latents of a flow: the mean over them of `exp(-mean(z^2) / 2)`, each brought to the size of the plane. Source: Yu et al.,
@@ -61,7 +61,7 @@ impl PlaneOf {
     /// The values that it is made of, for people.
     pub fn names(&self) -> String {
         match self {
-            PlaneOf::Of(value) | PlaneOf::Reconstruction(value) => value.clone(),
+            PlaneOf::Value(value) | PlaneOf::Reconstruction(value) => value.clone(),
             PlaneOf::Latents(all) => all.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", "),
         }
     }
@@ -122,13 +122,27 @@ impl OnnxGraph {
         let mut adapted = self.clone();
         adapted.feed(takes)?;
         adapted.graph.output.clear();
+        adapted.with_looks(values)
+    }
+
+    /// The network with these of its values as further outputs, in f32: see [`look`].
+    ///
+    /// # Errors
+    /// [`GraphError::Unsupported`]: there is no such value.
+    pub fn with_looks(&self, values: &[String]) -> Result<OnnxGraph, GraphError> {
+        let mut looking = self.clone();
+        let made: HashSet<&str> =
+            self.graph.node.iter().flat_map(|node| node.output.iter().map(String::as_str)).collect();
         for (number, value) in values.iter().enumerate() {
+            if !made.contains(value.as_str()) && !looking.graph.input.iter().any(|input| input.name() == value) {
+                return Err(GraphError::Unsupported(format!("it has no value `{value}`")));
+            }
             let name = look(number);
             let cast = vec![int("to", i64::from(Kind::Float.number()))];
-            adapted.graph.node.push(node("Cast", &name, &[value], &name, cast));
-            adapted.graph.output.push(named(&name, None));
+            looking.graph.node.push(node("Cast", &name, &[value], &name, cast));
+            looking.graph.output.push(named(&name, None));
         }
-        Ok(adapted)
+        Ok(looking)
     }
 
     fn feed(&mut self, takes: &Takes) -> Result<(), GraphError> {
@@ -239,7 +253,7 @@ impl OnnxGraph {
         };
         let mut constants = Vec::new();
         let value = match &plane.made {
-            PlaneOf::Of(value) => return value.clone(),
+            PlaneOf::Value(value) => return value.clone(),
             PlaneOf::Reconstruction(value) => {
                 let off = add("Sub", "off", &[value, &takes.port.name], Vec::new());
                 let square = add("Mul", "square", &[&off, &off], Vec::new());
