@@ -124,7 +124,7 @@ fn hostile_networks_are_refused_before_any_engine_sees_them() {
         match read {
             Ok(_) => assert!(path.ends_with("output_nan.onnx"), "{} was let through", path.display()),
             Err(why) => {
-                println!("{}: {why}", path.file_name().unwrap().to_string_lossy());
+                eprintln!("{}: {why}", path.file_name().unwrap().to_string_lossy());
                 refused += 1;
             }
         }

@@ -336,7 +336,7 @@ fn other_peoples_exports_give_what_they_gave_elsewhere() {
             (_, None) if feed["dtype"] == "uint8" => Normalise::Bytes,
             (_, None) => Normalise::Unit,
             _ => {
-                println!("{case}: normalised in another way, not run");
+                eprintln!("{case}: normalised in another way, not run");
                 continue;
             }
         };
@@ -353,9 +353,9 @@ fn other_peoples_exports_give_what_they_gave_elsewhere() {
         for choice in [EngineChoice::Ort, EngineChoice::Rten] {
             let options = EngineOptions { choice, threads: 2, ..EngineOptions::default() };
             match compare(&graph, &asked, normalise, &options, &meta, &expected, &folder.join(&case)) {
-                Ok(worst) if worst <= 1.0 => println!("{case} {choice:?}: {worst:.3} of what is allowed"),
+                Ok(worst) if worst <= 1.0 => eprintln!("{case} {choice:?}: {worst:.3} of what is allowed"),
                 Ok(worst) => wrong.push(format!("{case} {choice:?}: {worst:.3} of what is allowed")),
-                Err(why) => println!("{case} {choice:?}: {}", why.lines().next().unwrap_or_default()),
+                Err(why) => eprintln!("{case} {choice:?}: {}", why.lines().next().unwrap_or_default()),
             }
         }
     }

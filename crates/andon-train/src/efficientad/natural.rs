@@ -1,7 +1,7 @@
 //! Pictures that are not of the product: the student is kept from saying anything of them, so that it does not learn to say of everything what the
 //! teacher says.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use andon_core::SplitMix64;
 use andon_vision::fit::read_image;
@@ -76,7 +76,7 @@ impl<'a> Source<'a> {
     }
 }
 
-fn read(file: &PathBuf, [rows, columns]: [usize; 2]) -> Result<Vec<u8>, LearnError> {
+fn read(file: &Path, [rows, columns]: [usize; 2]) -> Result<Vec<u8>, LearnError> {
     let failed = |why: String| LearnError::Natural { file: file.display().to_string(), why };
     let picture = read_image(file).map_err(|e| failed(e.to_string()))?;
     let spec = InputSpec { width: columns as u32, height: rows as u32, mean: [0.0; 3], scale: [1.0; 3], range: None };

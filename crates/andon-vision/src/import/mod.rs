@@ -82,7 +82,7 @@ impl Normalise {
             Normalise::Clip => Arithmetic {
                 divide: 255.0,
                 less: [0.481_454_66, 0.457_827_5, 0.408_210_73],
-                over: [0.268_629_54, 0.261_302_58, 0.275_777_11],
+                over: [0.268_629_54, 0.261_302_6, 0.275_777_1],
             },
             Normalise::Unit => Arithmetic { divide: 255.0, ..none },
             Normalise::Centred => Arithmetic { less: [127.0; 3], over: [128.0; 3], ..none },

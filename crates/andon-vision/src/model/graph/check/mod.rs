@@ -130,7 +130,7 @@ fn inputs(graph: &Graph) -> Result<(), String> {
     for input in graph.input.iter().filter(|input| !constant(input.name())) {
         let (name, sides) = (input.name(), input.dims());
         let shape = || format!("`{name}` has the shape [{}]", words(&sides));
-        if sides.iter().any(|dim| dim.value.is_some_and(|side| side < 0 || side > MOST_SIDE)) {
+        if sides.iter().any(|dim| dim.value.is_some_and(|side| !(0..=MOST_SIDE).contains(&side))) {
             return Err(format!("the input {}; sides of 1 to {MOST_SIDE} are taken", shape()));
         }
         let all = sides.iter().filter_map(|dim| dim.value).try_fold(1i64, i64::checked_mul);
