@@ -109,7 +109,7 @@ pub(super) struct FitCommand {
     pub(super) how: FitArgs,
     #[command(flatten)]
     pub(super) train: TrainArgs,
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = "Engine")]
     pub(super) engine: EngineArgs,
 }
 
