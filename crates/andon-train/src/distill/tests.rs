@@ -81,7 +81,7 @@ fn a_network_learns_and_a_run_that_was_stopped_goes_on_to_the_same_bytes() {
     let (teacher, standing) = run(&files, &whole, 12, u64::MAX).unwrap();
     let curve = std::fs::read_to_string(whole.join("curve.csv")).unwrap();
     let first: f32 = curve.lines().nth(1).unwrap().rsplit(',').next().unwrap().parse().unwrap();
-    assert!(standing.held_out < 0.9 * first, "{curve}");
+    assert!(standing.held_out < 0.95 * first, "{curve}");
 
     let parts = folder.path().join("parts");
     for until in [5, 7] {
