@@ -221,8 +221,7 @@ fn the_network_of_the_line_agrees_with_the_one_in_training() {
 
 #[test]
 fn what_cannot_be_learned_is_refused_with_the_remedy() {
-    let folder = tempfile::tempdir().unwrap();
-    let refused = |case: Case<'_>| train(&case, folder.path()).unwrap_err().to_string();
+    let refused = |case: Case<'_>| train(&case, tempfile::tempdir().unwrap().path()).unwrap_err().to_string();
     let grey = |number: usize| {
         let rgb = vec![100 + number as u8; 3 * SIDE as usize * SIDE as usize];
         Ok((format!("{number}.png"), Picture { width: SIDE, height: SIDE, rgb }))
