@@ -155,6 +155,9 @@ pub fn learn(job: Job<'_>) -> Result<Fitted, LearnError> {
     let scale = seen.scale(params.autoencoder);
     let weights = trainer.weights()?;
     drop(trainer);
+    if !weights.iter().all(|w| w.values.iter().all(|v| v.is_finite())) {
+        return Err(LearnError::Diverged { loss: f32::NAN, step: steps });
+    }
     let backbone = detector(&networks, &weights, &normalised, scale, job.range, job.align.clone());
     let about = About {
         size: params.size,

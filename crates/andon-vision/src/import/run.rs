@@ -78,7 +78,6 @@ pub fn import(job: Job<'_>) -> Result<(Fitted, Vec<String>), ImportError> {
         .map(|(plane, [factor, shift])| Plane {
             factor: plane.factor * factor,
             shift: plane.shift * factor + shift,
-            floor: true,
             ..plane
         })
         .collect();
@@ -128,18 +127,10 @@ fn planes(understood: &Understood, sign: f32) -> Vec<Plane> {
             _ => ([1; 2], None),
         };
         let made = PlaneOf::Value(output.value.clone());
-        Plane { made, size, channel, factor: sign, shift: 0.0, floor: false, name: MAP.to_owned() }
+        Plane { made, size, channel, factor: sign, shift: 0.0, name: MAP.to_owned() }
     };
     let [columns, rows] = understood.takes.size;
-    let plane = |made, size, factor, shift| Plane {
-        made,
-        size,
-        channel: None,
-        factor,
-        shift,
-        floor: false,
-        name: MAP.to_owned(),
-    };
+    let plane = |made, size, factor, shift| Plane { made, size, channel: None, factor, shift, name: MAP.to_owned() };
     let map = understood.map.as_ref().map(|map| match map {
         MapOf::Map(number) => of(&outputs[*number]),
         MapOf::Reconstruction(number) => {

@@ -63,6 +63,16 @@ impl PatchModel for MapModel {
     }
 }
 
+/// What a network says of a cell: what lies below 0 is 0, and what is not finite is NaN, so that it is no PASS. Not done inside the network, because engines
+/// make 0 of NaN there (`Relu`).
+fn value(v: f32) -> f32 {
+    match v.is_finite() {
+        true if v < 0.0 => 0.0,
+        true => v,
+        false => f32::NAN,
+    }
+}
+
 struct MapHead {
     own_score: bool,
 }
@@ -76,12 +86,38 @@ impl PatchHead for MapHead {
         nearest: &mut Vec<Nearest>,
     ) -> f32 {
         nearest.clear();
-        scorer.map_of(features.iter().step_by(1 + usize::from(self.own_score)).copied(), map);
+        scorer.map_of(features.iter().step_by(1 + usize::from(self.own_score)).map(|v| value(*v)), map);
         let of_map = scorer.score_of_map(map);
         match features.get(1).filter(|_| self.own_score) {
             // A map with a NaN in it is no evidence, whatever the score says.
             Some(score) if !of_map.is_nan() => *score,
             _ => of_map,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::head::score::{ImageScore, Scoring};
+
+    fn score(own_score: bool, features: &[f32]) -> f32 {
+        let cells = features.len() / (1 + usize::from(own_score));
+        let scoring = Scoring { smoothing: 0.0, image: ImageScore::Max, min_area: 0 };
+        let mut scorer = Scorer::new(scoring, cells, 1, &vec![true; cells]);
+        MapHead { own_score }.score_into(features, &mut scorer, &mut Vec::new(), &mut Vec::new())
+    }
+
+    /// A network that puts out NaN, or infinity of either sign, has no score, whatever else it says.
+    #[test]
+    fn what_is_not_finite_is_never_a_score() {
+        assert_eq!(score(false, &[0.5, -3.0, 2.0]), 2.0);
+        assert_eq!(score(false, &[-1.0, -3.0]), 0.0);
+        assert_eq!(score(true, &[0.5, 0.7, 2.0, 0.7]), 0.7);
+        for wrong in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            assert!(!score(false, &[0.5, wrong, 2.0]).is_finite());
+            assert!(!score(true, &[0.5, 0.7, wrong, 0.7]).is_finite(), "the map is part of it");
+            assert!(!score(true, &[0.5, wrong, 2.0, wrong]).is_finite());
         }
     }
 }

@@ -80,8 +80,6 @@ pub struct Plane {
     pub factor: f32,
     /// Plus this.
     pub shift: f32,
-    /// What would lie below 0 is 0.
-    pub floor: bool,
     /// What the output is called.
     pub name: String,
 }
@@ -318,9 +316,6 @@ impl OnnxGraph {
         if plane.shift != 0.0 {
             self.graph.initializer.push(number(&name("shift"), plane.shift));
             next("Add", "plus", &[&name("shift")], Vec::new());
-        }
-        if plane.floor {
-            next("Relu", "floor", &[], Vec::new());
         }
         let made = named(&plane.name, Some(&[1, 1, plane.size[0], plane.size[1]]));
         nodes.push(node("Identity", &name("out"), &[&at], &plane.name, Vec::new()));
