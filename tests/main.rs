@@ -12,6 +12,9 @@ mod capture;
 #[path = "it/model.rs"]
 mod model;
 #[cfg(feature = "rten")]
+#[path = "it/methods.rs"]
+mod methods;
+#[cfg(feature = "rten")]
 #[path = "it/kinds.rs"]
 mod kinds;
 #[path = "it/service.rs"]

@@ -48,7 +48,8 @@ fn ort_library() -> Option<std::path::PathBuf> {
     path.exists().then_some(path)
 }
 
-fn flange(k: u64) -> Vec<u8> {
+/// A part of the simulated line, 256x256.
+pub fn flange(k: u64) -> Vec<u8> {
     let mut rgb = Vec::new();
     Conveyor::new(SimSpec { side: 256, ..SimSpec::default() }).paint(k, &mut rgb);
     rgb

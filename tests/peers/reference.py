@@ -2,6 +2,7 @@
 
     reference.py resize DIR      cases.json + *.npy -> *_out.npy, by Pillow
     reference.py network DIR     model.onnx, input.npy -> NAME.npy for each output, by ONNX Runtime
+    reference.py methods DIR     train.npy, test.npy, grid.npy, what each chose -> METHOD_distances.npy, by numpy, scipy, scikit-learn
     reference.py patchcore DIR   stride8.npy, stride16.npy, bank.npy -> features, distances, map, score, by numpy and scipy
 """
 import json
@@ -90,4 +91,131 @@ def padim():
         save(f"{name}_distances", distances)
 
 
-{"resize": resize, "network": network, "patchcore": patchcore, "padim": padim}[sys.argv[1]]()
+def nearest(x, rows):
+    from scipy.spatial.distance import cdist
+
+    return cdist(x, rows).min(axis=1)
+
+
+def subspace(train, test):
+    """All patches' mean and covariance; the directions that explain 99 % of the variance are taken out, what is left is the distance."""
+    flat = train.reshape(-1, train.shape[2])
+    mean = flat.mean(0)
+    values, vectors = np.linalg.eigh(np.cov(flat, rowvar=False))
+    values, vectors = values[::-1], vectors[:, ::-1]
+    kept = np.searchsorted(np.cumsum(values), 0.99 * values.sum()) + 1
+    basis = vectors[:, :kept]
+    centred = test - mean
+    return np.linalg.norm(centred - centred @ basis @ basis.T, axis=2)
+
+
+def fastrecon(train, test):
+    """The paper's regression, solved for each picture as its code does, with the ridge that keeps it solvable."""
+    rows, pull = load("fastrecon_rows").astype(np.float64), 2.0
+    products = rows @ rows.T
+    products += 1e-6 * np.trace(products) / len(rows) * np.eye(len(rows))
+    out = []
+    for x in test:
+        weights = np.linalg.solve((1 + pull) * products, ((x + pull * train.mean(0)) @ rows.T).T).T
+        out.append(np.linalg.norm(x - weights @ rows, axis=1))
+    return np.array(out)
+
+
+def spade(train, test):
+    """Every picture is kept; the three most alike, by their mean patches; places at most one column and row away."""
+    side = load("grid").astype(int)[0]
+    at = np.stack(np.divmod(np.arange(train.shape[1]), side), 1)
+    out = np.empty(test.shape[:2])
+    for n, x in enumerate(test):
+        alike = np.argsort(np.linalg.norm(train.mean(1) - x.mean(0), axis=1), kind="stable")[:3]
+        for cell in range(len(x)):
+            near = np.abs(at - at[cell]).max(1) <= 1
+            out[n, cell] = nearest(x[cell:cell + 1], train[alike][:, near].reshape(-1, x.shape[1]))[0]
+    return out
+
+
+def fapm(train, test):
+    """Banks large enough for all patches, so that only the regions tell: two a side of the grid, each searched alone."""
+    columns, rows = load("grid").astype(int)
+    region = lambda i, side: i * 2 // side
+    of = np.array([region(c // columns, rows) * 2 + region(c % columns, columns) for c in range(train.shape[1])])
+    out = np.empty(test.shape[:2])
+    for n, x in enumerate(test):
+        for r in range(4):
+            out[n, of == r] = nearest(x[of == r], train[:, of == r].reshape(-1, x.shape[1]))
+    return out
+
+
+def pni(train, test):
+    """Places found out anew for the bank that was chosen; then every row of it by distance, the first that belongs."""
+    from scipy.spatial.distance import cdist
+
+    bank, side = load("pni_bank").astype(np.float64), load("grid").astype(int)[0]
+    cells = train.shape[1]
+    at = np.stack(np.divmod(np.arange(cells), side), 1)
+    belongs = np.zeros((len(bank), cells), bool)
+    for x in train:
+        for cell, row in enumerate(cdist(x, bank).argmin(1)):
+            belongs[row] |= np.abs(at - at[cell]).max(1) <= 1
+    out = np.empty(test.shape[:2])
+    for n, x in enumerate(test):
+        for cell, distances in enumerate(cdist(x, bank)):
+            order = np.argsort(distances)[:9]
+            first = [row for row in order if belongs[row, cell]]
+            out[n, cell] = distances[first[0] if first else order[-1]]
+    return out
+
+
+def inreach(train, test):
+    """Channels by mutual nearest neighbours, written down as sets; the survivors are the bank."""
+    from scipy.spatial.distance import cdist
+
+    kept = set()
+    for seed in range(min(4, len(train))):
+        channels = [[(seed, cell)] for cell in range(train.shape[1])]
+        for other in range(len(train)):
+            if other == seed:
+                continue
+            distances = cdist(train[seed], train[other])
+            there, back = distances.argmin(1), distances.argmin(0)
+            for cell, found in enumerate(there):
+                if back[found] == cell:
+                    channels[cell].append((other, found))
+        for channel in channels:
+            if len(channel) <= 3:
+                continue
+            members = np.array([train[i, c] for i, c in channel])
+            distances = np.linalg.norm(members - members.mean(0), axis=1)
+            inside = distances <= distances.mean() + 5 * distances.std()
+            kept |= {member for member, ok in zip(channel, inside) if ok}
+    save("inreach_kept", np.array(len(kept), np.float64))
+    bank = np.array([train[i, c] for i, c in sorted(kept)])
+    return np.array([nearest(x, bank) for x in test])
+
+
+def softpatch(train, test):
+    """Local outlier factors by scikit-learn, place by place; the highest 15 % stay out; distances times the factor of what they land on."""
+    from scipy.spatial.distance import cdist
+    from sklearn.neighbors import LocalOutlierFactor
+
+    factors = np.stack([
+        -LocalOutlierFactor(n_neighbors=6).fit(train[:, cell]).negative_outlier_factor_ for cell in range(train.shape[1])
+    ], 1)
+    kept = int(factors.size * (1 - 0.15))
+    inside = factors <= np.sort(factors, None)[kept - 1]
+    bank, weights = train[inside], factors[inside].clip(0.25, 4)
+    save("softpatch_kept", np.array(len(bank), np.float64))
+    out = np.empty(test.shape[:2])
+    for n, x in enumerate(test):
+        distances = cdist(x, bank)
+        out[n] = distances.min(1) * weights[distances.argmin(1)]
+    return out
+
+
+def methods():
+    train, test = (load(n).astype(np.float64) for n in ("train", "test"))
+    for method in (subspace, fastrecon, spade, fapm, pni, inreach, softpatch):
+        save(f"{method.__name__}_distances", method(train, test))
+
+
+{"methods": methods, "resize": resize, "network": network, "patchcore": patchcore, "padim": padim}[sys.argv[1]]()

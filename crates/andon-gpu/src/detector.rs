@@ -52,6 +52,7 @@ impl GpuPatchDetector {
         if dim != want {
             return Err(CudaError::Shape(format!("the network gives {dim} values a patch, the model wants {want}")));
         }
+        let op = model.op().ok_or_else(|| CudaError::Shape(methods::cpu_only(&bundle)))?;
         let (width, height) = bundle.grid();
         let scorer = Scorer::new(m.scoring, width, height, &bundle.judged_cells());
         // Distances to distributions are taken of every cell: no kernel spreads those of some cells over the grid.
@@ -61,14 +62,14 @@ impl GpuPatchDetector {
             tiles: m.tiles.map(|n| n.max(1) as usize),
             layers: &m.backbone.layers,
             grid: [width, height],
-            cells: match model.op() {
+            cells: match op {
                 PatchOp::Nearest { .. } => scorer.cells(),
                 PatchOp::Gaussian { .. } => &all,
             },
         };
         let features = FeatureStage::new(&device, backbone, &spec)?;
         let mut searcher = None;
-        let head: Box<dyn MapHead> = match model.op() {
+        let head: Box<dyn MapHead> = match op {
             PatchOp::Nearest { rows, weights } => {
                 searcher = scorer.looks_around().then(|| Bank::new(rows, dim));
                 Box::new(KnnHead::new(&device, &features, rows, weights, &scorer)?)

@@ -22,6 +22,8 @@ pub struct FeatureSet {
     pub values: Vec<f32>,
     /// The cells of the grid that are not masked, ascending.
     pub cells: Vec<u32>,
+    /// Columns and rows of the grid.
+    pub grid: [usize; 2],
     /// Values of a patch's feature.
     pub dim: usize,
     /// Picture of each block, ascending, and whether it is the picture itself.
@@ -74,6 +76,7 @@ impl FeatureReader<'_> {
             names: Vec::new(),
             values: Vec::new(),
             cells: self.scorer.cells().to_vec(),
+            grid: self.embedder.grid().into(),
             dim: self.embedder.dim(),
             blocks: Vec::new(),
             size: None,

@@ -42,8 +42,8 @@ impl PatchModel for MapModel {
 
     /// The distance from 0 in units of 1: a backend takes the map as it is, without a kernel of its own. A score of the network's own is not said by
     /// this, so that such a model fails the comparison on a backend that knows no better, and stays on the CPU.
-    fn op(&self) -> PatchOp<'_> {
-        PatchOp::Gaussian { channels: &[0], mean: &self.zeros, spread: Spread::Diagonal(&self.ones) }
+    fn op(&self) -> Option<PatchOp<'_>> {
+        Some(PatchOp::Gaussian { channels: &[0], mean: &self.zeros, spread: Spread::Diagonal(&self.ones) })
     }
 
     fn nearest_good(&self, _: u32) -> Option<(u32, u32)> {

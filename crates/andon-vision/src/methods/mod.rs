@@ -9,12 +9,19 @@
 
 mod adapt;
 pub mod efficientad;
+pub mod fapm;
+pub mod fastrecon;
 mod file;
 pub mod imported;
+pub mod inreach;
 mod map;
 pub mod padim;
 pub mod patchcore;
 pub mod patches;
+pub mod pni;
+pub mod softpatch;
+pub mod spade;
+pub mod subspace;
 
 use std::sync::Arc;
 
@@ -30,8 +37,19 @@ use crate::model::engine::{EngineError, EngineOptions};
 use andon_core::Detector;
 
 /// Every method that this build has, the default first.
-pub const ALL: [&dyn Method; 4] =
-    [&patchcore::PatchCore, &padim::Padim, &efficientad::EfficientAd, &imported::Imported];
+pub const ALL: [&dyn Method; 11] = [
+    &patchcore::PatchCore,
+    &padim::Padim,
+    &efficientad::EfficientAd,
+    &softpatch::SoftPatch,
+    &subspace::Subspace,
+    &fastrecon::FastRecon,
+    &spade::Spade,
+    &fapm::Fapm,
+    &pni::Pni,
+    &inreach::InReaCh,
+    &imported::Imported,
+];
 
 /// A way to learn from good pictures and to score others.
 pub trait Method: Sync {
@@ -180,6 +198,11 @@ pub fn of(bundle: &Bundle) -> Result<&'static dyn Method, String> {
     by_id(id).ok_or_else(|| format!("it was learned by the method `{id}`, and this andon knows {}", known()))
 }
 
+/// Why a model is not scored by another backend than the CPU.
+pub fn cpu_only(bundle: &Bundle) -> String {
+    format!("the method `{}` is computed on the CPU only", bundle.manifest.method.id)
+}
+
 /// The ids, for messages.
 pub fn known() -> String {
     ALL.map(|method| format!("`{}`", method.id())).join(", ")
@@ -201,6 +224,9 @@ pub fn learner(id: &str) -> Result<&'static dyn Learner, FitError> {
     let method = by_id(id).ok_or_else(|| FitError::Method { id: id.to_owned(), known: known() })?;
     method.learner().ok_or(FitError::OwnTraining { id: method.id() })
 }
+
+#[cfg(test)]
+mod feature_tests;
 
 #[cfg(test)]
 mod tests {

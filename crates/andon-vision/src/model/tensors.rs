@@ -91,6 +91,18 @@ impl Tensors {
         tensor.shape.first().copied().ok_or_else(|| format!("the tensor `{name}` has no dimension"))
     }
 
+    /// Rows and columns of a tensor of two dimensions.
+    ///
+    /// # Errors
+    /// There is no such tensor, or it has other dimensions.
+    pub fn matrix(&self, name: &str) -> Result<(usize, usize), String> {
+        let tensor = self.0.get(name).ok_or_else(|| format!("the tensor `{name}` is missing"))?;
+        match tensor.shape.as_slice() {
+            [rows, columns] => Ok((*rows, *columns)),
+            _ => Err(format!("the tensor `{name}` has {} dimensions and should have two", tensor.shape.len())),
+        }
+    }
+
     fn get(&self, name: &str, shape: &[usize]) -> Result<&Tensor, String> {
         let tensor = self.0.get(name).ok_or_else(|| format!("the tensor `{name}` is missing"))?;
         if tensor.shape != shape || !tensor.fits() {

@@ -108,12 +108,12 @@ impl PatchModel for PadimModel {
         self.about.dim as usize
     }
 
-    fn op(&self) -> PatchOp<'_> {
+    fn op(&self) -> Option<PatchOp<'_>> {
         let spread = match self.about.covariance {
             Covariance::Diagonal => Spread::Diagonal(&self.spread),
             Covariance::Full => Spread::Whitening(&self.spread),
         };
-        PatchOp::Gaussian { channels: &self.channels, mean: &self.mean, spread }
+        Some(PatchOp::Gaussian { channels: &self.channels, mean: &self.mean, spread })
     }
 
     /// A distribution has no single good patch to show.

@@ -16,6 +16,7 @@ fn features(blocks: usize, cells: usize, dim: usize, seed: u64) -> FeatureSet {
         names: (0..blocks).map(|b| format!("{b}.png")).collect(),
         values,
         cells: (0..cells as u32).collect(),
+        grid: [cells, 1],
         dim,
         blocks: (0..blocks as u32).map(|b| (b, true)).collect(),
         size: None,

@@ -9,14 +9,14 @@ mod params;
 mod spread;
 mod train;
 
-pub use model::PatchCoreModel;
+pub use model::{About, PatchCoreModel};
 pub use params::{BankSize, Params};
 
 use super::patches::{self, PatchModel, PatchTrainer, Probes, Trial};
 use super::{Cost, FitSize, Learner, Method, Param, adapt::Adapter};
 use crate::fit::{FeatureSet, FitError, FitJob, FitOptions, Fitted, Phase};
 use crate::model::bundle::Bundle;
-use train::Trainer;
+pub(in crate::methods) use train::Trainer;
 
 /// The method. See the module.
 #[derive(Debug)]

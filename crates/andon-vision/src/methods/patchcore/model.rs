@@ -55,11 +55,26 @@ impl PatchCoreModel {
     /// # Errors
     /// What is missing or does not fit together.
     pub fn of(bundle: &Bundle) -> Result<PatchCoreModel, String> {
+        PatchCoreModel::of_method(bundle, ID)
+    }
+
+    /// The memory bank of a bundle of the method `id`, which keeps one of the same form.
+    ///
+    /// # Errors
+    /// As [`PatchCoreModel::of`].
+    pub fn of_method(bundle: &Bundle, id: &str) -> Result<PatchCoreModel, String> {
+        PatchCoreModel::of_parts(bundle, id, bundle.manifest.method.read()?)
+    }
+
+    /// As [`PatchCoreModel::of_method`], where the manifest's part of the method holds more than `about`.
+    ///
+    /// # Errors
+    /// As [`PatchCoreModel::of`].
+    pub(in crate::methods) fn of_parts(bundle: &Bundle, id: &str, about: About) -> Result<PatchCoreModel, String> {
         let m = &bundle.manifest;
-        if m.method.id != ID {
-            return Err(format!("it was learned by the method `{}`, not `{ID}`", m.method.id));
+        if m.method.id != id {
+            return Err(format!("it was learned by the method `{}`, not `{id}`", m.method.id));
         }
-        let about: About = m.method.read()?;
         let (rows, dim) = (bundle.tensors.rows("bank")?, about.dim as usize);
         if rows == 0 || dim == 0 {
             return Err("the memory bank is empty".to_owned());
@@ -100,8 +115,8 @@ impl PatchModel for PatchCoreModel {
         self.about.dim as usize
     }
 
-    fn op(&self) -> PatchOp<'_> {
-        PatchOp::Nearest { rows: &self.bank, weights: &self.weight }
+    fn op(&self) -> Option<PatchOp<'_>> {
+        Some(PatchOp::Nearest { rows: &self.bank, weights: &self.weight })
     }
 
     fn nearest_good(&self, patch: u32) -> Option<(u32, u32)> {

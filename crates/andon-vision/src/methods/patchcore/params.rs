@@ -83,7 +83,7 @@ impl Params {
         rules.into_iter().find(|(holds, _)| !holds).map_or(Ok(()), |(_, why)| Err(FitError::Option(why)))
     }
 
-    pub(super) fn cost(&self, size: &FitSize, options: &FitOptions) -> Cost {
+    pub(in crate::methods) fn cost(&self, size: &FitSize, options: &FitOptions) -> Cost {
         let blocks = (size.pictures * options.augment.count()) as f64;
         let (cells, dim, threads) = (size.cells as f64, size.dim as f64, options.threads as f64);
         let patches = blocks * cells;

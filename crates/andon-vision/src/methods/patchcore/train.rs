@@ -12,7 +12,7 @@ use crate::methods::patches::{PatchModel, PatchTrainer};
 use crate::model::head::knn::{KnnSearcher, Nearest};
 
 /// What banks are learned from.
-pub(super) struct Trainer<'a> {
+pub(in crate::methods) struct Trainer<'a> {
     set: &'a FeatureSet,
     options: &'a FitOptions,
     params: Params,
@@ -43,18 +43,28 @@ impl<'a> Trainer<'a> {
 }
 
 impl PatchTrainer for Trainer<'_> {
-    /// Coreset, then the distances that are usual around each of its rows.
     fn learn(
         &self,
         keep: &dyn Fn(usize) -> bool,
         progress: &mut dyn FnMut(Phase, usize, usize),
     ) -> Result<Box<dyn PatchModel>, FitError> {
+        Ok(Box::new(self.bank_of(&self.candidates(keep), keep, progress)))
+    }
+}
+
+impl Trainer<'_> {
+    /// A bank of some of these patches, of pictures that `keep` says yes to: the coreset, then the distances that are usual around each of its rows.
+    pub fn bank_of(
+        &self,
+        candidates: &[u32],
+        keep: &dyn Fn(usize) -> bool,
+        progress: &mut dyn FnMut(Phase, usize, usize),
+    ) -> PatchCoreModel {
         let (set, threads) = (self.set, self.options.threads);
         let (cells, dim) = (set.cells.len(), set.dim);
-        let candidates = self.candidates(keep);
         let k = self.bank.min(candidates.len());
         let mut report = |done| progress(Phase::Coreset, done, k);
-        let mut chosen = greedy_coreset(&set.values, dim, &candidates, k, self.options.seed, threads, &mut report);
+        let mut chosen = greedy_coreset(&set.values, dim, candidates, k, self.options.seed, threads, &mut report);
         // By patch, so that each picture's rows are one range.
         chosen.sort_unstable();
         let at = |i: &u32| *i as usize * dim;
@@ -66,7 +76,7 @@ impl PatchTrainer for Trainer<'_> {
         let spread = Spread::new(&near, &mut searcher, &rows, exponent);
         let outlying = |i: u32| self.factors.as_ref().map_or(1.0, |f| f[i as usize].clamp(0.25, 4.0));
         let spacing = spread.row_spacing().iter().copied().filter(|d| *d > 0.0).fold(f32::INFINITY, f32::min);
-        Ok(Box::new(PatchCoreModel {
+        PatchCoreModel {
             about: About {
                 dim: dim as u32,
                 local_scale: self.params.local_scale,
@@ -77,13 +87,11 @@ impl PatchTrainer for Trainer<'_> {
             cell: chosen.iter().map(|i| set.cells[*i as usize % cells]).collect(),
             source,
             bank: rows,
-        }))
+        }
     }
-}
 
-impl Trainer<'_> {
     /// The patches that may be chosen.
-    fn candidates(&self, keep: &dyn Fn(usize) -> bool) -> Vec<u32> {
+    pub fn candidates(&self, keep: &dyn Fn(usize) -> bool) -> Vec<u32> {
         let cells = self.set.cells.len() as u32;
         let blocks = (0u32..).zip(&self.set.blocks).filter(|(_, (image, _))| keep(*image as usize));
         let patches = blocks.flat_map(|(b, _)| b * cells..(b + 1) * cells);

@@ -5,15 +5,23 @@
 //!           PatchEmbedder            the method: PatchOp       Scorer                    Scorer
 //! ```
 
+mod affine;
 mod detector;
+mod feature_method;
 mod finish;
+mod grid;
 mod learn;
+mod moments;
 
 use serde_json::Value;
 
+pub use affine::AffineModel;
 pub use detector::{PatchDetector, explain, turn_back};
+pub use feature_method::{FeatureMethod, Learning};
 pub(crate) use finish::parity_set;
+pub(super) use grid::Around;
 pub use learn::{MakeTrainer, PatchTrainer, Probes, Trial, fit, fit_threshold, trial};
+pub(super) use moments::Moments;
 
 use super::Facts;
 use crate::model::head::knn::Nearest;
@@ -25,8 +33,10 @@ pub trait PatchModel: Send + Sync {
     /// Values of a patch's feature.
     fn dim(&self) -> usize;
 
-    /// What has to be computed from features to distances; a backend other than the CPU goes by this.
-    fn op(&self) -> PatchOp<'_>;
+    /// What has to be computed from features to distances; a backend other than the CPU goes by this. `None` if only the CPU computes it.
+    fn op(&self) -> Option<PatchOp<'_>> {
+        None
+    }
 
     /// Which good picture, and which cell of its grid, a patch that [`PatchHead::score_into`] named comes from.
     fn nearest_good(&self, patch: u32) -> Option<(u32, u32)>;
