@@ -12,6 +12,7 @@ use super::output;
 use super::setup::{self, EngineArgs};
 use andon_train::distill::{Job, Plan, SIDE, Standing, distill};
 use andon_train::networks::Size;
+use andon_train::teacher::Teacher;
 use andon_vision::fit::list_images;
 use andon_vision::model::Embed;
 use andon_vision::model::embedder::PatchEmbedder;
@@ -40,6 +41,9 @@ pub(super) struct Distill {
     /// The teacher's file.
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
+    /// Weights to begin with, a file that this command wrote before: it is taught further, from other pictures perhaps. Without it they are random.
+    #[arg(long, value_name = "FILE")]
+    start: Option<PathBuf>,
     /// Steps in all; without it 60,000, as published.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     steps: Option<u64>,
@@ -85,6 +89,7 @@ impl Distill {
         plan.rate = self.rate.unwrap_or(plan.rate);
         plan.steps = self.steps.unwrap_or(plan.steps);
         plan.batch = self.batch.map_or(plan.batch, usize::from);
+        let start = self.start.as_ref().map(|file| Teacher::read(file, self.network)).transpose()?;
         let options = self.engine.options();
         let side = 2 * SIDE as u32;
         let trunk = super::fit_args::network(&self.from, self.normalise, &self.layers, [side; 2])?;
@@ -116,6 +121,7 @@ impl Distill {
             trunk: &mut embedder,
             layers: &widths,
             trunk_digest: format!("{} {:?} {:?}", blake3::hash(&trunk.onnx), self.layers, self.normalise),
+            start: start.as_ref(),
             work: &self.work,
             keep_every: KEEP_EVERY,
             engine: &options,
@@ -127,6 +133,7 @@ impl Distill {
         for (key, value) in [
             ("trunk", trunk.name.clone()),
             ("layers", self.layers.join(",")),
+            ("start", start.as_ref().map(|before| before.history()).unwrap_or_else(|| "random".to_owned())),
             ("licence", self.licence),
             ("made", format!("{:.0}", jiff::Timestamp::now())),
         ] {

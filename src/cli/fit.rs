@@ -15,12 +15,13 @@ use super::setup::{self, EngineArgs};
 use super::{fit_auto, fit_groups, fit_methods, fit_output, limits, output};
 use crate::assemble::auto;
 use crate::assemble::operating::{self, Author};
+use andon_train::simplenet::SimpleNetLearner;
 use andon_vision::eval::{Dataset, reviewed};
 use andon_vision::fit::{
     Aim, FitJob, FitOptions, Fitted, MistakeCosts, Phase, Policy, Survey, Take, ThresholdRule, list_images,
     read_in_range, survey,
 };
-use andon_vision::methods::{self, efficientad, patchcore};
+use andon_vision::methods::{self, Learner, efficientad, patchcore, simplenet};
 use andon_vision::model::Embed;
 use andon_vision::model::embedder::PatchEmbedder;
 use andon_vision::preprocess::align::Reference;
@@ -43,7 +44,7 @@ pub(super) struct FitCommand {
     pub(super) method: Option<String>,
     /// A parameter of the method, as covariance=diagonal; may be given more than once.
     #[arg(long = "param", value_name = "KEY=VALUE", value_parser = fit_methods::param)]
-    params: Vec<(String, Value)>,
+    pub(super) params: Vec<(String, Value)>,
     /// Find the way to learn that suits the part: sizes, layers, networks and methods are compared on held-out good pictures and on defects that
     /// are put into them, and on those of --bad. Takes minutes. What is given by hand is not tried otherwise.
     #[arg(long)]
@@ -68,7 +69,7 @@ pub(super) struct FitCommand {
     confidence: f64,
     /// For pictures among which some defects may be: keep this share of patches, the most unusual for their place, out of the bank (patchcore).
     #[arg(long, value_name = "SHARE", value_parser = fit_args::share)]
-    denoise: Option<f64>,
+    pub(super) denoise: Option<f64>,
     /// Groups in which pictures are held out to measure their scores; more take longer and promise a little more.
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(2..))]
     folds: u16,
@@ -154,7 +155,12 @@ impl FitCommand {
         fit_options.mask = FitArgs::cells(mask.as_ref(), embedder.grid())?;
         embedder.engine_name().clone_into(&mut fit_options.engine);
         let size = fit_output::size(files.len(), &embedder, &fit_options);
-        let cost = methods::learner(&fit_options.method)?.cost(&size, &fit_options)?;
+        let head = SimpleNetLearner { engine: options.clone() };
+        let learner: &dyn Learner = match fit_options.method.as_str() {
+            simplenet::ID => &head,
+            id => methods::learner(id)?,
+        };
+        let cost = learner.cost(&size, &fit_options)?;
         let patches = size.pictures * fit_options.augment.count() * size.cells;
         limits::memory(cost.bytes as u64, &format!("learning {patches} patches of {} pictures", files.len()))
             .map_err(|why| anyhow::anyhow!("{why}; take fewer pictures or tiles, a smaller --size, or no --augment"))?;
@@ -179,7 +185,7 @@ impl FitCommand {
             read_in_range(path, surveyed.range).map(|picture| (fit_groups::name(&self.good_dir, path), picture))
         });
         let start = Instant::now();
-        let mut fitted = methods::fit(FitJob {
+        let mut fitted = learner.fit(FitJob {
             pictures: &mut pictures,
             skip_bad: self.skip_bad,
             embedder: &mut embedder,
@@ -247,7 +253,7 @@ impl FitCommand {
         let options = FitOptions {
             name: self.name.clone().unwrap_or(stem),
             method: self.method.clone().unwrap_or_else(|| patchcore::ID.to_owned()),
-            params: self.method_params()?,
+            params: fit_methods::params(self)?,
             seed: self.seed,
             scoring: how.scoring(),
             rule: rule(self.max_false_reject, self.confidence),
@@ -312,33 +318,6 @@ impl FitCommand {
         };
         operating::set(&mut fitted.bundle, &scores, Aim::Cost(MistakeCosts { miss: 1.0, reject: 1.0 }), author)?;
         Ok(())
-    }
-
-    /// The method's parameters: PatchCore's have flags of their own, and `--param` has the last word.
-    fn method_params(&self) -> Result<Value, Failure> {
-        let mut params = serde_json::Map::new();
-        let time_budget = self.time_budget.filter(|_| !self.auto);
-        if time_budget.is_some() && self.bank.is_some() {
-            let why = anyhow::anyhow!("--time-budget finds the bank's size and --bank gives it; take one of them");
-            return Err(Failure::new(Exit::Usage, why));
-        }
-        let method = self.method.as_deref().unwrap_or(patchcore::ID);
-        if method == patchcore::ID {
-            let flags = patchcore::Params {
-                bank: self.bank.unwrap_or(patchcore::Params::default().bank),
-                time_budget_ms: time_budget.map(|budget| budget.as_secs_f64() * 1e3),
-                local_scale: self.how.local_scale,
-                denoise: self.denoise,
-            };
-            if let Value::Object(flags) = flags.to_value() {
-                params.extend(flags);
-            }
-        } else if time_budget.is_some() || self.denoise.is_some() {
-            let why = anyhow::anyhow!("--time-budget and --denoise are about a memory bank, and {method} has none");
-            return Err(Failure::new(Exit::Usage, why));
-        }
-        params.extend(self.params.iter().cloned());
-        Ok(Value::Object(params))
     }
 
     fn files(&self) -> anyhow::Result<Vec<PathBuf>> {

@@ -64,7 +64,7 @@ impl PlanCommand {
         }
         let (latency, from) = match (&self.model, self.latency) {
             (Some(model), _) => {
-                let measured = bench::measure(model, &self.engine, self.seconds)?;
+                let measured = bench::measure(model, &self.engine, self.seconds, None)?;
                 (measured.total, format!("measured over {} inspections by {}", measured.total.count, measured.engine))
             }
             (None, Some(given)) => {

@@ -206,3 +206,65 @@ fn the_search_says_what_it_compared_and_its_flags_make_the_same_file_again() {
     let slow = fit(&good, &model, &[&by_hand[..], &["--auto", "--size", "64", "--time-budget", "1us"]].concat());
     assert!(slow.code == 1 && slow.err.contains("raise --time-budget"), "{}", slow.err);
 }
+
+/// Plates with a grid of dots; a bad one lacks some of them.
+fn plates(folder: &Path, numbers: std::ops::Range<u64>, bad: bool) {
+    std::fs::create_dir_all(folder).unwrap();
+    for n in numbers {
+        let mut random = andon_core::SplitMix64::new(n);
+        let ground = 60 + random.below(8) as u8;
+        RgbImage::from_fn(128, 128, |x, y| {
+            let dot = (x % 16).abs_diff(8).pow(2) + (y % 16).abs_diff(8).pow(2) < 20;
+            let missing = bad && (40..90).contains(&x) && (50..80).contains(&y);
+            let value = if dot && !missing { 200 } else { ground } + random.below(8) as u8;
+            image::Rgb([value, value, value.saturating_sub(10)])
+        })
+        .save(folder.join(format!("{n:03}.png")))
+        .unwrap();
+    }
+}
+
+#[test]
+fn every_method_that_fit_learns_tells_a_defect_from_good_parts_and_says_what_it_holds() {
+    let dir = tempfile::tempdir().unwrap();
+    let [good, test_good, bad] = ["good", "test/good", "test/holes"].map(|name| dir.path().join(name));
+    plates(&good, 0..14, false);
+    plates(&test_good, 100..104, false);
+    plates(&bad, 200..204, true);
+    for (method, more) in [
+        ("padim", vec![]),
+        ("softpatch", vec!["--bank", "300"]),
+        ("subspace", vec!["--param", "variance=0.95"]),
+        ("fastrecon", vec![]),
+        ("spade", vec![]),
+        ("fapm", vec!["--bank", "600"]),
+        ("pni", vec!["--bank", "300"]),
+        ("inreach", vec!["--bank", "300"]),
+        ("simplenet", vec!["--param", "steps=60"]),
+    ] {
+        let model = dir.path().join(format!("{method}.andon"));
+        let learned = fit(&good, &model, &[&["--method", method, "--size", "128"][..], &more].concat());
+        assert_eq!(learned.code, 0, "{method}: {}", learned.err);
+        let again = dir.path().join("again.andon");
+        fit(&good, &again, &[&["--method", method, "--size", "128", "--name", method][..], &more].concat());
+        assert_eq!(std::fs::read(&model).unwrap(), std::fs::read(&again).unwrap(), "{method}: the same twice");
+        let facts = info(&model);
+        assert_eq!(facts["manifest"]["method"]["id"], method);
+        let eval = said(&["eval", text(&model), text(dir.path()), "--json", "--engine", "rten"]);
+        let eval: Value = serde_json::from_str(&eval.out).unwrap_or_else(|_| panic!("{method}: {}", eval.err));
+        let auroc = eval["evaluations"][0]["summary"]["image"]["auroc"].as_f64().unwrap();
+        assert_eq!(auroc, 1.0, "{method}");
+    }
+    for (flags, word) in [
+        (vec!["--method", "padim", "--bank", "30"], "--bank is about a memory bank"),
+        (vec!["--method", "spade", "--denoise", "5%"], "the memory bank of patchcore"),
+        (vec!["--method", "pni", "--param", "bank=0"], "bank"),
+        (vec!["--method", "subspace", "--score", "reweighted:3"], "memory bank"),
+        (vec!["--method", "simplenet", "--param", "noise=-1"], "noise"),
+        (vec!["--method", "spade", "--steps", "5"], "spade has none"),
+    ] {
+        let refused = fit(&good, &dir.path().join("no.andon"), &flags);
+        assert!(refused.code != 0 && refused.err.contains(word), "{flags:?}: {}", refused.err);
+        assert!(!dir.path().join("no.andon").exists());
+    }
+}

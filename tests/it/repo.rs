@@ -90,6 +90,7 @@ const ROOMS: [(&str, Rooms); 6] = [
                 "efficientad",
                 &["files", "pictures", "optimiser", "tape", "trainer", "networks", "checkpoint", "teacher"],
             ),
+            ("simplenet", &["optimiser", "tape", "trainer"]),
             ("distill", &["files", "pictures", "optimiser", "tape", "trainer", "networks", "checkpoint", "teacher"]),
         ],
     ),

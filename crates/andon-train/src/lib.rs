@@ -14,4 +14,5 @@ pub mod networks;
 pub mod checkpoint;
 pub mod teacher;
 pub mod efficientad;
+pub mod simplenet;
 pub mod distill;

@@ -1,6 +1,7 @@
 //! Distillation: a small network is taught what a large one makes of many pictures. Done once by a maker; what comes out is the teacher of
 //! every EfficientAD model. Source: Batzner, Heckler and König, WACV 2024, section 3.1 and its supplement.
 
+mod error;
 mod subspace;
 mod targets;
 
@@ -10,15 +11,15 @@ use std::time::{Duration, Instant};
 
 use andon_core::SplitMix64;
 use andon_vision::model::Embed;
-use andon_vision::model::engine::{EngineError, EngineOptions};
+use andon_vision::model::engine::EngineOptions;
 use serde::Serialize;
-use thiserror::Error;
 
-use crate::checkpoint::{self, CheckpointError};
+use crate::checkpoint;
 use crate::networks::{Pdn, Size};
 use crate::optimiser::Optimiser;
 use crate::teacher::{PREFIX, Teacher};
 use crate::trainer::{Input, Pass, PassBuilder, Snapshot, Trainer, Weight};
+pub use error::DistillError;
 pub use targets::{Reduction, Source, Targets};
 
 /// Rows and columns of pictures that the small network sees; the large one sees twice as many.
@@ -81,91 +82,6 @@ impl Plan {
     }
 }
 
-/// Why nothing was taught.
-#[derive(Debug, Error)]
-pub enum DistillError {
-    /// A file cannot be read or written.
-    #[error("{file}: {source}")]
-    File {
-        /// The file.
-        file: String,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// A picture cannot be used.
-    #[error("{file}: {why}; take it out")]
-    Picture {
-        /// The picture.
-        file: String,
-        /// Why.
-        why: String,
-    },
-    /// The folder holds other targets.
-    #[error("{folder} holds targets of another network or of other pictures; name another --work folder, or empty it")]
-    OtherTargets {
-        /// The folder.
-        folder: String,
-    },
-    /// The large network has too few values.
-    #[error("the large network gives {dim} values for each place, and {outputs} are to be learned; take more layers")]
-    Narrow {
-        /// Values of the large network.
-        dim: usize,
-        /// Of the small one.
-        outputs: usize,
-    },
-    /// The large network's output has another grid.
-    #[error(
-        "the large network has {got:?} rows and columns of values for a picture of {picture} pixels, and the small one {want:?} for one of {SIDE}; take the layer of stride 8 as its finest"
-    )]
-    Grid {
-        /// Of the large network.
-        got: [usize; 2],
-        /// Of the small one.
-        want: [usize; 2],
-        /// Side of the large network's picture.
-        picture: usize,
-    },
-    /// Too few pictures.
-    #[error("{0} pictures; at least 20 are needed, and thousands make a good teacher")]
-    TooFew(usize),
-    /// The engine.
-    #[error(transparent)]
-    Engine(#[from] EngineError),
-    /// The checkpoint.
-    #[error(transparent)]
-    Checkpoint(#[from] CheckpointError),
-    /// It does not learn.
-    #[error("the loss is {loss} after {step} steps; a smaller --rate may help")]
-    Diverged {
-        /// The loss.
-        loss: f32,
-        /// Steps.
-        step: u64,
-    },
-    /// It learned less than nothing.
-    #[error(
-        "after {steps} steps the mean square on pictures that were held out is {reached}, and saying the mean would have {mean}; a smaller --rate may help"
-    )]
-    NotLearned {
-        /// Mean square.
-        reached: f32,
-        /// Of the targets themselves.
-        mean: f32,
-        /// Steps.
-        steps: u64,
-    },
-    /// It was told to stop; what is done is kept.
-    #[error("stopped; the same command goes on from here")]
-    Stopped,
-}
-
-impl DistillError {
-    fn picture(file: &Path, why: &str) -> DistillError {
-        DistillError::Picture { file: file.display().to_string(), why: why.to_owned() }
-    }
-}
-
 /// Where a run stands.
 #[derive(Clone, Copy, Debug)]
 pub struct Standing {
@@ -189,6 +105,8 @@ pub struct Job<'a> {
     pub layers: &'a [usize],
     /// Digest of the large network and how it is used.
     pub trunk_digest: String,
+    /// Weights to begin with, of a network of the plan's size that was taught before; random ones without.
+    pub start: Option<&'a Teacher>,
     /// Where targets and checkpoint are kept.
     pub work: &'a Path,
     /// How often the checkpoint is written.
@@ -206,11 +124,15 @@ pub struct Job<'a> {
 /// # Errors
 /// [`DistillError`].
 pub fn distill(job: Job<'_>) -> Result<(Teacher, Standing), DistillError> {
-    let Job { plan, files, trunk, layers, trunk_digest, work, keep_every, engine, preparing, training } = job;
+    let Job { plan, files, trunk, layers, trunk_digest, start, work, keep_every, engine, preparing, training } = job;
     if files.len() < HELD_OUT {
         return Err(DistillError::TooFew(files.len()));
     }
     let pdn = Pdn::new(plan.network);
+    if let Some(before) = start.filter(|before| before.pdn.size() != plan.network) {
+        let (got, want) = (before.pdn.size().as_str(), plan.network.as_str());
+        return Err(DistillError::OtherStart { got, want });
+    }
     let of = digest(files, &trunk_digest, plan)?;
     let (columns, rows) = trunk.grid();
     let want = pdn.grid([SIDE; 2], true).unwrap_or([0; 2]);
@@ -220,9 +142,14 @@ pub fn distill(job: Job<'_>) -> Result<(Teacher, Standing), DistillError> {
     let source = Source { files, trunk, layers, outputs: pdn.outputs(), reduction: plan.reduction, of: of.clone() };
     let targets = Targets::open(work, source, preparing)?;
     let optimiser = Optimiser::Adam { weight_decay: plan.weight_decay };
-    let start = Snapshot::start(pdn.start(PREFIX, &mut SplitMix64::new(plan.seed)), optimiser);
+    let run_of = run_of(&of, plan, start);
+    let weights = match start {
+        Some(before) => before.weights.clone(),
+        None => pdn.start(PREFIX, &mut SplitMix64::new(plan.seed)),
+    };
+    let start = Snapshot::start(weights, optimiser);
     let kept = work.join("checkpoint.safetensors");
-    let snapshot = checkpoint::read(&kept, &start, &run_of(&of, plan))?.unwrap_or(start);
+    let snapshot = checkpoint::read(&kept, &start, &run_of)?.unwrap_or(start);
     let passes = vec![pass(&pdn, &snapshot.weights, &targets, true), pass(&pdn, &snapshot.weights, &targets, false)];
     let mut trainer = Trainer::open(passes, &snapshot, optimiser, engine)?;
     let run = Run {
@@ -249,7 +176,7 @@ pub fn distill(job: Job<'_>) -> Result<(Teacher, Standing), DistillError> {
         }
         let go_on = training(&standing);
         if !go_on || written.elapsed() >= keep_every {
-            checkpoint::write(&kept, &trainer.snapshot()?, &run_of(&of, plan))?;
+            checkpoint::write(&kept, &trainer.snapshot()?, &run_of)?;
             written = Instant::now();
         }
         if !go_on {
@@ -261,7 +188,7 @@ pub fn distill(job: Job<'_>) -> Result<(Teacher, Standing), DistillError> {
     if reached.is_nan() || reached > WORSE * mean {
         return Err(DistillError::NotLearned { reached, mean, steps: plan.steps });
     }
-    checkpoint::write(&kept, &trainer.snapshot()?, &run_of(&of, plan))?;
+    checkpoint::write(&kept, &trainer.snapshot()?, &run_of)?;
     let about = BTreeMap::from([
         ("steps".to_owned(), plan.steps.to_string()),
         ("batch".to_owned(), plan.batch.to_string()),
@@ -273,8 +200,15 @@ pub fn distill(job: Job<'_>) -> Result<(Teacher, Standing), DistillError> {
     Ok((Teacher { pdn, weights: trainer.weights()?, about }, standing))
 }
 
-fn run_of(of: &str, plan: &Plan) -> String {
-    format!("{of} {}", serde_json::to_string(plan).unwrap_or_default())
+/// What a checkpoint belongs to.
+fn run_of(of: &str, plan: &Plan, start: Option<&Teacher>) -> String {
+    let run = format!("{of} {}", serde_json::to_string(plan).unwrap_or_default());
+    let Some(before) = start else { return run };
+    let mut hasher = blake3::Hasher::new();
+    for value in before.weights.iter().flat_map(|weight| &weight.values) {
+        hasher.update(&value.to_le_bytes());
+    }
+    format!("{run} from {}", hasher.finalize().to_hex())
 }
 
 /// A digest of the large network, the reduction, and the pictures by name and length: reading millions of them would take longer than it tells.

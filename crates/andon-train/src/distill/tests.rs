@@ -4,6 +4,7 @@ use andon_core::{Fault, FrameView};
 use andon_vision::model::engine::{EngineChoice, EngineOptions};
 
 use super::*;
+use crate::checkpoint::CheckpointError;
 
 /// Stands for a large network: for each place, what lies there in the picture, in a few functions of it.
 struct Looks;
@@ -56,6 +57,16 @@ fn image_of(rgb: Vec<u8>) -> Vec<u8> {
 }
 
 fn run(files: &[PathBuf], work: &Path, steps: u64, until: u64) -> Result<(Teacher, Standing), DistillError> {
+    run_from(None, files, work, steps, until)
+}
+
+fn run_from(
+    start: Option<&Teacher>,
+    files: &[PathBuf],
+    work: &Path,
+    steps: u64,
+    until: u64,
+) -> Result<(Teacher, Standing), DistillError> {
     std::fs::create_dir_all(work).unwrap();
     let plan = Plan { steps, batch: 2, ..Plan::of(Size::Xs) };
     let engine = EngineOptions { choice: EngineChoice::Rten, threads: 2, ..EngineOptions::default() };
@@ -65,6 +76,7 @@ fn run(files: &[PathBuf], work: &Path, steps: u64, until: u64) -> Result<(Teache
         trunk: &mut Looks,
         layers: &[DIM],
         trunk_digest: "looks".to_owned(),
+        start,
         work,
         keep_every: Duration::from_secs(600),
         engine: &engine,
@@ -105,6 +117,20 @@ fn a_network_learns_and_a_run_that_was_stopped_goes_on_to_the_same_bytes() {
     let curve = std::fs::read_to_string(parts.join("curve.csv")).unwrap();
     let steps: Vec<&str> = curve.lines().map(|line| line.split(',').next().unwrap()).collect();
     assert_eq!(steps, ["step", "0", "12"], "nothing of the runs before");
+
+    // Taught further, it begins where it was; another start is another run.
+    let further = folder.path().join("further");
+    let (_, standing_further) = run_from(Some(&teacher), &files, &further, 1, u64::MAX).unwrap();
+    let curve = std::fs::read_to_string(further.join("curve.csv")).unwrap();
+    let begins: f32 = curve.lines().nth(1).unwrap().rsplit(',').next().unwrap().parse().unwrap();
+    assert!((begins - standing.held_out).abs() < 1e-4, "{curve}");
+    assert!(standing_further.held_out.is_finite());
+    let other = run(&files, &further, 1, u64::MAX);
+    assert!(matches!(other, Err(DistillError::Checkpoint(_))), "random weights are another run");
+    let mut of_s = teacher.clone();
+    of_s.pdn = Pdn::new(Size::S);
+    let why = run_from(Some(&of_s), &files, &further, 1, u64::MAX).unwrap_err().to_string();
+    assert!(why.contains("`s`") && why.contains("`xs`"), "{why}");
 
     let path = folder.path().join("teacher.safetensors");
     teacher.write(&path).unwrap();

@@ -17,33 +17,52 @@ impl Tape {
 
     /// Channels `from..to` of `[n, c, …]`.
     pub fn channels(&mut self, x: Var, from: usize, to: usize) -> Var {
+        self.cut(x, 1, from, to)
+    }
+
+    /// Rows `from..to` of `[n, …]`.
+    pub fn rows(&mut self, x: Var, from: usize, to: usize) -> Var {
+        self.cut(x, 0, from, to)
+    }
+
+    fn cut(&mut self, x: Var, axis: usize, from: usize, to: usize) -> Var {
         let whole = self.shape(x).to_vec();
-        assert!(from < to && to <= whole[1], "channels {from}..{to} of {}", whole[1]);
+        assert!(from < to && to <= whole[axis], "{from}..{to} of {} along {axis}", whole[axis]);
         let mut shape = whole.clone();
-        shape[1] = to - from;
-        let y = self.emit_with("Slice", &[x], &[&[from as i64], &[to as i64], &[1]], &[], &shape);
+        shape[axis] = to - from;
+        let y = self.emit_with("Slice", &[x], &[&[from as i64], &[to as i64], &[axis as i64]], &[], &shape);
         self.record(y, &[x], move |tape, g| {
             let mut pads = vec![0; 2 * whole.len()];
-            (pads[1], pads[whole.len() + 1]) = (from as i64, (whole[1] - to) as i64);
+            (pads[axis], pads[whole.len() + axis]) = (from as i64, (whole[axis] - to) as i64);
             vec![(x, tape.emit_with("Pad", &[g], &[&pads], &[], &whole))]
         })
     }
 
     /// Values side by side along the channels, `[n, c, …]`.
     pub fn concat(&mut self, parts: &[Var]) -> Var {
+        self.join(parts, 1)
+    }
+
+    /// Values one below the other, `[n, …]`.
+    pub fn stack(&mut self, parts: &[Var]) -> Var {
+        self.join(parts, 0)
+    }
+
+    fn join(&mut self, parts: &[Var], axis: usize) -> Var {
         let mut shape = self.shape(parts[0]).to_vec();
-        let widths: Vec<usize> = parts.iter().map(|part| self.shape(*part)[1]).collect();
-        shape[1] = widths.iter().sum();
-        let y = self.emit("Concat", parts, &[Attr::Int("axis", 1)], &shape);
+        let lengths: Vec<usize> = parts.iter().map(|part| self.shape(*part)[axis]).collect();
+        shape[axis] = lengths.iter().sum();
+        let y = self.emit("Concat", parts, &[Attr::Int("axis", axis as i64)], &shape);
         let inputs = parts.to_vec();
         self.record(y, parts, move |tape, g| {
             let mut from = 0;
             let mut cut = Vec::new();
-            for (part, width) in inputs.into_iter().zip(widths) {
+            for (part, length) in inputs.into_iter().zip(lengths) {
                 let shape = tape.shape(part).to_vec();
-                let to = (from + width) as i64;
-                cut.push((part, tape.emit_with("Slice", &[g], &[&[from as i64], &[to], &[1]], &[], &shape)));
-                from += width;
+                let to = (from + length) as i64;
+                let indices: [&[i64]; 3] = [&[from as i64], &[to], &[axis as i64]];
+                cut.push((part, tape.emit_with("Slice", &[g], &indices, &[], &shape)));
+                from += length;
             }
             cut
         })

@@ -113,6 +113,12 @@ impl Teacher {
         Ok(Teacher { pdn, weights, about })
     }
 
+    /// How its weights came about, in one line: what is known of this run, then of those before it.
+    pub fn history(&self) -> String {
+        let of = |key: &str| self.about.get(key).map_or("?", String::as_str);
+        format!("{} steps of {} on {} pictures, from {}", of("steps"), of("batch"), of("pictures"), of("start"))
+    }
+
     /// Writes the file, in f16, whole or not at all.
     ///
     /// # Errors

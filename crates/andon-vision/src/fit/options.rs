@@ -100,6 +100,8 @@ pub enum Phase {
     Gaussians,
     /// What distances are usual.
     Scores,
+    /// Training a small network.
+    Training,
 }
 
 impl Phase {
@@ -112,6 +114,7 @@ impl Phase {
             Phase::Gaussians => "distributions",
             Phase::HeldOut => "held-out scores",
             Phase::Scores => "usual distances",
+            Phase::Training => "training",
         }
     }
 }
@@ -206,6 +209,9 @@ pub enum FitError {
     /// All pictures are the same.
     #[error("all pictures look the same to the network, so no threshold can be set; are they pictures of the part?")]
     NoSpread,
+    /// A network could not be trained.
+    #[error("the training failed: {0}")]
+    Training(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// Not even the smallest bank is fast enough.
     #[error(
         "one picture's {cells} patches cannot be compared with a bank of {smallest} patches in {budget:?}; a longer --time-budget, fewer pixels (--size) or more threads are needed"

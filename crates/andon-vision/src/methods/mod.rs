@@ -19,6 +19,7 @@ pub mod padim;
 pub mod patchcore;
 pub mod patches;
 pub mod pni;
+pub mod simplenet;
 pub mod softpatch;
 pub mod spade;
 pub mod subspace;
@@ -37,10 +38,11 @@ use crate::model::engine::{EngineError, EngineOptions};
 use andon_core::Detector;
 
 /// Every method that this build has, the default first.
-pub const ALL: [&dyn Method; 11] = [
+pub const ALL: [&dyn Method; 12] = [
     &patchcore::PatchCore,
     &padim::Padim,
     &efficientad::EfficientAd,
+    &simplenet::SimpleNet,
     &softpatch::SoftPatch,
     &subspace::Subspace,
     &fastrecon::FastRecon,

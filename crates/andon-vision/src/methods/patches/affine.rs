@@ -128,7 +128,7 @@ impl PatchHead for AffineHead {
 const LANES: usize = 16;
 
 /// The inner product of two vectors of one length.
-fn dot(a: &[f32], b: &[f32]) -> f32 {
+pub(in crate::methods) fn dot(a: &[f32], b: &[f32]) -> f32 {
     let mut sums = [0.0f32; LANES];
     let (a, b) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
     for (a, b) in a.0.iter().zip(b.0) {

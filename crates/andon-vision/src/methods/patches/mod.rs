@@ -16,6 +16,7 @@ mod moments;
 use serde_json::Value;
 
 pub use affine::AffineModel;
+pub(super) use affine::dot;
 pub use detector::{PatchDetector, explain, turn_back};
 pub use feature_method::{FeatureMethod, Learning};
 pub(crate) use finish::parity_set;
