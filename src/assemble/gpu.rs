@@ -13,6 +13,7 @@ use andon_gpu::tensorrt::{
 };
 use andon_gpu::{CudaError, Device, GpuPatchDetector};
 use andon_vision::fit::{ParityError, parity_check, parity_tolerance};
+use andon_vision::methods;
 use andon_vision::model::bundle::Bundle;
 use andon_vision::model::engine::{EngineChoice, EngineOptions, GpuOptions};
 use andon_vision::model::graph::{ActivationRanges, Precision};
@@ -56,6 +57,9 @@ pub enum GpuError {
     /// The model takes frames that the card cannot prepare.
     #[error("frames of 16 bits are prepared on the CPU only; use the engine ort or rten")]
     SixteenBits,
+    /// The model's method has no kernels.
+    #[error("{0}; use the engine ort or rten for it")]
+    NoKernels(String),
     /// The first frames failed.
     #[error("the first frames on the card: {0}")]
     FirstFrames(#[from] Fault),
@@ -124,6 +128,7 @@ impl GpuContext {
         precision: Precision,
         frames: usize,
     ) -> Result<Option<ReadyGpu>, GpuError> {
+        has_kernels(bundle)?;
         let backbone = bundle.network();
         let plan = EnginePlan { backbone: &backbone, part: &bundle.manifest.name, precision, frames };
         let fingerprint = plan.fingerprint(&self.library, &self.device)?;
@@ -159,6 +164,7 @@ impl GpuContext {
         ranges: &ActivationRanges,
         progress: &(dyn Fn(&str, u32, u32) -> bool + Sync),
     ) -> Result<(ReadyGpu, Entry), GpuError> {
+        has_kernels(bundle)?;
         let backbone = bundle.network();
         let plan = EnginePlan { backbone: &backbone, part: &bundle.manifest.name, precision, frames };
         let (library, card, kind) = (self.library.name(), self.device.name(), self.device.kind()?);
@@ -189,6 +195,15 @@ impl GpuContext {
         };
         self.cache.store(&mut entry, &engine)?;
         Ok((on_card, entry))
+    }
+}
+
+/// Whether the card can compute what the model's method does: asked before an engine is built for nothing.
+fn has_kernels(bundle: &Bundle) -> Result<(), GpuError> {
+    let model = methods::of(bundle).and_then(|method| method.patch_model(bundle)).map_err(CudaError::Shape)?;
+    match model.is_some_and(|model| model.op().is_some()) {
+        true => Ok(()),
+        false => Err(GpuError::NoKernels(methods::cpu_only(bundle))),
     }
 }
 

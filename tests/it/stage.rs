@@ -463,8 +463,10 @@ fn a_model_of_distributions_has_the_same_scores_on_both_sides() {
             engine: "rten".into(),
             learned: Learned { any_size: false, colour: Colour::Colour },
         };
-        let mut pictures =
-            (0..12usize).map(|k| Ok((format!("{k}"), Picture { width: side, height: side, rgb: painted(k as u64) })));
+        let pictures_of = || {
+            (0..12usize).map(|k| Ok((format!("{k}"), Picture { width: side, height: side, rgb: painted(k as u64) })))
+        };
+        let mut pictures = pictures_of();
         let mut fitted = methods::fit(FitJob {
             pictures: &mut pictures,
             skip_bad: false,
@@ -493,6 +495,22 @@ fn a_model_of_distributions_has_the_same_scores_on_both_sides() {
             assert!((got - want).abs() <= 1e-3 * largest, "{name}: {got} {want}");
         }
         assert!(found.nearest_patch.is_empty() && ours.explain(&found, 0.9 * largest).as_slice()[0].nearest.is_none());
+        // The same pictures by a method that has no kernels.
+        let fit_options = FitOptions { method: "subspace".into(), params: serde_json::Value::Null, ..fit_options };
+        let (mut embedder, _) = PatchEmbedder::open(&backbone, &options()).unwrap();
+        let mut pictures = pictures_of();
+        let job = FitJob {
+            pictures: &mut pictures,
+            skip_bad: false,
+            embedder: &mut embedder,
+            backbone: &backbone,
+            options: &fit_options,
+            progress: &mut |_, _, _| {},
+        };
+        let bundle = Arc::new(methods::fit(job).unwrap().bundle);
+        let host = Box::new(Host::open(&device, &bundle.network(), 2));
+        let why = GpuPatchDetector::new(device.clone(), host, bundle).err().unwrap().to_string();
+        assert!(why.contains("`subspace` is computed on the CPU only"), "{why}");
     }
 }
 
