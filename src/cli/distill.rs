@@ -7,13 +7,13 @@ use std::time::Duration;
 use clap::Args;
 
 use super::exit::{Exit, Failure};
-use super::fit_args::Normalise;
 use super::output;
 use super::setup::{self, EngineArgs};
 use andon_train::distill::{Job, Plan, SIDE, Standing, distill};
 use andon_train::networks::Size;
 use andon_train::teacher::Teacher;
 use andon_vision::fit::list_images;
+use andon_vision::import::Normalise;
 use andon_vision::model::Embed;
 use andon_vision::model::embedder::PatchEmbedder;
 
@@ -29,8 +29,8 @@ pub(super) struct Distill {
     /// Its outputs that are learned, finest first; the finest has a stride of 8 pixels.
     #[arg(long, value_name = "NAME,…", value_delimiter = ',', required = true)]
     layers: Vec<String>,
-    /// What the large network wants.
-    #[arg(long, value_enum)]
+    /// What the large network wants, as `andon fit --normalise` has it.
+    #[arg(long, value_name = "HOW", value_parser = super::fit_args::normalise)]
     normalise: Normalise,
     /// Pictures of all kinds, as many as there are.
     #[arg(long, value_name = "DIR")]

@@ -11,8 +11,9 @@ use clap::{Args, ValueEnum};
 use super::output;
 use crate::assemble::fit_defaults;
 use andon_vision::fit::{Augment, MAX_SIDE, Mask};
+use andon_vision::import::Normalise;
 use andon_vision::model::Backbone;
-use andon_vision::model::graph::read_network;
+use andon_vision::model::graph::{Arithmetic, read_network};
 use andon_vision::model::head::aggregate::Layer;
 use andon_vision::model::head::score::{ImageScore, Scoring};
 use andon_vision::preprocess::InputSpec;
@@ -36,8 +37,9 @@ pub(super) struct FitArgs {
     /// The network's outputs that become patch features, finest first.
     #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
     layers: Option<Vec<String>>,
-    /// What the network of --backbone wants: `imagenet` ((x/255 - mean) / deviation), `unit` (x/255) or `centred` ((x - 127) / 128).
-    #[arg(long, value_enum)]
+    /// What the network of --backbone wants: `imagenet` ((x/255 - mean) / deviation), `clip` (the same with its numbers), `unit` (x/255), `centred`
+    /// ((x - 127) / 128), `bytes` (x) or `caffe` (x less 104, 117, 123 of blue, green, red).
+    #[arg(long, value_name = "HOW", value_parser = normalise)]
     normalise: Option<Normalise>,
     /// Side of the neighbourhood that each layer is averaged over: one odd number, or one a layer; without it 3.
     #[arg(long, value_name = "N,…", value_delimiter = ',')]
@@ -71,15 +73,10 @@ pub(super) struct FitArgs {
     augment: Vec<Change>,
 }
 
-/// What a network wants of a picture of 8 bits.
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
-pub(super) enum Normalise {
-    /// `(x / 255 - mean) / deviation`, with ImageNet's.
-    Imagenet,
-    /// `x / 255`.
-    Unit,
-    /// `(x - 127) / 128`.
-    Centred,
+/// How pictures are normalised before a network.
+pub(super) fn normalise(text: &str) -> Result<Normalise, String> {
+    let found = Normalise::ALL.into_iter().find(|normalise| normalise.as_str() == text);
+    found.ok_or_else(|| format!("one of {}", Normalise::ALL.map(Normalise::as_str).join(", ")))
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -298,7 +295,7 @@ impl FitArgs {
         let mut backbone = self.own(path)?;
         backbone.outputs = layers.clone();
         backbone.layers = vec![Layer { pool: 3, weight: 1.0 }; layers.len()];
-        let normalise = self.normalise.and_then(|n| n.to_possible_value()).map(|n| n.get_name().to_owned());
+        let normalise = self.normalise.map(|n| n.as_str().to_owned());
         let flag = format!(
             "--backbone {} --layers {} --normalise {}",
             path.display(),
@@ -323,14 +320,9 @@ pub(super) fn network(
     [width, height]: [u32; 2],
 ) -> anyhow::Result<Backbone> {
     let onnx = read_network(path)?;
-    let (mean, scale) = match normalise {
-        Normalise::Imagenet => {
-            let deviation = [0.229f32, 0.224, 0.225];
-            ([0.485f32, 0.456, 0.406].map(|m| m * 255.0), deviation.map(|d| 1.0 / (255.0 * d)))
-        }
-        Normalise::Unit => ([0.0; 3], [1.0 / 255.0; 3]),
-        Normalise::Centred => ([127.0; 3], [1.0 / 128.0; 3]),
-    };
+    let Arithmetic { divide, less, over } = normalise.arithmetic();
+    // `(x / divide - less) / over` as `(x - mean) * scale`.
+    let (mean, scale) = (less.map(|m| m * divide), over.map(|d| 1.0 / (divide * d)));
     Ok(Backbone {
         name: path.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default(),
         onnx: Arc::from(onnx),

@@ -49,7 +49,7 @@ pub(super) struct Import {
     inputs: Vec<(String, PathBuf)>,
     /// How pictures are normalised before the network: `imagenet` ((x/255 - mean) / deviation), `clip` (the same with its numbers), `unit` (x/255), `centred` ((x - 127) / 128), `bytes` (x) or
     /// `caffe` (x less 104, 117, 123 of blue, green, red). Needed where the file does not show it.
-    #[arg(long, value_name = "HOW", value_parser = normalise)]
+    #[arg(long, value_name = "HOW", value_parser = fit_args::normalise)]
     normalise: Option<Normalise>,
     /// The order of colours that the network wants.
     #[arg(long, value_enum, default_value = "rgb")]
@@ -109,11 +109,6 @@ fn fill(graph: &mut OnnxGraph, name: &str, file: &Path) -> anyhow::Result<()> {
         npy::Numbers::Whole(values) => (Vec::new(), values),
     };
     Ok(graph.fill_input(name, &array.shape, &floats, &whole)?)
-}
-
-fn normalise(text: &str) -> Result<Normalise, String> {
-    let found = Normalise::ALL.into_iter().find(|normalise| normalise.as_str() == text);
-    found.ok_or_else(|| format!("one of {}", Normalise::ALL.map(Normalise::as_str).join(", ")))
 }
 
 impl Import {
