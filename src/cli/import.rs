@@ -15,7 +15,7 @@ use crate::assemble::fit_defaults;
 use andon_vision::fit::{FitOptions, Take, list_images, read_in_range, survey};
 use andon_vision::import::{Asked, Job, Normalise, Understood, import, npy, understand};
 use andon_vision::methods::{self, imported};
-use andon_vision::model::graph::{OnnxGraph, read_network};
+use andon_vision::model::graph::{OnnxGraph, check, read_network};
 use andon_vision::model::head::score::{ImageScore, Scoring};
 
 /// `andon import`.
@@ -23,6 +23,9 @@ use andon_vision::model::head::score::{ImageScore, Scoring};
 pub(super) struct Import {
     /// The network: an ONNX file that gives an anomaly map, a score, or both.
     network: PathBuf,
+    /// A second network that takes what the first one gives, where the export has two files.
+    #[arg(long, value_name = "FILE")]
+    then: Option<PathBuf>,
     /// Pictures of good parts, of which the network has not seen any: they give the threshold and what it promises.
     #[arg(long, value_name = "DIR", required_unless_present = "inspect")]
     good: Option<PathBuf>,
@@ -117,8 +120,15 @@ impl Import {
         if let Some(output) = &self.output {
             output::writable(output)?;
         }
-        let onnx = read_network(&self.network)?;
+        let mut onnx = read_network(&self.network)?;
         let mut graph = OnnxGraph::read(&onnx)?;
+        if let Some(then) = &self.then {
+            let second = OnnxGraph::read(&read_network(then)?)?;
+            graph = graph.followed_by(&second).with_context(|| format!("--then {}", then.display()))?;
+            let together = || format!("{} and {} together", self.network.display(), then.display());
+            onnx = check(&graph.write(), None).map_err(|why| anyhow::anyhow!("{}: {why}", together()))?;
+            graph = OnnxGraph::read(&onnx)?;
+        }
         for (name, file) in &self.inputs {
             fill(&mut graph, name, file)?;
         }

@@ -435,3 +435,35 @@ fn compare(
     }
     Ok(worst)
 }
+
+/// The little detector as two files: what is red of a picture, and what is dark of that.
+#[test]
+fn two_networks_one_after_the_other_become_one_model() {
+    let bench = Bench::new();
+    let mut first = GraphBuilder::new("red");
+    first.input("input", &[1, 3, 48, 64]);
+    let weights = first.constant(&[1, 3, 1, 1], &[1.0, 0.0, 0.0]);
+    let red = first.node("Conv", &["input", &weights], &[]);
+    first.output(&red, "features", Some(&[1, 1, 48, 64]));
+    let mut second = GraphBuilder::new("dark");
+    second.input("x", &[1, 1, 48, 64]);
+    let (minus, bright) = (second.constant(&[1], &[-1.0]), second.constant(&[1], &[0.55]));
+    let turned = second.node("Mul", &["x", &minus], &[]);
+    let dark = second.node("Add", &[&turned, &bright], &[]);
+    second.output(&dark, "anomaly_map", Some(&[1, 1, 48, 64]));
+    let then = bench.path("second.onnx");
+    std::fs::write(&then, second.write()).unwrap();
+    let two = bench.bring(&first.write(), &["--then", &then, "--normalise", "unit"]);
+    assert_eq!(two.code, 0, "{}", two.err);
+    let scores = |eval: Value| eval["evaluations"][0]["images"].clone();
+    let of_two = bench.eval();
+    assert_eq!(of_two["evaluations"][0]["summary"]["image"]["auroc"], 1.0);
+    let one = bench.import(Form::default(), &["--normalise", "unit"]);
+    assert_eq!(one.code, 0, "{}", one.err);
+    for (two, one) in scores(of_two).as_array().unwrap().iter().zip(scores(bench.eval()).as_array().unwrap()) {
+        let [two, one] = [two, one].map(|image| image["score"].as_f64().unwrap());
+        assert!((two - one).abs() < 1e-5, "{two} {one}");
+    }
+    let alone = bench.bring(&first.write(), &["--then", &bench.path("net.onnx"), "--normalise", "unit"]);
+    assert!(alone.code != 0 && alone.err.contains("no output of the first has that name or shape"), "{}", alone.err);
+}
