@@ -233,7 +233,8 @@ impl Collector<'_> {
             return Ok(());
         };
         if let Some(presence) = &self.camera.presence {
-            let before = std::mem::replace(&mut self.there, presence.sees(&view, self.there));
+            let before = self.there;
+            self.there = presence.sees(&view, before);
             if before || !self.there {
                 return Ok(());
             }
