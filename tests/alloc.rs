@@ -15,7 +15,8 @@ use andon_core::SourceError;
 use andon_core::{Accepted, Record, Sink};
 use andon_core::{CameraState, Next, Source};
 use andon_core::{Frame, FrameNo, ModelTag, Mono, PixelFormat, Pixels, Pool, Threshold};
-use andon_line::runtime::{Active, BuiltDetector, CameraSpec, Line, LineSpec};
+use andon_core::{PictureRecord, PictureRules, PictureSink, PictureWants};
+use andon_line::runtime::{Active, BuiltDetector, CameraSpec, Line, LineSpec, PictureSpec};
 use andon_line::telemetry::Metrics;
 use andon_vision::methods::PatchDetector;
 use andon_vision::model::embedder::PatchEmbedder;
@@ -169,9 +170,30 @@ impl Sink for Viewer {
     }
 }
 
+/// Takes pictures and gives them back, as slowly as a disk.
+struct Disk(Arc<AtomicU64>);
+
+impl PictureSink for Disk {
+    fn take(&mut self, record: PictureRecord) {
+        std::thread::sleep(Duration::from_millis(2));
+        self.0.fetch_add(record.picture.frame.bytes().len() as u64, Relaxed);
+    }
+}
+
 #[test]
 fn a_steady_frame_allocates_nothing_on_the_hot_lane() {
     the_counter_counts();
+    steady(None);
+    let (wants, taken) = (Arc::new(PictureWants::default()), Arc::new(AtomicU64::new(0)));
+    wants.keep_ring();
+    let rules = PictureRules { not_passed: true, near_miss: None, every_nth_pass: 1 };
+    steady(Some(PictureSpec { rules, wants, sink: Box::new(Disk(taken.clone())) }));
+    assert!(taken.load(Relaxed) > FRAMES / 2 * (SIDE * SIDE * 3) as u64, "pictures were part of what was measured");
+}
+
+fn steady(pictures: Option<PictureSpec>) {
+    COUNT.store(0, Relaxed);
+    LARGEST.store(0, Relaxed);
     let make = || {
         let backbone = Backbone {
             name: "quiet".into(),
@@ -210,7 +232,9 @@ fn a_steady_frame_allocates_nothing_on_the_hot_lane() {
     };
     let metrics = Metrics::new(&["cam".to_owned()]);
     let sinks: Vec<Box<dyn Sink>> = vec![Box::new(Viewer(seen.clone()))];
-    let line = Line::start(LineSpec { lanes: Vec::new(), cameras: vec![spec], sinks, metrics, status, inbox }).unwrap();
+    let line =
+        Line::start(LineSpec { lanes: Vec::new(), cameras: vec![spec], sinks, pictures, metrics, status, inbox })
+            .unwrap();
     line.wait(&AtomicBool::new(false)).unwrap();
     WATCH.store(false, Relaxed);
     let report = line.finish().unwrap();

@@ -23,6 +23,8 @@ mod service;
 mod zenoh;
 #[path = "it/line.rs"]
 mod line;
+#[path = "it/pictures.rs"]
+mod pictures;
 #[cfg(feature = "rten")]
 #[path = "it/cli.rs"]
 mod cli;

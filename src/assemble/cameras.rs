@@ -90,7 +90,7 @@ fn open_one(
         (line, true) => tracing::warn!("{line}"),
         (line, false) => tracing::info!("{line}"),
     }
-    let source = configured(camera, &c.allow_elements)
+    let source = open_source(camera, &c.allow_elements)
         .map_err(|source| BuildError::Camera { camera: camera.name.clone(), source })?;
     Ok(CameraParts {
         name: camera.name.clone(),
@@ -107,7 +107,10 @@ fn open_one(
 }
 
 /// The source of a camera of the configuration: its pipeline is parsed, and nothing of it starts.
-fn configured(camera: &Camera, allow_elements: &[String]) -> Result<Box<dyn Source>, CaptureError> {
+///
+/// # Errors
+/// [`CaptureError`]: what is wrong with the pipeline, or what this machine lacks.
+pub fn open_source(camera: &Camera, allow_elements: &[String]) -> Result<Box<dyn Source>, CaptureError> {
     let spec = PipelineSpec::load(&camera.pipeline, &camera.vars)?;
     let options = GstOptions {
         allow_elements: allow_elements.to_vec(),
@@ -125,7 +128,7 @@ pub(super) fn faults(camera: &Camera, allow_elements: &[String]) -> Vec<String> 
     if let Err(faults) = PipelineSpec::load_all(&camera.pipeline, &camera.vars) {
         return faults.iter().map(ToString::to_string).collect();
     }
-    match configured(camera, allow_elements) {
+    match open_source(camera, allow_elements) {
         Ok(_) | Err(CaptureError::NotBuilt) => Vec::new(),
         Err(e) => vec![e.to_string()],
     }

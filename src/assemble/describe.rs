@@ -26,6 +26,7 @@ pub fn summary(c: &Config, models: &[Arc<Bundle>]) -> Vec<String> {
     lines.extend(parts(c));
     lines.extend(devices(c));
     lines.push(ways_out(c));
+    lines.extend(pictures(c));
     lines.extend(super::precheck::notes(c, models).iter().map(|line| format!("note: {line}")));
     lines
 }
@@ -114,6 +115,21 @@ fn devices(c: &Config) -> Vec<String> {
 }
 
 /// Where records and figures go.
+/// Which pictures are kept, if any are.
+fn pictures(c: &Config) -> Option<String> {
+    let p = &c.pictures;
+    let passes = p.every_nth_pass;
+    let kinds = [
+        p.not_passed.then(|| "parts that did not pass".to_owned()),
+        p.rules().near_miss.map(|share| format!("passes from {:.0} % of the threshold on", share * 100.0)),
+        (passes > 0).then(|| format!("one in {passes} passes")),
+    ];
+    let kinds: Vec<String> = kinds.into_iter().flatten().collect();
+    let days = if p.max_days > 0 { format!(" and {} days", p.max_days) } else { String::new() };
+    let (what, folder) = (kinds.join(", "), p.path.display());
+    p.enabled.then(|| format!("pictures of {what} in {folder}, at most {} GB{days}", p.max_gb))
+}
+
 fn ways_out(c: &Config) -> String {
     let sinks = SINKS.iter().map(|kind| (kind.config)(&c.sinks)).filter(|sink| sink.is_enabled());
     let mut ways: Vec<String> = sinks.map(|sink| without_secrets(&sink.describe())).collect();

@@ -6,6 +6,7 @@ use super::detector::OpenError;
 use crate::config::ConfigError;
 use andon_core::FieldError;
 use andon_io::capture::CaptureError;
+use andon_io::pictures::PictureError;
 use andon_io::sinks::SinkError;
 use andon_line::runtime::LineError;
 use andon_service::WebError;
@@ -31,6 +32,9 @@ pub enum BuildError {
     #[error(transparent)]
     Sink(#[from] SinkError),
 
+    /// The folder of pictures.
+    #[error("pictures.path: {0}")]
+    Pictures(#[from] PictureError),
     /// A camera's detector.
     #[error("camera `{camera}`: {source}")]
     Detector {
@@ -69,7 +73,8 @@ impl BuildError {
         match self {
             BuildError::Config(_) | BuildError::Camera { .. } | BuildError::FieldIo(_) => true,
             BuildError::Sink(e) => e.is_refusal(),
-            BuildError::Detector { .. }
+            BuildError::Pictures(_)
+            | BuildError::Detector { .. }
             | BuildError::SharedDetector(_)
             | BuildError::NoThreshold { .. }
             | BuildError::Metrics(_)

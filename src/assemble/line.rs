@@ -20,6 +20,7 @@ use super::fieldio::{self, LaneParts};
 use super::gpu_background;
 use super::guard::Guard;
 use super::health::health;
+use super::pictures::{self, Pictures};
 use super::sinks;
 use crate::config::{self, Config, Loaded, TriggerKind};
 use andon_core::{Control, HardwareHealth, Mono, Sink};
@@ -115,7 +116,7 @@ impl<'a> LineBuilder<'a> {
         self
     }
 
-    /// Starts no sinks of the configuration but those of these tables, as far as they are enabled and built in.
+    /// Starts no sinks of the configuration but those of these tables, as far as they are enabled and built in; `pictures` is one of them.
     pub fn only_sinks(mut self, tables: &'a [&'a str]) -> LineBuilder<'a> {
         self.tables = Some(tables);
         self
@@ -149,6 +150,8 @@ impl<'a> LineBuilder<'a> {
             config_json: self.config_json,
         });
         let bundles: Vec<Arc<Bundle>> = self.cameras.iter().map(|c| c.bundle.clone()).collect();
+        let keeps = self.tables.is_none_or(|tables| tables.contains(&"pictures"));
+        let (spec, pictures) = pictures::open(self.config, keeps, &station, &bundles)?;
         let (specs, waiting) = camera_specs(self.cameras, actives);
         let builder = gpu_background::build_missing(waiting, &self.config.engine.gpu, &self.stop)?;
         let context =
@@ -158,8 +161,9 @@ impl<'a> LineBuilder<'a> {
             all.push(make(&station)?);
         }
         let lanes = self.lanes.into_iter().map(|lane| lane.spec).collect();
-        let line = Line::start(LineSpec { cameras: specs, lanes, sinks: all, metrics, status, inbox })?;
-        Ok(RunningLine { line, station, stop: self.stop, builder, _server: server, _guard: self.guard })
+        let line =
+            Line::start(LineSpec { cameras: specs, lanes, sinks: all, pictures: Some(spec), metrics, status, inbox })?;
+        Ok(RunningLine { line, station, pictures, stop: self.stop, builder, _server: server, _guard: self.guard })
     }
 
     /// The box and everything that hangs on it, by name.
@@ -233,6 +237,7 @@ pub struct RunningLine {
     // Dropped in this order: the line puts its outputs to their safe levels before the guard is told to go.
     line: Line,
     station: StationInfo,
+    pictures: Pictures,
     stop: Arc<AtomicBool>,
     builder: Option<JoinHandle<()>>,
     _server: Option<Server>,
@@ -243,6 +248,11 @@ impl RunningLine {
     /// The box and everything that hangs on it, as its records name them.
     pub fn station(&self) -> &StationInfo {
         &self.station
+    }
+
+    /// Where the pictures of its parts are found.
+    pub fn pictures(&self) -> &Pictures {
+        &self.pictures
     }
 
     /// Counters and states of its cameras and lanes.

@@ -5,7 +5,7 @@
 //! ```text
 //! Config ─► precheck ─► cameras (model ─► detector, pipeline ─► source) ─┐
 //!                       fieldio (inputs, outputs, encoder ─► lanes)      ├─► LineBuilder ─► RunningLine
-//!                       sinks, metrics endpoint, guard process           ┘
+//!                       sinks, pictures, metrics endpoint, guard process ┘
 //! ```
 
 #[cfg_attr(not(feature = "tensorrt"), path = "gpu_absent.rs")]
@@ -23,13 +23,15 @@ pub mod guard;
 mod health;
 mod line;
 pub mod operating;
+mod pictures;
 pub mod precheck;
 pub mod simulated;
 mod sinks;
 
-pub use cameras::CameraParts;
+pub use cameras::{CameraParts, open_source};
 pub use detector::{OpenError, OpenedDetector, lacks_feature, maker, model_tag, open, open_on_cpu};
 pub use error::BuildError;
 pub use fieldio::LaneParts;
 pub use gpu::GpuError;
 pub use line::{LineBuilder, RunningLine};
+pub use pictures::Pictures;

@@ -3,6 +3,7 @@
 mod adapt;
 mod bench;
 mod claim;
+mod collect;
 #[cfg_attr(not(feature = "cuda"), path = "gpu_check_absent.rs")]
 mod gpu_check;
 mod config;
@@ -65,6 +66,8 @@ struct Cli {
 enum Command {
     /// A simulated line, learned and running in under a minute.
     Demo(demo::Demo),
+    /// Take pictures to learn from, by the camera that will judge; shows sharpness, exposure and near-copies.
+    Collect(collect::Collect),
     /// Learn a model from a folder of good images.
     Fit(Box<fit::FitCommand>),
     /// Teach a finished model more good pictures, or make it forget some.
@@ -122,6 +125,7 @@ pub fn main() -> ExitCode {
     let log = cli.log.as_deref();
     let result = match cli.command {
         Command::Demo(c) => c.run(log),
+        Command::Collect(c) => c.run(log),
         Command::Fit(c) => c.run(log),
         Command::Adapt(c) => c.run(log),
         Command::Threshold(c) => c.run(log),

@@ -78,9 +78,16 @@ fn run_with(script: &[Step], deadline_ms: u64, replacement: Option<Arc<DetectorS
     };
     let metrics = Metrics::new(&["cam".to_owned()]);
     let sinks: Vec<Box<dyn Sink>> = vec![Box::new(kept.clone())];
-    let line =
-        Line::start(LineSpec { lanes: Vec::new(), cameras: vec![spec], sinks, metrics, status: status.clone(), inbox })
-            .unwrap();
+    let line = Line::start(LineSpec {
+        lanes: Vec::new(),
+        cameras: vec![spec],
+        sinks,
+        pictures: None,
+        metrics,
+        status: status.clone(),
+        inbox,
+    })
+    .unwrap();
     let ended = line.wait(&AtomicBool::new(false));
     let report = line.finish().unwrap();
     let verdicts = kept.verdicts();
@@ -242,6 +249,7 @@ fn a_stop_in_full_flight_forgets_nobody() {
         lanes: Vec::new(),
         cameras: vec![spec],
         sinks,
+        pictures: None,
         metrics: metrics.clone(),
         status,
         inbox,
@@ -290,7 +298,9 @@ fn a_slow_sink_slows_nothing_but_itself() {
     };
     let metrics = Metrics::new(&["cam".to_owned()]);
     let sinks: Vec<Box<dyn Sink>> = vec![Box::new(Slow(seen))];
-    let line = Line::start(LineSpec { lanes: Vec::new(), cameras: vec![spec], sinks, metrics, status, inbox }).unwrap();
+    let line =
+        Line::start(LineSpec { lanes: Vec::new(), cameras: vec![spec], sinks, pictures: None, metrics, status, inbox })
+            .unwrap();
     line.wait(&AtomicBool::new(false)).unwrap();
     let (_, counts, latency) = line.finish().unwrap().cameras.remove(0);
     assert_eq!(counts.pass, 20, "{counts:?}");
@@ -317,6 +327,7 @@ fn two_cameras_count_apart() {
         lanes: Vec::new(),
         cameras,
         sinks: vec![],
+        pictures: None,
         metrics: Metrics::new(&names),
         status,
         inbox,
@@ -592,6 +603,7 @@ fn a_recorded_line_gives_the_same_records_again_byte_for_byte() {
         lanes: vec![lane],
         cameras: vec![spec],
         sinks: vec![Box::new(kept.clone())],
+        pictures: None,
         metrics: Metrics::new(&["cam".to_owned()]),
         status,
         inbox,

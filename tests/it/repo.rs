@@ -53,6 +53,7 @@ const ROOMS: [(&str, Rooms); 6] = [
             ("capture", &[]),
             ("fieldio", &["check"]),
             ("sinks", &["endpoint", "not_built"]),
+            ("pictures", &["check", "sinks"]),
             ("thermal", &[]),
         ],
     ),

@@ -13,6 +13,7 @@ struct Inner {
     sinks: Mutex<Vec<(String, Arc<SinkCounts>)>>,
     history_lost: AtomicU64,
     control_refused: AtomicU64,
+    pictures: PictureCounts,
     /// Where another box with the same names was seen, and which.
     twins: Mutex<Vec<(&'static str, String)>>,
 }
@@ -30,6 +31,63 @@ pub struct SinkCounts {
     waiting: AtomicU64,
     /// What is wrong with it now.
     fault: Mutex<Option<String>>,
+}
+
+/// Why a picture that was wanted is not kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PictureLoss {
+    /// Every buffer of its camera was in use: pictures come faster than they are coded and written.
+    Buffer,
+    /// The `pictures` thread's queue was full.
+    Queue,
+    /// Its part had its outcome and the frame never came out of the inspector.
+    Frame,
+    /// It could not be written: the disk is full, or refuses.
+    Disk,
+}
+
+impl PictureLoss {
+    /// Every cause, for tables and metrics.
+    pub const ALL: [PictureLoss; 4] = [PictureLoss::Buffer, PictureLoss::Queue, PictureLoss::Frame, PictureLoss::Disk];
+
+    /// The word in metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            PictureLoss::Buffer => "buffer",
+            PictureLoss::Queue => "queue",
+            PictureLoss::Frame => "frame",
+            PictureLoss::Disk => "disk",
+        }
+    }
+}
+
+/// Counters of the pictures that are kept on disk.
+#[derive(Debug, Default)]
+pub struct PictureCounts {
+    /// Pictures that were written since the start.
+    pub kept: AtomicU64,
+    /// Pictures in the ring now.
+    pub files: AtomicU64,
+    /// Their bytes.
+    pub bytes: AtomicU64,
+    lost: [AtomicU64; PictureLoss::ALL.len()],
+}
+
+impl PictureCounts {
+    /// One picture that was wanted is not kept.
+    pub fn lose(&self, why: PictureLoss) {
+        self.lost[why as usize].fetch_add(1, Relaxed);
+    }
+
+    /// Pictures that were wanted and are not kept, for this cause.
+    pub fn lost(&self, why: PictureLoss) -> u64 {
+        self.lost[why as usize].load(Relaxed)
+    }
+
+    /// The same for every cause.
+    pub fn lost_in_all(&self) -> u64 {
+        PictureLoss::ALL.iter().map(|why| self.lost(*why)).sum()
+    }
 }
 
 /// Counters of one sink at a moment.
@@ -104,6 +162,11 @@ impl Delivery {
     /// Control messages that were refused since the start.
     pub fn control_refused(&self) -> u64 {
         self.0.control_refused.load(Relaxed)
+    }
+
+    /// Counters of the pictures.
+    pub fn pictures(&self) -> &PictureCounts {
+        &self.0.pictures
     }
 
     /// Another box with the same names was seen on the network `seen_on`, or (`None`) is there no more.

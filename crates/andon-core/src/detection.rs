@@ -14,6 +14,12 @@ pub struct AnomalyMap {
 }
 
 impl AnomalyMap {
+    /// Leaves no cells, and keeps the storage.
+    pub fn clear(&mut self) {
+        (self.width, self.height) = (0, 0);
+        self.data.clear();
+    }
+
     /// Copies `other` into `self`, reusing the storage.
     pub fn copy_from(&mut self, other: &AnomalyMap) {
         self.width = other.width;

@@ -22,6 +22,7 @@
 //! | verdict | outcome with its reason, score, times and provenance |
 //! | notice | something odd that people have to know; `event` on the wire |
 //! | box | one computer that runs andon |
+//! | picture | a frame with its anomaly map that is kept or shown after its part was judged |
 //! | bundle | the `.andon` model file |
 
 mod belt;
@@ -31,13 +32,17 @@ mod detection;
 mod detector;
 mod fieldio;
 mod frame;
+pub mod heatmap;
 mod ids;
 mod interval;
 mod judge;
 mod machine;
 mod event;
 mod outcome;
+mod owned_frame;
 mod part;
+mod picture;
+mod picture_wants;
 mod pool;
 mod queue;
 mod random;
@@ -50,10 +55,11 @@ mod source;
 mod threads;
 mod time;
 mod verdict;
+mod yuv;
 
 pub use belt::{ClockBelt, EncoderFault, EncoderTracker, ReadingKind, SharedEncoder};
 pub use control::{Control, ControlError};
-pub use delivery::{Delivery, SinkCounts, SinkState};
+pub use delivery::{Delivery, PictureCounts, PictureLoss, SinkCounts, SinkState};
 pub use detection::{AnomalyMap, Detection, Fault, StageTimes};
 pub use detector::Detector;
 pub use event::{Detail, EventKind, LineEvent, Subject};
@@ -64,7 +70,10 @@ pub use interval::{Interval, wilson};
 pub use judge::{Judgement, PassToken, ReviewBand, judge};
 pub use machine::{HardwareHealth, ThermalReading};
 pub use outcome::{Outcome, Reason};
+pub use owned_frame::OwnedFrame;
 pub use part::{Belt, Ejection, FrameNo, Part, PartVerdict, Ticks};
+pub use picture::{KeptFor, PictureBuffer, PictureRecord, PictureRules, PictureSink};
+pub use picture_wants::PictureWants;
 pub use pool::{Pool, Pooled};
 pub use queue::{EvictOldest, LatestOnly, ParkedReceiver, RefuseNewest, refuse};
 pub use random::SplitMix64;
@@ -77,3 +86,4 @@ pub use source::{CameraState, Next, Source, SourceError};
 pub use threads::{NamedThread, lowest_priority, real_time, spawn};
 pub use time::{Mono, WallClock};
 pub use verdict::{CameraVerdict, Counts, LatencySummary, MarginSummary, ModelTag, Stats};
+pub use yuv::{YuvWeights, yuv_row_into};

@@ -8,6 +8,9 @@ pub(super) fn check(c: &Config, wrong: &mut Vec<String>) {
     for sink in SINKS.iter().map(|kind| (kind.config)(&c.sinks)).filter(|sink| sink.is_enabled()) {
         sink.check_machine(wrong);
     }
+    if c.pictures.enabled {
+        c.pictures.check_machine(wrong);
+    }
     let mut told: Vec<String> = Vec::new();
     for point in io_points(c) {
         if let Some(why) = point.address.get().check_machine()

@@ -9,7 +9,9 @@ use andon_vision::model::bundle::Bundle;
 /// A line for each.
 pub fn notes(c: &Config, models: &[Arc<Bundle>]) -> Vec<String> {
     let sizes = c.cameras.iter().zip(models).filter_map(|(camera, bundle)| size(camera, bundle));
-    c.unused.iter().cloned().chain(sizes).collect()
+    // Without models, this machine is not asked.
+    let disk = (c.pictures.enabled && !models.is_empty()).then(|| c.pictures.note()).flatten();
+    c.unused.iter().cloned().chain(sizes).chain(disk).collect()
 }
 
 /// A camera that is set to another size than its model learned gives nothing but errors.

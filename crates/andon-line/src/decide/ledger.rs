@@ -336,6 +336,7 @@ impl Ledger {
         CameraEnding {
             camera,
             part,
+            frame: frame.map(|f| f.frame),
             t_capture: frame.map_or(part.at, |f| f.t_capture),
             source_index: frame.and_then(|f| f.source_index),
             outcome,

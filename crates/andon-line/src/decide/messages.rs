@@ -144,6 +144,8 @@ pub struct CameraEnding {
     pub camera: usize,
     /// The part.
     pub part: Part,
+    /// The frame that it is judged by; `None` if none came.
+    pub frame: Option<FrameNo>,
     /// When its picture was taken; the trigger's time if there is none.
     pub t_capture: Mono,
     /// The source's own frame counter.

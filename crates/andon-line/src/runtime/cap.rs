@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
+use super::pictures::PictureTap;
 use super::presence::Presence;
 use super::status::Status;
 use super::wiring::PartEvent;
@@ -21,6 +22,7 @@ pub(super) struct Cap {
     pub parts: RefuseNewest<PartEvent>,
     pub status: Arc<Status>,
     pub stop: Arc<AtomicBool>,
+    pub pictures: PictureTap,
     /// Frames without a part in them are no parts.
     pub presence: Option<Presence>,
 }
@@ -100,8 +102,9 @@ impl Cap {
             return;
         }
         if let Some(oldest) = self.frames.push(frame) {
+            let picture = self.pictures.copy(oldest.view(), None);
             // If this is refused, the part ends at its deadline instead.
-            self.tell(PartEvent::Evicted { camera: self.camera, frame: oldest.number });
+            self.tell(PartEvent::Evicted { camera: self.camera, frame: oldest.number, picture });
         }
     }
 

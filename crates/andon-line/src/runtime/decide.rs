@@ -51,6 +51,7 @@ impl Decide {
         for lane in &mut self.lanes {
             lane.stop(&mut self.context);
         }
+        self.context.pictures.close();
         self.report(Mono::now());
         let cameras = (0..self.context.latency.len()).map(|n| CameraId(n as u8));
         cameras.map(|c| (self.counts(c), self.context.latency[c.index()].summary())).collect()
@@ -75,11 +76,13 @@ impl Decide {
                 let ticks = lane.ticks_at(seen);
                 lane.handle(LaneInput::Missing { place, count, at: seen, ticks }, at, context);
             }
-            PartEvent::Evicted { camera, frame } => {
+            PartEvent::Evicted { camera, frame, picture } => {
+                context.pictures.arrived(camera, frame, picture);
                 let Some((lane, place)) = find(lanes, camera) else { return };
                 lane.handle(LaneInput::Evicted { place, frame }, at, context);
             }
-            PartEvent::Observed { camera, frame, result, queue_ns, times, regions, map } => {
+            PartEvent::Observed { camera, frame, result, queue_ns, times, regions, map, picture } => {
+                context.pictures.arrived(camera, frame, picture);
                 let Some((lane, place)) = find(lanes, camera) else { return };
                 let threshold = context.status.cameras[camera.index()].active.load().threshold;
                 let seen = Observed { frame, result, threshold, queue_ns, times, regions };

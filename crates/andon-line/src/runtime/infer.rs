@@ -10,6 +10,7 @@ use std::time::Duration;
 use crossbeam_channel::Receiver;
 use thiserror::Error;
 
+use super::pictures::PictureTap;
 use super::replace::{BuiltDetector, DetectorSwap};
 use super::status::Status;
 use super::wiring::PartEvent;
@@ -99,6 +100,7 @@ pub(super) struct Infer {
     pub frames: Receiver<Frame>,
     pub parts: RefuseNewest<PartEvent>,
     pub maps: Pool<AnomalyMap>,
+    pub pictures: PictureTap,
     pub status: Arc<Status>,
 }
 
@@ -114,6 +116,7 @@ impl Infer {
             let queue_ns = taken.0.saturating_sub(frame.t_capture.0);
             self.replace();
             let result = self.detect(&frame, &mut out);
+            let picture = self.pictures.copy(frame.view(), result.is_ok().then_some(&out.map));
             // The camera's buffer goes back before anything else is done.
             drop(frame);
             let map = match result {
@@ -122,8 +125,9 @@ impl Infer {
             };
             let (times, regions) = (out.times, result.map_or(Regions::default(), |(_, regions)| regions));
             let result = result.map(|(score, _)| score);
+            let camera = self.camera;
             let observed =
-                PartEvent::Observed { camera: self.camera, frame: number, result, queue_ns, times, regions, map };
+                PartEvent::Observed { camera, frame: number, result, queue_ns, times, regions, map, picture };
             if self.parts.try_send(observed).is_err() {
                 // The part ends at its deadline; nothing can pass by this.
                 self.status.shed.parts.fetch_add(1, Relaxed);

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use super::lane_spec::LaneSpec;
+use super::pictures::PictureMatcher;
 use super::status::Status;
 use super::tape::Tape;
 use crate::controller::{LaneAction, LaneController, LaneInput, LaneSetup, RecordMaker, TapeEntry};
@@ -20,6 +21,8 @@ pub(super) struct LaneContext {
     pub metrics: Arc<Metrics>,
     /// By camera.
     pub latency: Vec<LatencyHistogram>,
+    /// Pictures that wait for the verdicts on their parts.
+    pub pictures: PictureMatcher,
     /// Where a recording of what the lanes are fed goes, if one is made.
     pub tape: Option<Tape>,
 }
@@ -174,7 +177,7 @@ impl Lane {
 
 impl Effects {
     fn carry_out(&mut self, action: LaneAction, context: &mut LaneContext) {
-        let LaneContext { status, metrics, latency, .. } = context;
+        let LaneContext { status, metrics, latency, pictures, .. } = context;
         match &action {
             LaneAction::Offered(_) => self.records.cameras.iter().for_each(|camera| metrics.offered(*camera, 1)),
             LaneAction::Settled { end, .. } => {
@@ -202,6 +205,9 @@ impl Effects {
             metrics.ended(verdict.camera, verdict);
             if verdict.score.is_some() {
                 latency[verdict.camera.index()].record_ns(verdict.latency_ns());
+            }
+            if let LaneAction::Ended(e) = &action {
+                pictures.judged(e.frame, verdict);
             }
         }
         context.send(record);

@@ -13,6 +13,7 @@ use super::infer::{DetectorError, DetectorFactory, Infer};
 use super::inputs;
 use super::lane::{Lane, LaneContext};
 use super::lane_spec::LaneSpec;
+use super::pictures::{self, PictureMatcher, PictureSpec, PictureTap};
 use super::presence::Presence;
 use super::publish::Publish;
 use super::replace::DetectorSwap;
@@ -21,10 +22,10 @@ use super::tape::Tape;
 use super::wiring::{self, PartEvent};
 use crate::controller::Active;
 use crate::telemetry::{LatencyHistogram, Metrics};
-use andon_core::RefuseNewest;
 use andon_core::Sink;
 use andon_core::{CameraId, Counts, LatencySummary};
 use andon_core::{NamedThread, spawn};
+use andon_core::{PictureWants, RefuseNewest};
 use andon_core::{Source, SourceError};
 
 /// One camera with what inspects its frames.
@@ -53,6 +54,8 @@ pub struct LineSpec {
     pub lanes: Vec<LaneSpec>,
     /// Who gets the records.
     pub sinks: Vec<Box<dyn Sink>>,
+    /// Who gets pictures of parts, if anybody does.
+    pub pictures: Option<PictureSpec>,
     /// Counters for the metrics endpoint.
     pub metrics: Arc<Metrics>,
     /// Shared state, made by [`Status::new`] or [`Line::status_of`].
@@ -116,6 +119,8 @@ pub struct Line {
     infer: Vec<NamedThread>,
     decide: Option<NamedThread>,
     publish: Option<NamedThread>,
+    pictures: Option<NamedThread>,
+    picture_wants: Arc<PictureWants>,
 }
 
 /// Real-time priority for the thread that decides and switches; the log says so, or why not.
@@ -151,7 +156,7 @@ impl Line {
     }
 
     fn start_with(spec: LineSpec, tape: Option<Tape>) -> Result<Line, LineError> {
-        let LineSpec { cameras, lanes, sinks, metrics, status, inbox } = spec;
+        let LineSpec { cameras, lanes, sinks, pictures, metrics, status, inbox } = spec;
         if cameras.is_empty() || cameras.len() > CameraId::MAX || cameras.len() != status.cameras.len() {
             return Err(LineError::Cameras { got: cameras.len() });
         }
@@ -185,7 +190,18 @@ impl Line {
         let publish = Publish::new(records_rx, maps_rx, sinks, status.clone(), &metrics.delivery);
         let publish = spawn("pub", move || publish.run())?;
         let latency = ready.iter().map(|_| LatencyHistogram::new()).collect();
-        let context = LaneContext { records: records_tx, status: status.clone(), metrics, latency, tape };
+        let (rules, picture_wants, picture_sink) = match pictures {
+            Some(spec) => (spec.rules, spec.wants, Some(spec.sink)),
+            None => Default::default(),
+        };
+        let (pictures_tx, pictures_rx) = wiring::pictures();
+        let pictures_tx = picture_sink.is_some().then_some(pictures_tx);
+        let start_pictures = |sink| spawn("pictures", move || pictures::run(&pictures_rx, sink));
+        let pictures = picture_sink.map(start_pictures).transpose()?;
+        let wants = picture_wants.clone();
+        let matcher = PictureMatcher::new(rules, wants, pictures_tx, metrics.delivery.clone(), ready.len());
+        let context =
+            LaneContext { records: records_tx, status: status.clone(), metrics, latency, pictures: matcher, tape };
         let (mut running, mut inputs) = (Vec::new(), Vec::new());
         for (n, lane) in lanes.into_iter().enumerate() {
             status.lanes[n].faults.name(&lane);
@@ -214,6 +230,8 @@ impl Line {
             infer: Vec::new(),
             decide: Some(decide),
             publish: Some(publish),
+            pictures,
+            picture_wants,
         };
         for (n, its) in inputs.into_iter().enumerate() {
             line.inputs.extend(inputs::start(n as u8, its, &line.status, &line.stop)?);
@@ -233,6 +251,7 @@ impl Line {
     ) -> Result<(), LineError> {
         let camera = CameraId(n as u8);
         let (frames_tx, frames_rx) = wiring::frames();
+        let pictures = PictureTap { camera, wants: self.picture_wants.clone(), pool: wiring::picture_pool() };
         let infer = Infer {
             camera,
             make: spec.make_detector,
@@ -241,6 +260,7 @@ impl Line {
             frames: frames_rx,
             parts: self.parts.clone(),
             maps: wiring::map_pool(),
+            pictures: pictures.clone(),
             status: self.status.clone(),
         };
         let (name, fail) = (spec.name.clone(), failures.clone());
@@ -257,6 +277,7 @@ impl Line {
             parts: self.parts.clone(),
             status: self.status.clone(),
             stop: self.stop.clone(),
+            pictures,
             presence: spec.presence,
         };
         let (name, fail) = (spec.name, failures.clone());
@@ -324,7 +345,7 @@ impl Line {
         if self.decide.is_some() && self.parts.send_timeout(PartEvent::Close, limit).is_err() {
             tracing::error!("decide does not take the order to close");
         }
-        for joined in self.decide.take().into_iter().chain(self.publish.take()) {
+        for joined in self.decide.take().into_iter().chain(self.publish.take()).chain(self.pictures.take()) {
             joined.join_within(limit);
         }
     }

@@ -4,7 +4,8 @@
 //! ```text
 //! camera → [cap-N] ──frames(2)──► [infer-N] ──┐
 //! sensor → [in-N]    └──────── parts(256) ────┴──► [decide] ──records(1024)──► [pub] → sinks
-//! encoder → [encoder-N] ────── position ─────────────^ │ └────maps(1, latest)────────^
+//! encoder → [encoder-N] ────── position ─────────────^ │ │ └──maps(1, latest)────────^
+//!                                                      │ └──pictures(32)──► [pictures] → ring of files, live pictures
 //!                                                      └──► valves, line stop, heartbeat
 //! ```
 //! Threads stop in the order of the flow; what is then still in flight gets its outcome from decide: nothing is forgotten.
@@ -18,6 +19,7 @@ mod inputs;
 mod lane;
 mod lane_spec;
 mod line;
+mod pictures;
 mod presence;
 mod publish;
 mod repeats;
@@ -32,6 +34,7 @@ pub use faults::LaneFaults;
 pub use infer::{BuildFault, DetectorError, DetectorFactory};
 pub use lane_spec::{EjectorLine, LaneSpec};
 pub use line::{CameraSpec, Line, LineError, LineReport, LineSpec};
+pub use pictures::PictureSpec;
 pub use presence::Presence;
 pub use replace::{BuiltDetector, DetectorSwap};
 pub use status::{CameraStatus, LaneStatus, LineInbox, Shed, Status};

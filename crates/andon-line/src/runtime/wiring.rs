@@ -7,13 +7,15 @@
 //! | `parts` | cap-N, infer-N, in-N, control → decide | 256 | `RefuseNewest` | `shed.parts` | decide is never busy for long; a part that was not announced is not sent to the inspector and is made good as missing, a result that was refused ends at its deadline |
 //! | `records` | decide → pub | 1024 | `RefuseNewest` | `shed.records` | 17 s at 60 parts/s for a sink that hangs; the outcome itself stands |
 //! | `maps` | decide → pub | 1 | `LatestOnly` | `shed.maps` | a picture for people: the newest is the one they want |
+//! | `pictures` | decide → pictures | 32 | `RefuseNewest` | `andon_pictures_lost`, cause `queue` | as many as four cameras have buffers; coding and disks take as long as they take |
 //! | map pool | infer-N → pub → infer-N | 4 a camera | none left: no map for this part | `shed.maps` | bounds the memory of a slow viewer |
+//! | picture pool | cap-N, infer-N → decide → pictures → back | 8 a camera | none left: no picture of this part | `andon_pictures_lost`, cause `buffer` | half a second of rejects at 15 parts/s; bounds the memory of a slow disk |
 
 use crossbeam_channel::Receiver;
 
 use andon_core::{AnomalyMap, CameraId, Fault, Frame, FrameNo, Mono, Pool, Pooled, Regions, StageTimes};
 use andon_core::{EvictOldest, LatestOnly, ParkedReceiver, RefuseNewest, refuse};
-use andon_core::{MapRecord, Record};
+use andon_core::{MapRecord, PictureBuffer, PictureRecord, Record};
 
 /// What decide is told, by the capture and the inspection stages. One channel carries both, so that a part's admission
 /// always comes before its result.
@@ -75,6 +77,8 @@ pub enum PartEvent {
         camera: CameraId,
         /// Frame.
         frame: FrameNo,
+        /// Its picture, if somebody may want it.
+        picture: Option<Pooled<PictureBuffer>>,
     },
     /// The inspector is done with the frame.
     Observed {
@@ -92,6 +96,8 @@ pub enum PartEvent {
         regions: Regions,
         /// The anomaly map, while somebody wants it.
         map: Option<Pooled<AnomalyMap>>,
+        /// Its picture, if somebody may want it.
+        picture: Option<Pooled<PictureBuffer>>,
     },
     /// The line stops and nothing more will come that counts: end what is open.
     Close,
@@ -105,6 +111,11 @@ pub const PARTS: usize = 256;
 pub const RECORDS: usize = 1024;
 /// Maps on loan for each camera.
 pub const MAPS: usize = 4;
+
+/// Pictures on loan for each camera.
+pub const PICTURES: usize = 8;
+/// Capacity of `pictures`.
+pub const PICTURES_WAITING: usize = 32;
 
 /// `frames` of one camera.
 pub fn frames() -> (EvictOldest<Frame>, Receiver<Frame>) {
@@ -124,6 +135,16 @@ pub fn records() -> (RefuseNewest<Record>, ParkedReceiver<Record>) {
 /// `maps`.
 pub fn maps() -> (LatestOnly<MapRecord>, Receiver<MapRecord>) {
     LatestOnly::new()
+}
+
+/// `pictures`.
+pub fn pictures() -> (RefuseNewest<PictureRecord>, ParkedReceiver<PictureRecord>) {
+    refuse(PICTURES_WAITING)
+}
+
+/// The pictures on loan to one camera. Each buffer gets its size with the first frame that is copied into it.
+pub fn picture_pool() -> Pool<PictureBuffer> {
+    Pool::new(PICTURES, PictureBuffer::default)
 }
 
 /// The maps on loan to one camera, with room for a grid of 64 x 64 before any has to grow.

@@ -1,12 +1,13 @@
 //! Delivery counters in the Prometheus text format.
 
 use std::fmt;
+use std::sync::atomic::Ordering::Relaxed;
 
 use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::exemplar::Exemplar;
 
-use andon_core::{Delivery, SinkState};
+use andon_core::{Delivery, PictureCounts, PictureLoss, SinkState};
 
 const NONE: Option<&Exemplar<NoLabelSet, f64>> = None;
 
@@ -45,9 +46,31 @@ pub(super) fn encode(delivery: &Delivery, encoder: &mut DescriptorEncoder<'_>) -
     for (name, help, value) in totals {
         encoder.encode_descriptor(name, help, None, MetricType::Counter)?.encode_counter(&value, NONE)?;
     }
+    pictures(delivery.pictures(), encoder)?;
     let help = "Networks on which another box has the same site, line and station";
     let twins = i64::try_from(delivery.twins().len()).unwrap_or(i64::MAX);
     encoder.encode_descriptor("same_names", help, None, MetricType::Gauge)?.encode_gauge(&twins)
+}
+
+/// What became of the pictures that are kept on disk.
+fn pictures(counts: &PictureCounts, encoder: &mut DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+    let kept = counts.kept.load(Relaxed);
+    let help = "Pictures that were written into the ring";
+    encoder.encode_descriptor("pictures_kept", help, None, MetricType::Counter)?.encode_counter(&kept, NONE)?;
+    let help = "Pictures that were wanted and are not in the ring, by cause";
+    let mut family = encoder.encode_descriptor("pictures_lost", help, None, MetricType::Counter)?;
+    for why in PictureLoss::ALL {
+        family.encode_family(&[("cause", why.as_str())])?.encode_counter(&counts.lost(why), NONE)?;
+    }
+    let gauges = [
+        ("pictures_stored", "Pictures in the ring", &counts.files),
+        ("pictures_bytes", "Bytes of the pictures in the ring", &counts.bytes),
+    ];
+    for (name, help, value) in gauges {
+        let value = i64::try_from(value.load(Relaxed)).unwrap_or(i64::MAX);
+        encoder.encode_descriptor(name, help, None, MetricType::Gauge)?.encode_gauge(&value)?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -55,6 +78,7 @@ mod tests {
     use std::sync::atomic::Ordering::Relaxed;
 
     use crate::telemetry::Metrics;
+    use andon_core::PictureLoss;
 
     #[test]
     fn what_became_of_the_records_is_exported_by_sink() {
@@ -68,8 +92,12 @@ mod tests {
         metrics.delivery.lose_history(2);
         metrics.delivery.refuse_control();
         metrics.delivery.set_twin("Zenoh", Some("boot 01".into()));
+        metrics.delivery.pictures().lose(PictureLoss::Disk);
+        metrics.delivery.pictures().bytes.store(77, Relaxed);
         let text = metrics.encode().unwrap();
         for line in [
+            "andon_pictures_lost_total{cause=\"disk\"} 1",
+            "andon_pictures_bytes 77",
             "andon_sink_shed_total{sink=\"store\"} 3",
             "andon_sink_taken_total{sink=\"mqtt\"} 7",
             "andon_outbox_refused_total{sink=\"mqtt\"} 1",

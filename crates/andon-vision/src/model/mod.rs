@@ -7,10 +7,10 @@ pub mod embedder;
 pub mod engine;
 pub mod graph;
 pub mod head;
-pub mod heatmap;
 pub mod tensors;
 
 pub use accept::{Accept, Colour, Learned, Restricted};
+pub use andon_core::heatmap;
 pub use backbone::Backbone;
 
 use andon_core::{Fault, FrameView};

@@ -5,16 +5,15 @@ pub mod align;
 mod levels;
 mod resize;
 mod tiling;
-mod yuv;
 
 use serde::{Deserialize, Serialize};
 
-use andon_core::{FrameView, PixelFormat};
+pub use andon_core::YuvWeights;
+use andon_core::{FrameView, PixelFormat, yuv_row_into};
 use levels::Levels;
 use resize::Resizer;
 pub use resize::axis_tables;
 pub use tiling::{Tile, Tiling};
-pub use yuv::Weights as YuvWeights;
 
 /// What the network wants: three planes (red, green, blue) of `height * width` values `(x - mean) * scale`, x in 0..=255.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -89,7 +88,7 @@ impl Preprocessor {
             for (y, line) in out.chunks_exact_mut(width * 3).enumerate() {
                 if let Some(format) = self.levels.row_into(frame, y, &mut self.line) {
                     copy_rgb(&self.line, format, line);
-                } else if yuv::row_into(frame, y, &mut self.line) {
+                } else if yuv_row_into(frame, y, &mut self.line) {
                     line.copy_from_slice(&self.line);
                 } else {
                     copy_rgb(frame.row(y), frame.format, line);

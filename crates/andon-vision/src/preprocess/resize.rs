@@ -2,10 +2,10 @@
 //! with the reduction (so it is antialiased), separable, columns first, weights of 22 fractional bits, an 8-bit
 //! picture in between. Source of the definition: Pillow's documentation and behaviour; checked against it in the tests.
 
-use andon_core::FrameView;
+use andon_core::{FrameView, yuv_row_into};
 
+use super::channels;
 use super::levels::{self, Levels};
-use super::{channels, yuv};
 
 /// 32 bits less 8 of the pixel and 2 of headroom.
 const BITS: u32 = 22;
@@ -97,7 +97,7 @@ impl Resizer {
         let line = self.width * planes;
         self.between.resize(frame.height * line, 0);
         for (y, to) in self.between.chunks_exact_mut(line).enumerate() {
-            if yuv::row_into(frame, y, &mut self.line) {
+            if yuv_row_into(frame, y, &mut self.line) {
                 columns::<3, 3>(&self.line, [0, 1, 2], &self.columns, to);
                 continue;
             }

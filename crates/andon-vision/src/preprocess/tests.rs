@@ -73,7 +73,7 @@ fn nv12_is_prepared_as_its_colours_are_at_any_size_and_cut() {
     let colour: Vec<u8> = (0..pairs * h.div_ceil(2)).map(|i| (i * 91 % 253) as u8).collect();
     let chroma = Chroma { data: &colour, stride: pairs, odd: [0, 0] };
     let frame = FrameView::nv12(yuv, (w, h), (stride, &luma), chroma).unwrap();
-    let weights = yuv::Weights::new(yuv);
+    let weights = YuvWeights::new(yuv);
     let mut rgb = Vec::new();
     for (y, x) in (0..h).flat_map(|y| (0..w).map(move |x| (y, x))) {
         let pair = &colour[y / 2 * pairs + x / 2 * 2..][..2];

@@ -1,6 +1,6 @@
 //! The heatmap: the anomaly map upsampled to the picture, on a colour scale that is fixed for each model.
 
-use andon_core::AnomalyMap;
+use crate::AnomalyMap;
 
 /// Upsamples `map` to `width * height` values (bilinear, half-pixel centres).
 pub fn render_into(map: &AnomalyMap, width: usize, height: usize, out: &mut Vec<f32>) {

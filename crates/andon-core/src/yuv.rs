@@ -1,14 +1,14 @@
 //! From luma and colour differences to red, green and blue, in whole numbers that every processor computes alike. Colour differences are
 //! those of the 2x2 pixels that a pixel belongs to; nothing is interpolated. Source: ITU-R BT.601-7, BT.709-6 and BT.2020-2.
 
-use andon_core::{Chroma, FrameView, PixelFormat, Yuv, YuvMatrix};
+use crate::{Chroma, FrameView, PixelFormat, Yuv, YuvMatrix};
 
 /// Fractional bits of the weights.
 const BITS: u32 = 16;
 
 /// Weights of 16 fractional bits: `c = (luma * (y - black) + ... + half) >> 16`, held to 0..=255.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Weights {
+pub struct YuvWeights {
     /// Luma of black.
     pub black: i32,
     /// Of luma, in every channel.
@@ -21,9 +21,9 @@ pub struct Weights {
     pub blue: i32,
 }
 
-impl Weights {
+impl YuvWeights {
     /// By the standard.
-    pub fn new(yuv: Yuv) -> Weights {
+    pub fn new(yuv: Yuv) -> YuvWeights {
         let (kr, kb) = match yuv.matrix {
             YuvMatrix::Bt601 => (0.299, 0.114),
             YuvMatrix::Bt709 => (0.2126, 0.0722),
@@ -36,7 +36,7 @@ impl Weights {
         let fixed = |w: f64| (w * f64::from(1u32 << BITS)).round() as i32;
         let (red, blue) = (2.0 * (1.0 - kr) * difference, 2.0 * (1.0 - kb) * difference);
         let kg = 1.0 - kr - kb;
-        Weights {
+        YuvWeights {
             black,
             luma: fixed(luma),
             red: fixed(red),
@@ -55,11 +55,11 @@ impl Weights {
 }
 
 /// Row `y` of an NV12 frame as RGB into `out`, three bytes a pixel; any other frame is left alone and `false` said.
-pub(super) fn row_into(frame: &FrameView<'_>, y: usize, out: &mut Vec<u8>) -> bool {
+pub fn yuv_row_into(frame: &FrameView<'_>, y: usize, out: &mut Vec<u8>) -> bool {
     let (PixelFormat::Nv12(yuv), Some(Chroma { data, stride, odd })) = (frame.format, frame.chroma) else {
         return false;
     };
-    let weights = Weights::new(yuv);
+    let weights = YuvWeights::new(yuv);
     let pairs = &data[(y + odd[1]) / 2 * stride..];
     out.clear();
     for (x, luma) in frame.row(y).iter().enumerate() {
@@ -78,7 +78,7 @@ mod tests {
     #[test]
     fn colours_are_those_of_the_standards_in_double_precision() {
         for (matrix, full_range) in ALL.into_iter().flat_map(|m| [(m, false), (m, true)]) {
-            let weights = Weights::new(Yuv { matrix, full_range });
+            let weights = YuvWeights::new(Yuv { matrix, full_range });
             let (kr, kb) = [(0.299, 0.114), (0.2126, 0.0722), (0.2627, 0.0593)][matrix as usize];
             let mut worst = 0.0f64;
             for (y, b, r) in (0..=255)
@@ -106,9 +106,9 @@ mod tests {
     #[test]
     fn greys_have_no_colour_and_the_ends_are_black_and_white() {
         for matrix in ALL {
-            let limited = Weights::new(Yuv { matrix, full_range: false });
+            let limited = YuvWeights::new(Yuv { matrix, full_range: false });
             assert_eq!((limited.rgb(16, 128, 128), limited.rgb(235, 128, 128)), ([0; 3], [255; 3]));
-            let full = Weights::new(Yuv { matrix, full_range: true });
+            let full = YuvWeights::new(Yuv { matrix, full_range: true });
             assert!((0..=255).all(|y| full.rgb(y, 128, 128) == [y; 3]));
         }
     }

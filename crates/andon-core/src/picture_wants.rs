@@ -1,0 +1,124 @@
+//! Whether anybody wants pictures of a camera: atomics that the inspector reads before it copies a frame.
+
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use crate::{CameraId, Mono};
+
+/// Frames of a camera that is only watched are copied at most this often: five a second.
+const LIVE_PERIOD: Duration = Duration::from_millis(200);
+
+/// In [`Camera::wanted`]: the ring keeps pictures.
+const RING: u32 = 1 << 31;
+/// In [`Camera::wanted`]: the last parts that did not pass are kept in memory.
+const RECENT: u32 = 1 << 30;
+
+#[derive(Debug, Default)]
+struct Camera {
+    /// Who wants its pictures: two flags, and below them the number of watchers. 0 while nobody does.
+    wanted: AtomicU32,
+    /// When the next picture for the watchers is due, nanoseconds of [`Mono`].
+    live_due: AtomicU64,
+}
+
+/// Who wants pictures of which camera. While nobody does, a frame costs the line one load of an atomic.
+#[derive(Debug, Default)]
+pub struct PictureWants {
+    cameras: [Camera; CameraId::MAX],
+}
+
+impl PictureWants {
+    /// Whether the frame of now has to be copied: what becomes of its part is not known yet.
+    pub fn copies(&self, camera: CameraId, now: Mono) -> bool {
+        let Some(camera) = self.cameras.get(camera.index()) else { return false };
+        match camera.wanted.load(Relaxed) {
+            0 => false,
+            wanted if wanted & (RING | RECENT) != 0 => true,
+            _ => now.0 >= camera.live_due.load(Relaxed),
+        }
+    }
+
+    /// Whether a picture for the watchers is due now; the next one is due [a fifth of a second](LIVE_PERIOD) later. One thread asks.
+    pub fn take_live(&self, camera: CameraId, now: Mono) -> bool {
+        let Some(camera) = self.cameras.get(camera.index()) else { return false };
+        let due = camera.wanted.load(Relaxed) & !(RING | RECENT) != 0 && now.0 >= camera.live_due.load(Relaxed);
+        if due {
+            camera.live_due.store((now + LIVE_PERIOD).0, Relaxed);
+        }
+        due
+    }
+
+    /// Whether the last parts that did not pass are kept in memory.
+    pub fn keeps_recent(&self, camera: CameraId) -> bool {
+        self.cameras.get(camera.index()).is_some_and(|c| c.wanted.load(Relaxed) & RECENT != 0)
+    }
+
+    /// Whether the ring keeps pictures.
+    pub fn keeps_ring(&self, camera: CameraId) -> bool {
+        self.cameras.get(camera.index()).is_some_and(|c| c.wanted.load(Relaxed) & RING != 0)
+    }
+
+    /// The ring keeps pictures of every camera from now on.
+    pub fn keep_ring(&self) {
+        for camera in &self.cameras {
+            camera.wanted.fetch_or(RING, Relaxed);
+        }
+    }
+
+    /// Whether the last parts that did not pass are kept in memory from now on.
+    pub fn keep_recent(&self, keep: bool) {
+        for camera in &self.cameras {
+            match keep {
+                true => camera.wanted.fetch_or(RECENT, Relaxed),
+                false => camera.wanted.fetch_and(!RECENT, Relaxed),
+            };
+        }
+    }
+
+    /// One more watches the camera. Each call has to be made good by [`PictureWants::unwatch`].
+    pub fn watch(&self, camera: CameraId) {
+        if let Some(camera) = self.cameras.get(camera.index()) {
+            camera.wanted.fetch_add(1, Relaxed);
+        }
+    }
+
+    /// One fewer watches the camera.
+    pub fn unwatch(&self, camera: CameraId) {
+        if let Some(camera) = self.cameras.get(camera.index()) {
+            camera.wanted.fetch_sub(1, Relaxed);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_camera_that_is_only_watched_is_copied_five_times_a_second_and_no_longer_than_that() {
+        let (wants, top, side) = (PictureWants::default(), CameraId(0), CameraId(1));
+        let at = |ms: u64| Mono(ms * 1_000_000);
+        assert!(!wants.copies(top, at(0)) && !wants.take_live(top, at(0)));
+        wants.watch(top);
+        wants.watch(top);
+        assert!(wants.copies(top, at(1)) && !wants.copies(side, at(1)));
+        assert!(wants.take_live(top, at(1)) && !wants.take_live(top, at(200)) && !wants.copies(top, at(200)));
+        assert!(wants.copies(top, at(201)) && wants.take_live(top, at(201)));
+        wants.unwatch(top);
+        assert!(wants.copies(top, at(500)), "the other one still watches");
+        wants.unwatch(top);
+        assert!(!wants.copies(top, at(999)));
+    }
+
+    #[test]
+    fn the_ring_and_the_last_rejects_want_every_frame() {
+        let (wants, top) = (PictureWants::default(), CameraId(0));
+        wants.keep_recent(true);
+        assert!(wants.copies(top, Mono(0)) && wants.keeps_recent(top) && !wants.keeps_ring(top));
+        assert!(!wants.take_live(top, Mono(0)), "nobody watches");
+        wants.keep_recent(false);
+        assert!(!wants.copies(top, Mono(0)));
+        wants.keep_ring();
+        assert!(wants.copies(CameraId(15), Mono(0)) && !wants.copies(CameraId(16), Mono(0)));
+    }
+}
