@@ -11,6 +11,7 @@ use super::raw::{FrameSize, OnEos, Raw, RawCamera};
 use super::raw_line::TriggerKind;
 use super::twice;
 use andon_core::{CameraId, Threshold};
+use andon_io::history::ShiftCalendar;
 use andon_io::sinks::{CheckContext, SinkTables};
 use andon_line::runtime::Presence;
 use andon_vision::model::engine::{EngineOptions, GpuOptions, processors, threads_fit};
@@ -32,6 +33,8 @@ pub struct Config {
     pub engine: EngineOptions,
     /// Parts, belt and ejectors.
     pub parts: Parts,
+    /// The shifts that the history counts by.
+    pub shifts: ShiftCalendar,
     /// The sinks' tables.
     pub sinks: SinkTables,
     /// GStreamer elements allowed besides the built-in list.
@@ -112,6 +115,7 @@ impl Config {
         let names = [raw.site.as_str(), raw.line.as_str(), raw.station.as_str()];
         let context = CheckContext { base, names, keeps_history: raw.store.enabled };
         let sinks = raw.sinks().check(&context, &mut wrong);
+        let shifts = raw.shifts.check(&mut wrong);
         twice::check(raw, base, &mut wrong);
         let max_wait = Duration::try_from_secs_f64(raw.engine.max_wait_ms / 1000.0).unwrap_or_default();
         let threads = match raw.engine.threads {
@@ -136,6 +140,7 @@ impl Config {
                 },
             },
             parts,
+            shifts,
             sinks,
             allow_elements: raw.capture.allow_elements.clone(),
             metrics,

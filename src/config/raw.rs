@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::raw_line::{RawAlarms, RawBelt, RawEjector, RawParts};
 use andon_io::fieldio::IoTables;
+use andon_io::history::ShiftsConfig;
 use andon_io::sinks::SinkTables;
 use andon_io::sinks::modbus_server::ModbusServerConfig;
 use andon_io::sinks::mqtt::MqttConfig;
@@ -51,6 +52,8 @@ pub struct Raw {
     pub ejectors: BTreeMap<String, RawEjector>,
     /// When many rejects are one fault, and the outputs that say so.
     pub alarms: RawAlarms,
+    /// The shifts that the history counts by.
+    pub shifts: ShiftsConfig,
     /// History and outbox.
     pub store: StoreConfig,
     /// The Modbus TCP server for the PLC.
@@ -85,6 +88,7 @@ impl Default for Raw {
             outputs: IoTables::new(),
             ejectors: BTreeMap::new(),
             alarms: RawAlarms::default(),
+            shifts: ShiftsConfig::default(),
             store: StoreConfig::default(),
             modbus_server: ModbusServerConfig::default(),
             opcua: OpcUaConfig::default(),

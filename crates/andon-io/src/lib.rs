@@ -1,5 +1,5 @@
-//! What andon reads and drives: cameras ([`capture`]), inputs, outputs and encoders of the machine ([`fieldio`]), and the sinks
-//! that records go out by ([`sinks`]). Each implements a contract of `andon_core`; none knows the line.
+//! What andon reads and drives: cameras ([`capture`]), inputs, outputs and encoders of the machine ([`fieldio`]), the history of the
+//! box's parts ([`history`]), and the sinks that records go out by ([`sinks`]). Each implements a contract of `andon_core`; none knows the line.
 //!
 //! A sink, a driver and a source are a folder each, with what the user may write about it (`config.rs`), its check and its start; one
 //! line in `sinks::SINKS` or `fieldio::DRIVERS` makes it known to the configuration, to `config check`, `doctor` and `run`. What a build
@@ -11,6 +11,7 @@ mod not_built;
 
 pub mod capture;
 pub mod fieldio;
+pub mod history;
 pub mod sinks;
 
 mod thermal;
