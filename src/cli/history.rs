@@ -9,9 +9,7 @@ use super::history_table::{Form, print, print_part};
 use super::output;
 use super::progress::Progress;
 use crate::config;
-use andon_io::history::{
-    Filter, History, HistoryError, Page, Period, ShiftCalendar, migrate,
-};
+use andon_io::history::{Filter, History, HistoryError, Page, Period, ShiftCalendar, migrate};
 
 /// The line in `andon --help`.
 pub(super) const ABOUT: &str = "What became of parts: asks the history of [store], also while the line runs";

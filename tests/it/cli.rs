@@ -509,16 +509,24 @@ fn the_history_is_asked_by_flags_and_says_what_it_left_out() {
     let file = text(&path);
     refused(&said(&["history", "--file", file]), 1, &["there is no history at", "store.enabled = true"]);
     let lanes = vec!["be\u{1b}[31mlt".to_owned()];
-    let names = StationInfo { lanes, ejectors: vec![Vec::new()], boot: ulid::Ulid::generate(), ..StationInfo::default() };
+    let names =
+        StationInfo { lanes, ejectors: vec![Vec::new()], boot: ulid::Ulid::generate(), ..StationInfo::default() };
     let options = StoreOptions { path: path.clone(), max_rows: 1000, max_bytes: 1 << 30 };
     let mut store = StoreSink::start(options, names).unwrap();
     for n in 0..5 {
-        store.offer(&Record::Event(0, LineEvent::new(EventKind::MissedEjection, Mono::now()).with(Detail::Part(Seq(n)))));
+        store.offer(&Record::Event(
+            0,
+            LineEvent::new(EventKind::MissedEjection, Mono::now()).with(Detail::Part(Seq(n))),
+        ));
     }
     store.close();
     let events = said(&["history", "--file", file, "--kind", "event", "--limit", "3"]);
     assert_eq!((events.code, events.out.lines().count()), (0, 4), "{}", events.err);
-    assert!(events.out.contains("missed_ejection") && events.out.contains("\\u{1b}[31m") && !events.out.contains('\u{1b}'), "{}", events.out);
+    assert!(
+        events.out.contains("missed_ejection") && events.out.contains("\\u{1b}[31m") && !events.out.contains('\u{1b}'),
+        "{}",
+        events.out
+    );
     assert!(events.err.contains("3 rows, the limit; there are more: --after "), "{}", events.err);
     let after = events.err.split("--after ").nth(1).unwrap().split(',').next().unwrap();
     let rest = json_lines(&said(&["history", "--file", file, "--kind", "event", "--after", after, "--json"]));
