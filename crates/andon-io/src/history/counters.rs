@@ -249,19 +249,19 @@ impl History {
                 "SELECT slot / {width}, outcome, bin, sum(parts) FROM bin {} GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
                 c.sql()
             );
-            let mut points: Vec<(i64, [u64; 2], Vec<(i64, u64)>)> = Vec::new();
+            let mut points: Vec<Slot> = Vec::new();
             each(connection, &sql, &c, |r| {
                 let (slot, outcome, bin): (i64, i64, i64) = (r.get(0)?, r.get(1)?, r.get(2)?);
                 let parts = u64::try_from(r.get::<_, i64>(3)?).unwrap_or(0);
-                if points.last().is_none_or(|p| p.0 != slot) {
-                    points.push((slot, [0, 0], Vec::new()));
+                if points.last().is_none_or(|p| p.slot != slot) {
+                    points.push(Slot { slot, offered: 0, not_passed: 0, passes: Vec::new() });
                 }
-                if let Some((_, counts, passes)) = points.last_mut() {
-                    counts[0] += parts;
+                if let Some(point) = points.last_mut() {
+                    point.offered += parts;
                     if outcome == OutcomeKind::Pass.code() {
-                        passes.push((bin, parts));
+                        point.passes.push((bin, parts));
                     } else {
-                        counts[1] += parts;
+                        point.not_passed += parts;
                     }
                 }
                 Ok(())
@@ -270,7 +270,7 @@ impl History {
             Ok(points
                 .into_iter()
                 .skip(newest)
-                .map(|(slot, [offered, not_passed], passes)| TrendPoint {
+                .map(|Slot { slot, offered, not_passed, passes }| TrendPoint {
                     start: slot * width * SLOT_MS,
                     offered,
                     not_passed: andon_core::wilson(not_passed, offered),
@@ -280,6 +280,15 @@ impl History {
                 .collect())
         })
     }
+}
+
+/// What is counted of a slot of the trend.
+struct Slot {
+    slot: i64,
+    offered: u64,
+    not_passed: u64,
+    /// Bins of parts that passed, and how many are in each.
+    passes: Vec<(i64, u64)>,
 }
 
 /// The middle of the bin that the percentile lies in; bins ascend.

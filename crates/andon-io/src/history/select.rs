@@ -7,9 +7,12 @@ use super::columns::WordKind;
 use super::facts::OutcomeKind;
 use super::filter::{Band, Filter, Order, ParameterError, ReviewState};
 use super::reader::HistoryError;
+use super::schema::NEAR_MISS;
 
-/// Rows that are fetched by their number, score or ratio and then sorted at most; with more, walking along the time finds a page sooner.
+/// Rows that are fetched by their number or ratio and then sorted at most; with more, walking along the time finds a page sooner.
 const SORTED: i64 = 30_000;
+/// The reason of every part that passed.
+const PASSED: &str = "under_threshold";
 /// Names that an error lists at most.
 const NAMED: i64 = 20;
 
@@ -152,12 +155,14 @@ pub(super) fn verdicts(connection: &Connection, filter: &Filter) -> Result<Verdi
         c.value("seq >= ?", low);
         c.value("seq <= ?", high);
     }
-    let not_passed = !filter.outcomes.is_empty() && !filter.outcomes.contains(&OutcomeKind::Pass);
+    // A pass has one reason only, so every other one is of a part that did not pass.
+    let without_pass = !filter.outcomes.is_empty() && !filter.outcomes.contains(&OutcomeKind::Pass);
+    let not_passed = without_pass || (!filter.reasons.is_empty() && filter.reasons.iter().all(|r| r != PASSED));
     if !filter.outcomes.is_empty() {
         c.one_of("outcome", filter.outcomes.iter().map(|o| o.code()));
-        if not_passed {
-            c.term("outcome <> 0");
-        }
+    }
+    if not_passed {
+        c.term("outcome <> 0");
     }
     c.band("score", filter.score);
     c.band("ratio", filter.ratio);
@@ -168,24 +173,26 @@ pub(super) fn verdicts(connection: &Connection, filter: &Filter) -> Result<Verdi
             c.term("review <> 0");
         }
     }
-    let few = |index: &str, column: &str, low: Value, high: Value| -> Result<bool, HistoryError> {
-        let sql = format!(
-            "SELECT count(*) FROM (SELECT 1 FROM verdict INDEXED BY {index} WHERE {column} >= ?1 AND {column} <= ?2 LIMIT {})",
-            SORTED + 1
-        );
+    let few = |index: &str, of: &str, low: Value, high: Value| -> Result<bool, HistoryError> {
+        let sql =
+            format!("SELECT count(*) FROM (SELECT 1 FROM verdict INDEXED BY {index} WHERE {of} LIMIT {})", SORTED + 1);
         let rows: i64 = connection.prepare_cached(&sql)?.query_row(params![low, high], |r| r.get(0))?;
         Ok(rows <= SORTED)
     };
-    let band = |b: Band| (Value::from(b.min.unwrap_or(f64::MIN)), Value::from(b.max.unwrap_or(f64::MAX)));
-    let (ratio, score) = (band(filter.ratio), band(filter.score));
+    // The index of ratios holds near misses and rejects.
+    let near = filter.ratio.min.filter(|min| *min >= NEAR_MISS);
+    let (lowest, highest) = (near.unwrap_or_default(), filter.ratio.max.unwrap_or(f64::MAX));
+    if near.is_some() {
+        c.term("ratio >= 0.85");
+    }
     let index = if reviewed {
         "verdict_reviewed"
-    } else if by_seq && few("verdict_seq", "seq", low.into(), high.into())? {
+    } else if by_seq && few("verdict_seq", "seq >= ?1 AND seq <= ?2", low.into(), high.into())? {
         "verdict_seq"
-    } else if !filter.ratio.is_open() && few("verdict_ratio", "ratio", ratio.0, ratio.1)? {
+    } else if near.is_some()
+        && few("verdict_ratio", "ratio >= 0.85 AND ratio >= ?1 AND ratio <= ?2", lowest.into(), highest.into())?
+    {
         "verdict_ratio"
-    } else if !filter.score.is_open() && few("verdict_score", "score", score.0, score.1)? {
-        "verdict_score"
     } else if not_passed {
         "verdict_not_passed"
     } else if cameras == 1 {
