@@ -182,6 +182,7 @@ impl<'a> LineBuilder<'a> {
             inputs: self.lanes.iter().map(|lane| only_names(lane.spec.inputs())).collect(),
             simulated: self.simulated,
             boot: Ulid::generate(),
+            shifts: c.shifts.clone(),
             ..StationInfo::default()
         }
     }

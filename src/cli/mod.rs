@@ -23,6 +23,10 @@ mod fit_output;
 mod fit_train;
 mod guard;
 mod heatmaps;
+#[cfg_attr(not(feature = "store"), path = "history_absent.rs")]
+mod history;
+#[cfg(feature = "store")]
+mod history_table;
 mod import;
 mod info;
 mod inspect;
@@ -96,6 +100,8 @@ enum Command {
     Sim(sim::SimCommand),
     /// For the PLC programmer: the Modbus map, and a walk through every wire.
     PlcCheck(plc_check::PlcCheck),
+    #[command(about = history::ABOUT)]
+    History(Box<history::HistoryCommand>),
     #[command(about = engine::ABOUT)]
     Engine(engine::EngineCommand),
     /// Check, show or describe the configuration.
@@ -140,6 +146,7 @@ pub fn main() -> ExitCode {
         Command::Plan(c) => c.run(log),
         Command::Sim(c) => c.run(),
         Command::PlcCheck(c) => c.run(log),
+        Command::History(c) => c.run(),
         Command::Engine(c) => c.run(log),
         Command::Config(c) => c.run(),
         Command::Doctor(c) => c.run(log),

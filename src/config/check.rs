@@ -11,6 +11,7 @@ use super::raw::{FrameSize, OnEos, Raw, RawCamera};
 use super::raw_line::TriggerKind;
 use super::twice;
 use andon_core::{CameraId, Threshold};
+use andon_io::history::ShiftCalendar;
 use andon_io::pictures::PicturesConfig;
 use andon_io::sinks::{CheckContext, SinkTables};
 use andon_line::runtime::Presence;
@@ -35,6 +36,8 @@ pub struct Config {
     pub parts: Parts,
     /// Which pictures are kept, and where.
     pub pictures: PicturesConfig,
+    /// The shifts that the history counts by.
+    pub shifts: ShiftCalendar,
     /// The sinks' tables.
     pub sinks: SinkTables,
     /// GStreamer elements allowed besides the built-in list.
@@ -116,6 +119,7 @@ impl Config {
         let context = CheckContext { base, names, keeps_history: raw.store.enabled };
         let sinks = raw.sinks().check(&context, &mut wrong);
         raw.pictures.check(&mut wrong);
+        let shifts = raw.shifts.check(&mut wrong);
         twice::check(raw, base, &mut wrong);
         let max_wait = Duration::try_from_secs_f64(raw.engine.max_wait_ms / 1000.0).unwrap_or_default();
         let threads = match raw.engine.threads {
@@ -141,6 +145,7 @@ impl Config {
             },
             parts,
             pictures: PicturesConfig { path: base.join(&raw.pictures.path), ..raw.pictures.clone() },
+            shifts,
             sinks,
             allow_elements: raw.capture.allow_elements.clone(),
             metrics,

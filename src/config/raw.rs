@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::raw_line::{RawAlarms, RawBelt, RawEjector, RawParts};
 use andon_io::fieldio::IoTables;
+use andon_io::history::ShiftsConfig;
 use andon_io::pictures::PicturesConfig;
 use andon_io::sinks::SinkTables;
 use andon_io::sinks::modbus_server::ModbusServerConfig;
@@ -54,6 +55,8 @@ pub struct Raw {
     pub alarms: RawAlarms,
     /// Pictures of parts, kept on disk.
     pub pictures: PicturesConfig,
+    /// The shifts that the history counts by.
+    pub shifts: ShiftsConfig,
     /// History and outbox.
     pub store: StoreConfig,
     /// The Modbus TCP server for the PLC.
@@ -89,6 +92,7 @@ impl Default for Raw {
             ejectors: BTreeMap::new(),
             alarms: RawAlarms::default(),
             pictures: PicturesConfig::default(),
+            shifts: ShiftsConfig::default(),
             store: StoreConfig::default(),
             modbus_server: ModbusServerConfig::default(),
             opcua: OpcUaConfig::default(),

@@ -497,3 +497,46 @@ fn a_picture_that_is_added_passes_and_taken_away_again_leaves_the_same_file() {
     assert!(std::fs::read(path("m.andon")).unwrap() == original, "as if nothing had been");
     assert_eq!(said(&["adapt", &path("m.andon")]).code, 2);
 }
+
+#[cfg(feature = "store")]
+#[test]
+fn the_history_is_asked_by_flags_and_says_what_it_left_out() {
+    use andon_core::{Detail, EventKind, LineEvent, Mono, Record, Seq, Sink};
+    use andon_io::sinks::store::{StoreOptions, StoreSink};
+    use andon_io::sinks::wire::StationInfo;
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("h.db");
+    let file = text(&path);
+    refused(&said(&["history", "--file", file]), 1, &["there is no history at", "store.enabled = true"]);
+    let lanes = vec!["be\u{1b}[31mlt".to_owned()];
+    let names =
+        StationInfo { lanes, ejectors: vec![Vec::new()], boot: ulid::Ulid::generate(), ..StationInfo::default() };
+    let options = StoreOptions { path: path.clone(), max_rows: 1000, max_bytes: 1 << 30 };
+    let mut store = StoreSink::start(options, names).unwrap();
+    for n in 0..5 {
+        store.offer(&Record::Event(
+            0,
+            LineEvent::new(EventKind::MissedEjection, Mono::now()).with(Detail::Part(Seq(n))),
+        ));
+    }
+    store.close();
+    let events = said(&["history", "--file", file, "--kind", "event", "--limit", "3"]);
+    assert_eq!((events.code, events.out.lines().count()), (0, 4), "{}", events.err);
+    assert!(
+        events.out.contains("missed_ejection") && events.out.contains("\\u{1b}[31m") && !events.out.contains('\u{1b}'),
+        "{}",
+        events.out
+    );
+    assert!(events.err.contains("3 rows, the limit; there are more: --after "), "{}", events.err);
+    let after = events.err.split("--after ").nth(1).unwrap().split(',').next().unwrap();
+    let rest = json_lines(&said(&["history", "--file", file, "--kind", "event", "--after", after, "--json"]));
+    assert_eq!(rest.iter().map(|r| r["seq"].as_u64().unwrap()).collect::<Vec<_>>(), [1, 0]);
+    let counters = json_lines(&said(&["history", "counters", "--by", "hour", "--file", file, "--json"]));
+    assert_eq!(counters.iter().map(|c| c["missed"].as_u64().unwrap()).sum::<u64>(), 5);
+    let csv = said(&["history", "counters", "--file", file, "--csv"]);
+    assert!(csv.out.starts_with("time,label,lane,camera,offered,") && csv.out.contains(",day,"), "{}", csv.out);
+    refused(&said(&["history", "--file", file, "--limit", "5000"]), 2, &["limit=5000", "1 to 1000"]);
+    refused(&said(&["history", "--file", file, "--camera", "top"]), 2, &["camera=top", "has none yet"]);
+    refused(&said(&["history", "part", "01KAR\u{1b}", "--file", file]), 1, &["no part with the id 01KAR\\u{1b}"]);
+    assert_eq!(said(&["history", "migrate", "--file", file]).code, 0);
+}

@@ -81,6 +81,10 @@ fn options(listen: Option<u16>, connect: Option<u16>) -> ZenohConfig {
 }
 
 fn start(options: ZenohConfig) -> Bench {
+    start_with_history(options, None)
+}
+
+fn start_with_history(options: ZenohConfig, history: Option<std::path::PathBuf>) -> Bench {
     let rendered = Arc::new(AtomicU64::new(0));
     let knob = Arc::new(Knob(Mutex::new(10.0), Mutex::default()));
     let count = rendered.clone();
@@ -92,7 +96,8 @@ fn start(options: ZenohConfig) -> Bench {
     });
     let names = names();
     let (delivery, boot) = (names.delivery.clone(), names.boot.to_string());
-    Bench { sink: ZenohSink::start(options, names, knob.clone(), render).unwrap(), rendered, knob, delivery, boot }
+    let sink = ZenohSink::start_with_history(options, names, knob.clone(), render, history).unwrap();
+    Bench { sink, rendered, knob, delivery, boot }
 }
 
 fn verdict(seq: u64) -> Record {
@@ -467,4 +472,54 @@ fn a_box_finds_a_peer_that_comes_after_it() {
         !bench.delivery.twins().is_empty()
     };
     assert!(until(30, || sees(&mut early)));
+}
+
+#[cfg(feature = "store")]
+#[test]
+fn the_history_answers_by_the_names_of_the_commands_flags() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("h.db");
+    let options_of_store =
+        andon_io::sinks::store::StoreOptions { path: path.clone(), max_rows: 1_000_000, max_bytes: 1 << 30 };
+    let mut store = andon_io::sinks::store::StoreSink::start(options_of_store, names()).unwrap();
+    (0..5).for_each(|n| assert_eq!(store.offer(&verdict(n)), Accepted::Taken));
+    store.close();
+    let port = common::free_port();
+    let mut bench = start_with_history(options(Some(port), None), Some(path));
+    bench.sink.offer(&verdict(0));
+    let key = "andon/s/l/st/history";
+    let queries = [
+        format!("{key}?camera=top;limit=2;order=oldest"),
+        format!("{key}?outcome=reject"),
+        format!("{key}?counters=hour"),
+        format!("{key}?limit=many"),
+        format!("{key}?camera=tpo"),
+        format!("{key}?counters=week"),
+        format!("{key}?part=01KARNOBODY"),
+        "andon/*/l/st/history".to_owned(),
+    ];
+    let mut args = vec!["0"];
+    queries.iter().for_each(|q| args.extend(["--query", q]));
+    let Some(mut peer) = subscriber(port, &args) else { return };
+    assert!(peer.wait(|v| v["selector"] == queries[7]), "{:?}", peer.seen);
+    let text = |n: usize| {
+        let reply = peer.seen.iter().find(|v| v["selector"] == queries[n]).unwrap();
+        assert_eq!(reply["ok"], n < 3, "{reply}");
+        reply["text"].as_str().unwrap()
+    };
+    let page: Value = serde_json::from_str(text(0)).unwrap();
+    assert_eq!(page["rows"].as_array().unwrap().iter().map(|r| r["seq"].as_u64().unwrap()).collect::<Vec<_>>(), [0, 1]);
+    assert!(page["next"].is_string() && page["rows"][0]["outcome"] == "PASS" && page["without_columns"] == 0, "{page}");
+    assert!(text(1).contains("\"rows\":[]"), "{}", text(1));
+    assert!(text(2).contains("\"offered\":5"), "{}", text(2));
+    for (n, words) in [
+        (3, "limit=many: a number from 1 to 1000"),
+        (4, "camera=tpo: not in the history, which has top"),
+        (5, "counters=week: no such kind of counters"),
+        (6, "no part with this id"),
+        (7, "by its exact key, andon/s/l/st/history"),
+    ] {
+        assert!(text(n).contains(words), "{}", text(n));
+    }
+    bench.sink.close();
 }

@@ -4,6 +4,8 @@ mod config;
 #[cfg(feature = "store")]
 pub(super) mod sink;
 
-pub use config::StoreConfig;
 #[cfg(feature = "store")]
-pub use sink::{Outbox, Outgoing, StoreError, StoreOptions, StoreSink};
+pub use self::sink::{Outbox, Outgoing, StoreOptions, StoreSink};
+#[cfg(feature = "store")]
+pub use crate::history::StoreError;
+pub use config::StoreConfig;

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use ulid::Ulid;
 
+use crate::history::ShiftCalendar;
 use andon_core::{CameraId, Delivery, HardwareHealth, Mono, WallClock};
 
 /// Which box speaks, what hangs on it, and what its records are stamped with. Clones share the clock, the states of the hardware and the
@@ -41,6 +42,8 @@ pub struct StationInfo {
     pub machine: HardwareHealth,
     /// What became of the records, by sink.
     pub delivery: Delivery,
+    /// The shifts that the history counts by.
+    pub shifts: ShiftCalendar,
 }
 
 /// One pair of clocks for all ways out, so that a record has the same UTC stamps wherever it goes.

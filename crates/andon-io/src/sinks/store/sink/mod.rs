@@ -1,18 +1,22 @@
 //! History and outbox in one SQLite file: every record but the statistics is a row; each outbox has a cursor behind which
 //! everything was taken or set aside. A thread of its own writes in batches; readers have connections of their own (write-ahead log).
+//! Rows get their columns, and the counters their counts, in the transaction that writes them ([`crate::history`]).
 
+mod filling;
 mod outbox;
+mod sweep;
 
-use std::path::{Path, PathBuf};
-use std::sync::atomic::Ordering::Relaxed;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
-use rusqlite::{Connection, ErrorCode, params};
-use thiserror::Error;
+use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
+use self::filling::Filling;
 pub use self::outbox::{Outbox, Outgoing};
+use self::sweep::{Swept, sweep};
 use super::StoreConfig;
+use crate::history::{Columns, StoreError, open};
 use crate::sinks::wire::{self, StationInfo, Topic};
 use crate::sinks::{SinkContext, SinkError};
 use andon_core::{Accepted, Record, Sink};
@@ -35,45 +39,6 @@ pub struct StoreOptions {
     pub max_bytes: u64,
 }
 
-/// The file cannot be used.
-#[derive(Debug, Error)]
-#[error("history file {path}: {source}; {hint}")]
-pub struct StoreError {
-    path: PathBuf,
-    source: rusqlite::Error,
-    hint: String,
-}
-
-impl StoreError {
-    fn new(path: &Path, source: rusqlite::Error) -> StoreError {
-        let hint = hint(path, &source);
-        StoreError { path: path.to_owned(), source, hint }
-    }
-}
-
-/// What is most likely wrong, and what to do about it.
-fn hint(path: &Path, error: &rusqlite::Error) -> String {
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    match error.sqlite_error_code() {
-        _ if !folder.is_dir() => {
-            format!("the folder {} does not exist: make it, or change store.path", folder.display())
-        }
-        _ if path.is_dir() => "this is a folder; store.path names a file".to_owned(),
-        Some(ErrorCode::DiskFull) => "the disk is full: free some space, or lower store.max_mb".to_owned(),
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
-            "another program holds it: close it, or give this one a store.path of its own".to_owned()
-        }
-        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
-            "this is no intact SQLite file: move it away, and a new one is made at the next start".to_owned()
-        }
-        Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
-            format!("may this user write the file and its folder {}?", folder.display())
-        }
-        Some(ErrorCode::SystemIoFailure) => "the disk cannot be read or written, or is full".to_owned(),
-        _ => "is the file writable, and its folder?".to_owned(),
-    }
-}
-
 /// Rows that wait for the writer: over a minute at 60 parts/s.
 const WAITING: usize = 8192;
 /// A row is on its way to the disk after this at the latest.
@@ -84,6 +49,8 @@ const BATCH_ROWS: usize = 500;
 const TELL_UNSENT: Duration = Duration::from_secs(60);
 /// How often old rows are looked for.
 const SWEEP: Duration = Duration::from_secs(5);
+/// And how soon again when there were more than are removed at once.
+const SWEEP_ON: Duration = Duration::from_millis(200);
 
 struct Row {
     key: String,
@@ -105,12 +72,13 @@ impl StoreSink {
     /// # Errors
     /// [`StoreError`].
     pub fn start(options: StoreOptions, names: StationInfo) -> Result<StoreSink, StoreError> {
-        let mut connection = open(&options.path)?;
+        let connection = open(&options.path)?;
         let (to, rows) = bounded(WAITING);
         let delivery = names.delivery.clone();
+        let columns = Columns::new(names.shifts.clone(), names.lanes.clone());
         let writer = std::thread::Builder::new()
             .name("store".to_owned())
-            .spawn(move || write(&mut connection, &options, &rows, &delivery))
+            .spawn(move || write(connection, columns, &options, &rows, &delivery))
             .inspect_err(|e| tracing::error!("the history's thread cannot start: {e}"))
             .ok();
         Ok(StoreSink { names, to: Some(to), writer })
@@ -165,33 +133,19 @@ impl Drop for StoreSink {
     }
 }
 
-fn open(path: &Path) -> Result<Connection, StoreError> {
-    let failed = |source| StoreError::new(path, source);
-    let connection = Connection::open(path).map_err(failed)?;
-    let prepare = || -> rusqlite::Result<()> {
-        connection.busy_timeout(Duration::from_secs(2))?;
-        // NORMAL: a killed program loses nothing, a power cut at most the last checkpoint's tail; never a broken file.
-        connection.pragma_update(None, "journal_mode", "WAL")?;
-        connection.pragma_update(None, "synchronous", "NORMAL")?;
-        connection.execute_batch(
-            "CREATE TABLE IF NOT EXISTS record (id INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL, kind TEXT NOT NULL,
-                 pass INTEGER NOT NULL, json BLOB NOT NULL);
-             CREATE TABLE IF NOT EXISTS cursor (name TEXT PRIMARY KEY, last INTEGER NOT NULL);
-             CREATE TABLE IF NOT EXISTS way (name TEXT PRIMARY KEY, kinds TEXT NOT NULL, rejects_only INTEGER NOT NULL);
-             CREATE TABLE IF NOT EXISTS refused (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL,
-                 record INTEGER NOT NULL, bytes INTEGER NOT NULL, why TEXT NOT NULL, at TEXT NOT NULL);",
-        )
-    };
-    prepare().map_err(failed)?;
-    Ok(connection)
-}
-
-fn write(connection: &mut Connection, options: &StoreOptions, rows: &Receiver<Row>, delivery: &Delivery) {
+fn write(
+    mut connection: Connection,
+    mut columns: Columns,
+    options: &StoreOptions,
+    rows: &Receiver<Row>,
+    delivery: &Delivery,
+) {
     let mut batch: Vec<Row> = Vec::with_capacity(BATCH_ROWS);
     let counts = delivery.sink("store");
     let (mut sweep_at, mut lost_since, mut unsent_told) = (Mono::now(), 0, None);
+    let mut filling = Filling::new();
     loop {
-        match rows.recv_timeout(Duration::from_millis(200)) {
+        match rows.recv_timeout(filling.rest()) {
             Ok(row) => {
                 batch.push(row);
                 let until = Mono::now() + BATCH;
@@ -204,7 +158,7 @@ fn write(connection: &mut Connection, options: &StoreOptions, rows: &Receiver<Ro
             Err(RecvTimeoutError::Disconnected) => return,
         }
         if !batch.is_empty() {
-            match insert(connection, &batch) {
+            match insert(&mut connection, &mut columns, &batch) {
                 Ok(()) => {
                     if lost_since > 0 {
                         tracing::info!("the history is written again; {lost_since} records were lost meanwhile");
@@ -228,63 +182,52 @@ fn write(connection: &mut Connection, options: &StoreOptions, rows: &Receiver<Ro
         let now = Mono::now();
         if now >= sweep_at {
             sweep_at = now + SWEEP;
-            match sweep(connection, options, delivery) {
-                Ok(unsent) if !unsent.is_empty() && unsent_told.is_none_or(|at| now.since(at) >= TELL_UNSENT) => {
-                    unsent_told = Some(now);
-                    tracing::error!(
-                        "records are removed from the history before they were sent, because it is full (store.max_rows, \
-                         store.max_mb); so far: {}",
-                        unsent.join(", ")
-                    );
+            match sweep(&connection, options, delivery) {
+                Ok(Swept { unsent, is_more }) => {
+                    if is_more {
+                        sweep_at = now + SWEEP_ON;
+                    }
+                    if !unsent.is_empty() && unsent_told.is_none_or(|at| now.since(at) >= TELL_UNSENT) {
+                        unsent_told = Some(now);
+                        tracing::error!(
+                            "records are removed from the history before they were sent, because it is full (store.max_rows, \
+                             store.max_mb); so far: {}",
+                            unsent.join(", ")
+                        );
+                    }
                 }
-                Ok(_) => {}
                 Err(e) => tracing::warn!("old history cannot be removed: {e}"),
             }
         }
+        filling.slice(&mut connection, &mut columns);
     }
 }
 
-fn insert(connection: &mut Connection, batch: &[Row]) -> rusqlite::Result<()> {
-    let transaction = connection.transaction()?;
-    {
-        let mut statement =
-            transaction.prepare_cached("INSERT INTO record (key, kind, pass, json) VALUES (?1, ?2, ?3, ?4)")?;
-        for row in batch {
-            statement.execute(params![row.key, row.kind, row.pass, row.json])?;
-        }
+fn insert(connection: &mut Connection, columns: &mut Columns, batch: &[Row]) -> rusqlite::Result<()> {
+    // Takes the right to write at once: a transaction that reads first would fail when an outbox moves its cursor meanwhile.
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let written = insert_in(&transaction, columns, batch).and_then(|()| transaction.commit());
+    if written.is_err() {
+        columns.forget();
     }
-    transaction.commit()
+    written
 }
 
-/// Removes the oldest rows over the limits. Names the ways out that had not sent them, each with the number of its records lost so.
-fn sweep(connection: &Connection, options: &StoreOptions, delivery: &Delivery) -> rusqlite::Result<Vec<String>> {
-    let id = |sql: &str| connection.query_row(sql, [], |r| r.get::<_, Option<i64>>(0)).map(Option::unwrap_or_default);
-    let keep = i64::try_from(options.max_rows).unwrap_or(i64::MAX);
-    let mut unsent = remove(connection, id("SELECT max(id) FROM record")?.saturating_sub(keep), delivery)?;
-    let page = |name: &str| connection.pragma_query_value(None, name, |r| r.get::<_, i64>(0));
-    let used = (page("page_count")? - page("freelist_count")?) * page("page_size")?;
-    if used > i64::try_from(options.max_bytes).unwrap_or(i64::MAX) {
-        let tenth = id("SELECT min(id) + (max(id) - min(id)) / 10 FROM record")?;
-        unsent.extend(remove(connection, tenth, delivery)?);
+fn insert_in(transaction: &Transaction<'_>, columns: &mut Columns, batch: &[Row]) -> rusqlite::Result<()> {
+    columns.begin(transaction)?;
+    let mut statement =
+        transaction.prepare_cached("INSERT INTO record (key, kind, pass, json) VALUES (?1, ?2, ?3, ?4)")?;
+    let mut last = None;
+    for row in batch {
+        statement.execute(params![row.key, row.kind, row.pass, row.json])?;
+        let record = transaction.last_insert_rowid();
+        columns.add(transaction, record, row.kind, &row.json)?;
+        last = Some(record);
     }
-    Ok(unsent)
+    columns.finish(transaction, last)
 }
 
-/// Removes the rows up to this one. Those that an outbox has still to send are lost to its peer, and counted as shed there.
-fn remove(connection: &Connection, up_to: i64, delivery: &Delivery) -> rusqlite::Result<Vec<String>> {
-    let mut lost = Vec::new();
-    for way in delivery.sinks().into_iter().filter(|s| s.waiting.is_some()) {
-        let unsent = "SELECT count(*) FROM cursor c JOIN way w ON w.name = c.name JOIN record r ON r.id > c.last
-             WHERE c.name = ?1 AND r.id <= ?2 AND instr(w.kinds, ',' || r.kind || ',') > 0 AND (r.pass = 0 OR w.rejects_only = 0)";
-        let unsent: i64 = connection.query_row(unsent, params![way.sink, up_to], |r| r.get(0))?;
-        if let Ok(unsent @ 1..) = u64::try_from(unsent) {
-            let before = delivery.sink(&way.sink).shed.fetch_add(unsent, Relaxed);
-            lost.push(format!("{} {}", way.sink, before + unsent));
-        }
-    }
-    connection.execute("DELETE FROM record WHERE id <= ?1", [up_to])?;
-    Ok(lost)
-}
-
+#[cfg(test)]
+mod history_tests;
 #[cfg(test)]
 mod tests;

@@ -10,7 +10,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OptionalExtension, params};
 use thiserror::Error;
 
-use super::{StoreError, open};
+use crate::history::{StoreError, open};
 use crate::sinks::{SinkContext, SinkError};
 use andon_core::{Delivery, Mono, SinkCounts, WallClock};
 

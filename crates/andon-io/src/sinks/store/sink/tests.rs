@@ -1,3 +1,5 @@
+use std::path::Path;
+
 use super::*;
 use andon_core::{Detail, EventKind, LineEvent, Seq};
 

@@ -5,10 +5,13 @@
 //! publisher's cache and the subscriber's recovery instead (zenoh-ext's advanced publisher).
 
 mod control;
+#[cfg_attr(not(feature = "store"), path = "history_absent.rs")]
+mod history;
 mod session;
 mod twins;
 
 use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -31,7 +34,8 @@ const RING: usize = 2000;
 /// Starts the sink of the table.
 pub(in crate::sinks) fn start(config: &ZenohConfig, context: &SinkContext<'_>) -> Result<Box<dyn Sink>, SinkError> {
     let (station, control) = (context.station.clone(), context.control.clone());
-    Ok(Box::new(ZenohSink::start(config.clone(), station, control, (context.render)())?))
+    let history = context.history.map(Path::to_owned);
+    Ok(Box::new(ZenohSink::start_with_history(config.clone(), station, control, (context.render)(), history)?))
 }
 
 /// The sink.
@@ -58,6 +62,20 @@ impl ZenohSink {
         control: Arc<dyn Control>,
         render: Render,
     ) -> std::io::Result<ZenohSink> {
+        ZenohSink::start_with_history(options, names, control, render, None)
+    }
+
+    /// The same, and the history at this path can be asked.
+    ///
+    /// # Errors
+    /// When the thread cannot be started.
+    pub fn start_with_history(
+        options: ZenohConfig,
+        names: StationInfo,
+        control: Arc<dyn Control>,
+        render: Render,
+        history: Option<PathBuf>,
+    ) -> std::io::Result<ZenohSink> {
         let names = Arc::new(names);
         let open = Arc::new(Mutex::new(None));
         let stop = Arc::new(AtomicBool::new(false));
@@ -65,7 +83,7 @@ impl ZenohSink {
         let opener = std::thread::Builder::new().name("zenoh-open".to_owned()).spawn(move || {
             let mut pause = Duration::from_millis(200);
             while !stopped.load(Relaxed) {
-                match ZenohSession::new(&options, &for_session, &control) {
+                match ZenohSession::new(&options, &for_session, &control, history.as_deref()) {
                     Ok(session) => {
                         tracing::info!("zenoh is open");
                         *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(session);

@@ -1,5 +1,6 @@
 //! An open session with everything that is declared on it.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
@@ -16,7 +17,7 @@ use zenoh_ext::{AdvancedPublisher, AdvancedPublisherBuilderExt, CacheConfig, Mis
 use super::super::{ZenohConfig, ZenohError, ZenohMode};
 use super::control::{self, Refusals, Refused};
 use super::twins::{LEASE, Twins};
-use super::{RING, wait};
+use super::{RING, history, wait};
 use crate::sinks::wire::{self, StationInfo, Topic};
 use andon_core::{Accepted, Control};
 use andon_core::{CameraId, Mono};
@@ -33,6 +34,8 @@ pub(super) struct ZenohSession {
     /// What takes orders for the whole station: triggers, and the release of the line.
     subscriptions: (Subscriber<()>, Queryable<()>),
     twins: Twins,
+    /// Answers questions about the history, if one is kept.
+    history: Option<Queryable<()>>,
 }
 
 /// The publishers of one lane, as reliable as those of verdicts.
@@ -58,6 +61,7 @@ impl ZenohSession {
         options: &ZenohConfig,
         names: &Arc<StationInfo>,
         control: &Arc<dyn Control>,
+        history_path: Option<&Path>,
     ) -> Result<ZenohSession, ZenohError> {
         let session = wait(::zenoh::open(config(options)?))?;
         let lanes = (0..names.lanes.len() as u8)
@@ -73,11 +77,12 @@ impl ZenohSession {
         let subscriptions =
             (triggers(&session, &base, control, &refusals)?, release(&session, &base, control, &refusals, options)?);
         let twins = Twins::declare(&session, names)?;
+        let history = history::declare(&session, names, history_path)?;
         // Last, for these say that the box is alive.
         let cameras = (0..names.cameras.len())
             .map(|n| declare(&session, CameraId(n as u8), names, control, &refusals, options.allow_control))
             .collect::<Result<_, _>>()?;
-        Ok(ZenohSession { session, cameras, lanes, subscriptions, twins })
+        Ok(ZenohSession { session, cameras, lanes, subscriptions, twins, history })
     }
 
     pub fn put(&self, kind: Topic, payload: Vec<u8>) -> Accepted {
@@ -111,7 +116,7 @@ impl ZenohSession {
     pub fn close(self) {
         let (done, closed) = crossbeam_channel::bounded::<()>(1);
         let closer = std::thread::Builder::new().name("zenoh-close".to_owned()).spawn(move || {
-            drop((self.cameras, self.lanes, self.subscriptions, self.twins));
+            drop((self.cameras, self.lanes, self.subscriptions, self.twins, self.history));
             if let Err(why) = wait(self.session.close()) {
                 tracing::debug!("zenoh did not close cleanly: {why}");
             }
