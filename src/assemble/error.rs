@@ -51,6 +51,18 @@ pub enum BuildError {
     /// The metrics endpoint.
     #[error(transparent)]
     Metrics(#[from] WebError),
+    /// The operator's page.
+    #[cfg(feature = "page")]
+    #[error(transparent)]
+    Page(#[from] andon_service::page::PageError),
+    /// Users and audit of the page.
+    #[cfg(feature = "page")]
+    #[error(transparent)]
+    Accounts(#[from] andon_service::accounts::AccountError),
+    /// The operator's page is not in this build.
+    #[cfg(not(feature = "page"))]
+    #[error(transparent)]
+    NoPage(andon_io::NotBuilt),
     /// The threads of the line.
     #[error(transparent)]
     Line(#[from] LineError),

@@ -22,6 +22,8 @@ pub mod fit_defaults;
 pub mod guard;
 mod health;
 mod line;
+#[cfg_attr(not(feature = "page"), path = "page_absent.rs")]
+mod page;
 pub mod operating;
 pub mod precheck;
 pub mod simulated;
@@ -33,3 +35,4 @@ pub use error::BuildError;
 pub use fieldio::LaneParts;
 pub use gpu::GpuError;
 pub use line::{LineBuilder, RunningLine};
+pub use page::Page;

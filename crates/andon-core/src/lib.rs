@@ -24,6 +24,7 @@
 //! | box | one computer that runs andon |
 //! | bundle | the `.andon` model file |
 
+mod actor;
 mod belt;
 mod control;
 mod delivery;
@@ -51,6 +52,7 @@ mod threads;
 mod time;
 mod verdict;
 
+pub use actor::{Actor, Role, Via};
 pub use belt::{ClockBelt, EncoderFault, EncoderTracker, ReadingKind, SharedEncoder};
 pub use control::{Control, ControlError};
 pub use delivery::{Delivery, SinkCounts, SinkState};
