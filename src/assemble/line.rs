@@ -158,7 +158,8 @@ impl<'a> LineBuilder<'a> {
             config_json: self.config_json,
         });
         let frames: Vec<Option<[u32; 2]>> = self.cameras.iter().map(|c| c.bundle.manifest.frame_size).collect();
-        let served = self.page.map(|page| page::serve(page, &station, &frames, control.clone(), &status)).transpose()?;
+        let served =
+            self.page.map(|page| page::serve(page, &station, &frames, control.clone(), &status)).transpose()?;
         let (mut page, mut own) = (None, Vec::new());
         if let Some(served) = served {
             control = served.control;

@@ -14,7 +14,8 @@ use andon_service::accounts::{Accounts, AuditEntry, check_password};
 use andon_service::act::{Act, ActError, AddUser, ChangePassword, RemoveUser, Service};
 
 /// The line in `andon --help`.
-pub(super) const ABOUT: &str = "Who may do what on the operator's page, and what was done: add, list, remove, passwd, audit";
+pub(super) const ABOUT: &str =
+    "Who may do what on the operator's page, and what was done: add, list, remove, passwd, audit";
 
 /// `andon user`.
 #[derive(Debug, Args)]

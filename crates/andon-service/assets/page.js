@@ -109,7 +109,7 @@
       plot = new uPlot({
         ...size(), cursor: { show: false }, legend: { show: false }, padding: [8, 4, 0, 0],
         scales: { x: { time: true, range: (_, low, high) => [Math.min(low, high - 600), high] }, share: { range: (_, low, high) => [0, Math.max(5, high * 1.2)] }, score: { range: [0, 120] } },
-        axes: [{ ...axis, size: 22, values: (_, at) => at.map((s) => time.format(s * 1000)) }, { ...axis, scale: "share", size: 40, values: (_, at) => at.map((v) => `${v} %`) }],
+        axes: [{ ...axis, size: 22, values: (_, at) => at.map((s) => time.format(s * 1000)) }, { ...axis, scale: "share", size: 40, values: (_, at) => at.map((v) => `${v} %`) }, { ...axis, scale: "score", side: 1, size: 44, grid: { show: false }, values: (_, at) => at.map((v) => `${v} %`) }],
         series: [{}, line(trend.dataset.rejects, "--reject", "share"), line(trend.dataset.median, "--pass", "score"), line(trend.dataset.p99, "--wait", "score", [4, 3])],
       }, data, trend);
     };

@@ -25,3 +25,6 @@ pub use password::check_password;
 pub use session::{IDLE, Session, random_token};
 pub use store::{Accounts, not_writable};
 pub use users::User;
+
+#[cfg(test)]
+mod tests;

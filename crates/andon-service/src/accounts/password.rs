@@ -19,9 +19,7 @@ const MOST: usize = 200;
 pub fn check_password(role: Role, password: &str) -> Result<(), AccountError> {
     let length = password.chars().count();
     let fits = match role {
-        Role::Viewer | Role::Operator => {
-            length >= 4 && (length >= 8 || password.chars().all(|c| c.is_ascii_digit()))
-        }
+        Role::Viewer | Role::Operator => length >= 4 && (length >= 8 || password.chars().all(|c| c.is_ascii_digit())),
         Role::Leader | Role::Quality | Role::Admin => length >= 8,
     };
     if fits && length <= MOST { Ok(()) } else { Err(AccountError::Password(role)) }

@@ -16,3 +16,6 @@ pub use board::{Board, CameraBoard, Logged, Snapshot};
 pub use history::{Recent, TrendPoint};
 pub use seen::SeenPart;
 pub use sink::{PageRecord, PageSink, page_sink};
+
+#[cfg(test)]
+pub(crate) mod tests;

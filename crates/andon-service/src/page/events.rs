@@ -79,7 +79,13 @@ pub(super) async fn events(
     Sse::new(ReceiverStream::new(from)).into_response()
 }
 
-async fn feed(site: Arc<Site>, head: HeaderMap, asked: Asked, to: Sender<Result<Event, Infallible>>, _counted: Counted) {
+async fn feed(
+    site: Arc<Site>,
+    head: HeaderMap,
+    asked: Asked,
+    to: Sender<Result<Event, Infallible>>,
+    _counted: Counted,
+) {
     let mut changes = site.board.changes();
     let mut sent: Vec<(&'static str, String)> = Vec::new();
     let mut visitor = Visitor::of(&site, &head, false);

@@ -236,9 +236,9 @@ async fn users(State(site): State<Arc<Site>>, head: HeaderMap) -> Response {
         return refused;
     }
     match tokio::task::block_in_place(|| site.accounts().users()) {
-        Ok(users) => show(&site, &head, 0, Place::Users, |scene| {
-            (scene.visitor.t.users.to_owned(), view::users(scene, &users))
-        }),
+        Ok(users) => {
+            show(&site, &head, 0, Place::Users, |scene| (scene.visitor.t.users.to_owned(), view::users(scene, &users)))
+        }
         Err(e) => say(&site, &head, StatusCode::INTERNAL_SERVER_ERROR, "users", &e.to_string()),
     }
 }

@@ -92,12 +92,12 @@ pub(super) const TEXTS: Texts = Texts {
     offered: "angeboten",
     on_the_way: "unterwegs",
     trend_title: "Ausschuss und Abweichung, 2 Stunden",
-    trend_rejects: "Ausschuss in 10 min, %",
-    trend_median: "gute Teile, Median, % der Schwelle",
-    trend_p99: "gute Teile, 99 %, % der Schwelle",
+    trend_rejects: "Ausschuss in 10 min",
+    trend_median: "gute Teile, Median (rechts)",
+    trend_p99: "99 % (rechts)",
     time_left: "Zeit übrig",
     ejected_missed: "Ausgeworfen / verfehlt",
-    good_scores: "Gute Teile, Median / 99 %",
+    good_scores: "Gute, Median / 99 %",
     rejects_10_min: "Ausschuss, 10 min",
     records: "Datensätze",
     fine: "in Ordnung",
@@ -143,26 +143,48 @@ pub(super) const TEXTS: Texts = Texts {
 
 fn event(kind: EventKind) -> [&'static str; 2] {
     match kind {
-        EventKind::DuplicateTrigger => ["Auslöser kam doppelt", "Prüfen, ob der Sensor prellt, und parts.min_pitch_mm."],
-        EventKind::FrameWithoutPart => ["Bild ohne Teil", "Ein Auslöser fehlte oder die Kamera löste selbst aus: Sensor und Kabel prüfen."],
+        EventKind::DuplicateTrigger => {
+            ["Auslöser kam doppelt", "Prüfen, ob der Sensor prellt, und parts.min_pitch_mm."]
+        }
+        EventKind::FrameWithoutPart => {
+            ["Bild ohne Teil", "Ein Auslöser fehlte oder die Kamera löste selbst aus: Sensor und Kabel prüfen."]
+        }
         EventKind::TriggerWithoutFrame => ["Teil ohne Bild", "Auslösekabel und Licht der Kamera prüfen."],
-        EventKind::EncoderSilent => ["Teile kommen und der Drehgeber steht", "Kupplung, Kabel und Versorgung des Drehgebers prüfen."],
-        EventKind::EncoderReset => ["Zählerstand des Drehgebers sprang", "Wurde überbrückt. Kommt es wieder, Kabel und Schirm prüfen."],
+        EventKind::EncoderSilent => {
+            ["Teile kommen und der Drehgeber steht", "Kupplung, Kabel und Versorgung des Drehgebers prüfen."]
+        }
+        EventKind::EncoderReset => {
+            ["Zählerstand des Drehgebers sprang", "Wurde überbrückt. Kommt es wieder, Kabel und Schirm prüfen."]
+        }
         EventKind::EncoderLost => ["Der Drehgeber ist nicht lesbar", "Kabel und Versorgung prüfen."],
         EventKind::EncoderBack => ["Der Drehgeber arbeitet wieder", "Nichts zu tun."],
-        EventKind::CameraDown => ["Die Kamera liefert keine Bilder", "Ihre Teile enden UNGEPRÜFT. Versorgung und Netzwerkkabel prüfen."],
+        EventKind::CameraDown => {
+            ["Die Kamera liefert keine Bilder", "Ihre Teile enden UNGEPRÜFT. Versorgung und Netzwerkkabel prüfen."]
+        }
         EventKind::CameraBack => ["Die Kamera liefert wieder Bilder", "Nichts zu tun."],
-        EventKind::ConsecutiveRejects => ["Viel Ausschuss hintereinander", "Die letzten Ausschussteile ansehen: Teile, Licht oder Lage der Kamera?"],
-        EventKind::RejectShare => ["Zu viel Ausschuss", "Die letzten Ausschussteile ansehen: Teile, Licht oder Lage der Kamera?"],
+        EventKind::ConsecutiveRejects => {
+            ["Viel Ausschuss hintereinander", "Die letzten Ausschussteile ansehen: Teile, Licht oder Lage der Kamera?"]
+        }
+        EventKind::RejectShare => {
+            ["Zu viel Ausschuss", "Die letzten Ausschussteile ansehen: Teile, Licht oder Lage der Kamera?"]
+        }
         EventKind::StuckOn => ["Ein Ausgang war zu lange an", "Er wurde abgeschaltet. Ventil und max_on_ms prüfen."],
-        EventKind::OverDuty => ["Ein Ausgang war zu oft an", "Er wurde zum Schutz des Ventils abgeschaltet. Warten, dann freigeben."],
-        EventKind::RejectUnconfirmed => ["Ausschuss verließ das Band nicht nachweislich", "Teil auf dem Band suchen. Luftdruck und Sensor hinter dem Auswerfer prüfen."],
+        EventKind::OverDuty => {
+            ["Ein Ausgang war zu oft an", "Er wurde zum Schutz des Ventils abgeschaltet. Warten, dann freigeben."]
+        }
+        EventKind::RejectUnconfirmed => [
+            "Ausschuss verließ das Band nicht nachweislich",
+            "Teil auf dem Band suchen. Luftdruck und Sensor hinter dem Auswerfer prüfen.",
+        ],
         EventKind::ConfirmUnexpected => ["Etwas verließ das Band ungeplant", "Sensor hinter dem Auswerfer prüfen."],
         EventKind::OutputFault => ["Ein Ausgang folgt nicht", "24 V, Kabel und Adresse des Moduls prüfen."],
         EventKind::OutputBack => ["Der Ausgang arbeitet wieder", "Nichts zu tun."],
         EventKind::InputFault => ["Ein Eingang ist nicht lesbar", "24 V, Kabel und Adresse des Moduls prüfen."],
         EventKind::InputBack => ["Der Eingang arbeitet wieder", "Nichts zu tun."],
-        EventKind::MissedEjection => ["Ein Teil lief am Auswerfer vorbei", "Von Hand entnehmen. Abstand zum Auswerfer und Bandgeschwindigkeit prüfen."],
+        EventKind::MissedEjection => [
+            "Ein Teil lief am Auswerfer vorbei",
+            "Von Hand entnehmen. Abstand zum Auswerfer und Bandgeschwindigkeit prüfen.",
+        ],
         EventKind::LineStop => ["LINIENHALT", "Ursache beheben, dann die Linie freigeben."],
         EventKind::LineReleased => ["Die Linie wurde freigegeben", "Nichts zu tun."],
     }

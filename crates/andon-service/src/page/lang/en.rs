@@ -92,12 +92,12 @@ pub(super) const TEXTS: Texts = Texts {
     offered: "offered",
     on_the_way: "on the way",
     trend_title: "Rejects and scores, 2 hours",
-    trend_rejects: "rejects in 10 min, %",
-    trend_median: "good parts, median, % of threshold",
-    trend_p99: "good parts, 99 %, % of threshold",
+    trend_rejects: "rejects in 10 min",
+    trend_median: "good parts, median (right)",
+    trend_p99: "99 % (right)",
     time_left: "Time left",
     ejected_missed: "Ejected / missed",
-    good_scores: "Good parts, median / 99 %",
+    good_scores: "Good, median / 99 %",
     rejects_10_min: "Rejects, 10 min",
     records: "Records",
     fine: "fine",
@@ -143,26 +143,51 @@ pub(super) const TEXTS: Texts = Texts {
 
 fn event(kind: EventKind) -> [&'static str; 2] {
     match kind {
-        EventKind::DuplicateTrigger => ["Trigger came twice", "Look whether the sensor bounces, and at parts.min_pitch_mm."],
-        EventKind::FrameWithoutPart => ["Picture without a part", "A trigger was missed, or the camera fired by itself: check the sensor and its cable."],
+        EventKind::DuplicateTrigger => {
+            ["Trigger came twice", "Look whether the sensor bounces, and at parts.min_pitch_mm."]
+        }
+        EventKind::FrameWithoutPart => [
+            "Picture without a part",
+            "A trigger was missed, or the camera fired by itself: check the sensor and its cable.",
+        ],
         EventKind::TriggerWithoutFrame => ["Part without a picture", "Check the camera's trigger cable and its light."],
-        EventKind::EncoderSilent => ["Parts come and the encoder stands still", "Check the encoder's coupling, cable and supply."],
-        EventKind::EncoderReset => ["The encoder's count jumped", "Positions were bridged. If it comes again, check cable and shield."],
+        EventKind::EncoderSilent => {
+            ["Parts come and the encoder stands still", "Check the encoder's coupling, cable and supply."]
+        }
+        EventKind::EncoderReset => {
+            ["The encoder's count jumped", "Positions were bridged. If it comes again, check cable and shield."]
+        }
         EventKind::EncoderLost => ["The encoder cannot be read", "Check its cable and supply."],
         EventKind::EncoderBack => ["The encoder works again", "Nothing to do."],
-        EventKind::CameraDown => ["The camera gives no pictures", "Its parts end as UNINSPECTED. Check its supply and network cable."],
+        EventKind::CameraDown => {
+            ["The camera gives no pictures", "Its parts end as UNINSPECTED. Check its supply and network cable."]
+        }
         EventKind::CameraBack => ["The camera gives pictures again", "Nothing to do."],
-        EventKind::ConsecutiveRejects => ["Many rejects in a row", "Look at the last rejects: is it the parts, the light, or the camera's place?"],
-        EventKind::RejectShare => ["Too many rejects", "Look at the last rejects: is it the parts, the light, or the camera's place?"],
+        EventKind::ConsecutiveRejects => {
+            ["Many rejects in a row", "Look at the last rejects: is it the parts, the light, or the camera's place?"]
+        }
+        EventKind::RejectShare => {
+            ["Too many rejects", "Look at the last rejects: is it the parts, the light, or the camera's place?"]
+        }
         EventKind::StuckOn => ["An output was on too long", "It was switched off. Check the valve and max_on_ms."],
-        EventKind::OverDuty => ["An output was on too often", "It was switched off to protect the valve. Wait, then release."],
-        EventKind::RejectUnconfirmed => ["A reject was not seen leaving", "Look for the part on the belt. Check air pressure and the sensor behind the ejector."],
+        EventKind::OverDuty => {
+            ["An output was on too often", "It was switched off to protect the valve. Wait, then release."]
+        }
+        EventKind::RejectUnconfirmed => [
+            "A reject was not seen leaving",
+            "Look for the part on the belt. Check air pressure and the sensor behind the ejector.",
+        ],
         EventKind::ConfirmUnexpected => ["Something left that was not ejected", "Check the sensor behind the ejector."],
-        EventKind::OutputFault => ["An output does not do what it is told", "Check 24 V, cable and the module's address."],
+        EventKind::OutputFault => {
+            ["An output does not do what it is told", "Check 24 V, cable and the module's address."]
+        }
         EventKind::OutputBack => ["The output works again", "Nothing to do."],
         EventKind::InputFault => ["An input cannot be read", "Check 24 V, cable and the module's address."],
         EventKind::InputBack => ["The input works again", "Nothing to do."],
-        EventKind::MissedEjection => ["A part went past its ejector", "Take it off by hand. Check the distance to the ejector and the belt's speed."],
+        EventKind::MissedEjection => [
+            "A part went past its ejector",
+            "Take it off by hand. Check the distance to the ejector and the belt's speed.",
+        ],
         EventKind::LineStop => ["LINE STOP", "Remove the cause, then release the line."],
         EventKind::LineReleased => ["The line was released", "Nothing to do."],
     }

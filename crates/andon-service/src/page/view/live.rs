@@ -17,7 +17,10 @@ pub(in crate::page) fn live(scene: Scene<'_>) -> Markup {
         div.side {
             (counters(scene))
             section.panel.chart {
-                h2 { (t.trend_title) }
+                h2.hidden { (t.trend_title) }
+                p.legend aria-hidden="true" {
+                    span.reject { (t.trend_rejects) } span.pass { (t.trend_median) } span.uninspected { (t.trend_p99) }
+                }
                 div #trend data-src={ "/trend.json?camera=" (scene.camera) } data-rejects=(t.trend_rejects)
                     data-median=(t.trend_median) data-p99=(t.trend_p99) data-lang=(scene.visitor.language.code())
                     role="img" aria-label=(t.trend_title) {}
