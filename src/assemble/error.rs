@@ -9,6 +9,8 @@ use andon_io::capture::CaptureError;
 use andon_io::sinks::SinkError;
 use andon_line::runtime::LineError;
 use andon_service::WebError;
+#[cfg(feature = "page")]
+use andon_service::page::PageError;
 
 /// Why a line cannot be built, by what has to change before it can be. [`BuildError::is_refusal`] tells the two groups apart.
 #[derive(Debug, Error)]
@@ -54,7 +56,7 @@ pub enum BuildError {
     /// The operator's page.
     #[cfg(feature = "page")]
     #[error(transparent)]
-    Page(#[from] andon_service::page::PageError),
+    Page(#[from] PageError),
     /// Users and audit of the page.
     #[cfg(feature = "page")]
     #[error(transparent)]
@@ -81,6 +83,12 @@ impl BuildError {
         match self {
             BuildError::Config(_) | BuildError::Camera { .. } | BuildError::FieldIo(_) => true,
             BuildError::Sink(e) => e.is_refusal(),
+            #[cfg(feature = "page")]
+            BuildError::Accounts(_) => true,
+            #[cfg(feature = "page")]
+            BuildError::Page(e) => matches!(e, PageError::Tls(_)),
+            #[cfg(not(feature = "page"))]
+            BuildError::NoPage(_) => true,
             BuildError::Detector { .. }
             | BuildError::SharedDetector(_)
             | BuildError::NoThreshold { .. }
