@@ -176,7 +176,7 @@ fn every_page_is_there_and_hostile_names_are_text() {
         assert_eq!(page.status, 200, "{path}: {}", page.body);
         assert!(!page.body.contains("<img src=x"), "{path}");
         let policy = "content-security-policy: default-src 'self'";
-        for wanted in [policy, "frame-ancestors 'none'", "nosniff", "no-referrer", "no-store"] {
+        for wanted in [policy, "frame-ancestors 'none'", "nosniff", "referrer-policy: same-origin", "no-store"] {
             assert!(page.head.contains(wanted), "{path} lacks {wanted}: {}", page.head);
         }
         for inline in ["style=", "onclick=", "<script>", "<style>"] {

@@ -39,15 +39,15 @@ pub(super) fn acknowledge(scene: Scene<'_>, alarm: &Alarm, key: &str) -> Markup 
     }
 }
 
-/// The bar at the top: the worst alarm that nobody has seen, or the name of the line.
+/// The bar at the top: the worst alarm that nobody has seen, or the name of the line. What only has to be looked at some time stands among the
+/// alarms, and not here.
 pub(in crate::page) fn banner(scene: Scene<'_>) -> Markup {
     let Scene { site, now, visitor, .. } = scene;
     let (t, station) = (visitor.t, &site.board.station);
-    let worst = now.alarms.iter().find(|a| a.seen.is_none());
+    let worst = now.alarms.iter().find(|a| a.seen.is_none() && a.severity() > Severity::Notice);
     let stopped = now.line_stop;
     let class = match worst.map(Alarm::severity) {
-        Some(Severity::Stop | Severity::Fault) => "alarm",
-        Some(Severity::Notice) => "notice",
+        Some(_) => "alarm",
         None if stopped => "notice",
         None => "calm",
     };
@@ -128,7 +128,7 @@ pub(in crate::page) fn say(scene: Scene<'_>) -> Markup {
     let Scene { site, now, visitor, .. } = scene;
     let t = visitor.t;
     let rejected = now.strip.iter().find(|p| p.verdict.outcome == Outcome::Reject);
-    let alarm = now.alarms.iter().find(|a| a.seen.is_none());
+    let alarm = now.alarms.iter().find(|a| a.seen.is_none() && a.severity() > Severity::Notice);
     html! {
         div #say.hidden hx-swap-oob="outerMorph" {
             p aria-live="polite" {

@@ -83,6 +83,11 @@ pub(super) fn about(scene: Scene<'_>, part: &SeenPart) -> Markup {
     }
 }
 
+/// The class that gives a part's panel its colour.
+fn class(part: Option<&SeenPart>) -> &'static str {
+    part.map_or("none", |part| icons::class(&part.verdict.outcome))
+}
+
 /// The large panel: the last part that was rejected on the camera that is looked at; until there is one, the last part.
 pub(in crate::page) fn verdict(scene: Scene<'_>) -> Markup {
     let Scene { now, visitor, camera, .. } = scene;
@@ -90,7 +95,7 @@ pub(in crate::page) fn verdict(scene: Scene<'_>) -> Markup {
     let board = now.cameras.get(camera);
     let shown = board.and_then(|c| c.rejected.as_ref().or(c.last.as_ref()));
     html! {
-        section #verdict.panel hx-swap-oob="outerMorph" class=[shown.map(|p| icons::class(&p.verdict.outcome))] {
+        section #verdict hx-swap-oob="outerMorph" class={ "panel " (class(shown)) } {
             @match shown {
                 Some(part) => {
                     (picture::large(scene, part))
@@ -122,7 +127,7 @@ fn last_parts(scene: Scene<'_>) -> Markup {
         div.last {
             @for (n, camera) in now.cameras.iter().enumerate() {
                 @let last = camera.last.as_ref();
-                a.chip href={ "/?camera=" (n) } class=[last.map(|p| icons::class(&p.verdict.outcome))]
+                a href={ "/?camera=" (n) } class={ "chip " (class(last)) }
                     aria-current=[(n == scene.camera && now.cameras.len() > 1).then_some("true")] {
                     @match last {
                         Some(part) => {
