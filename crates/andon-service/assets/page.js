@@ -25,9 +25,12 @@
     } catch { answered = 0; }
     asking = false;
   };
-  let asked = 0;
+  let asked = 0, tick = last;
   setInterval(() => {
-    const now = performance.now();
+    const now = performance.now(), late = now - tick > 1000;
+    tick = now;
+    // This tab was busy or asleep itself: what waits to be read comes first.
+    if (late) return;
     if (now - last < 2000) return;
     if (veil.hidden) {
       $("#veil-since").textContent = clock || new Date(Date.now() - (now - last)).toLocaleTimeString(document.documentElement.lang, { hour12: false });
@@ -102,6 +105,7 @@
     const line = (label, stroke, scale, dash) => ({ label, stroke: colour(stroke), scale, dash, width: 2, points: { show: false }, spanGaps: true });
     let plot = null;
     const draw = (points) => {
+      if (!points.length) return;
       const data = [points.map((p) => p.t), points.map((p) => p.rejected), points.map((p) => p.median), points.map((p) => p.p99)];
       const now = points.length ? points[points.length - 1] : null;
       if (now) trend.setAttribute("aria-label", `${trend.dataset.rejects}: ${now.rejected.toFixed(1)}; ${trend.dataset.median}: ${Math.round(now.median)}; ${trend.dataset.p99}: ${Math.round(now.p99)}`);
@@ -116,6 +120,7 @@
     const load = async () => { try { draw(await (await fetch(trend.dataset.src)).json()); } catch { /* the veil says so */ } };
     new ResizeObserver(() => { if (plot) plot.setSize(size()); }).observe(trend);
     load();
+    setTimeout(load, 3000);
     setInterval(load, 10000);
   }
 })();

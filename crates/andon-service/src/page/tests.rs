@@ -328,6 +328,7 @@ fn streams_are_limited_by_themselves_and_bring_what_changed() {
         let n = streams[0].1.read(&mut some).unwrap();
         seen.push_str(&String::from_utf8_lossy(&some[..n]));
     }
+    assert!(seen.contains("class=\"panel reject\""), "{seen}");
     assert!(seen.contains("event: beat") && seen.contains("id=\"verdict\"") && seen.contains("4\u{202f}242"), "{seen}");
 }
 

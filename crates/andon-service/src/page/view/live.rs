@@ -64,12 +64,22 @@ pub(super) fn score(scene: Scene<'_>, part: &SeenPart) -> Markup {
     }
 }
 
+/// Long words are written smaller, so that none breaks.
+fn size(word: &str) -> &'static str {
+    match word.chars().count() {
+        0..=7 => "short",
+        8..=9 => "long",
+        _ => "longer",
+    }
+}
+
 /// Everything about one part, beside its picture.
 pub(super) fn about(scene: Scene<'_>, part: &SeenPart) -> Markup {
     let t = scene.visitor.t;
     let outcome = &part.verdict.outcome;
     html! {
-        p.outcome { (icons::outcome(outcome)) span { (t.outcome(outcome)) } }
+        @let word = t.outcome(outcome);
+        p class={ "outcome " (size(word)) } { (icons::outcome(outcome)) span { (word) } }
         p.reason { ((t.reason)(part.verdict.reason)) }
         p {
             (t.part) " " b { (whole(part.verdict.seq.0)) }
