@@ -17,7 +17,7 @@ QUICK = CARGO_INCREMENTAL=1 $(CARGO) $(foreach c,$(OWN),--config profile.release
 CRATE = $(or $(shell find crates -path '*/src/*' \( -name '$(lastword $(subst ::, ,$(M)))' -o -name '$(lastword $(subst ::, ,$(M))).rs' \) | head -1 | cut -d/ -f2),andon)
 
 # What that crate needs to have all of its tests.
-FEATURES = $(if $(filter andon-io,$(CRATE)),--features gst$(,)zenoh$(,)gpio$(,)modbus$(,)mqtt$(,)store$(,)webhook,$(if $(filter andon-vision,$(CRATE)),--features ort$(,)rten))
+FEATURES = $(if $(filter andon-io,$(CRATE)),--features gst$(,)zenoh$(,)gpio$(,)modbus$(,)mqtt$(,)store$(,)webhook,$(if $(filter andon-vision,$(CRATE)),--features ort$(,)rten,$(if $(filter andon-service,$(CRATE)),--features page)))
 , := ,
 
 .PHONY: help demo t test features faults lint bench setup venv peers emulator compilers headers tensorrt kernels build

@@ -10,6 +10,8 @@ use andon_io::pictures::PictureError;
 use andon_io::sinks::SinkError;
 use andon_line::runtime::LineError;
 use andon_service::WebError;
+#[cfg(feature = "page")]
+use andon_service::page::PageError;
 
 /// Why a line cannot be built, by what has to change before it can be. [`BuildError::is_refusal`] tells the two groups apart.
 #[derive(Debug, Error)]
@@ -55,6 +57,18 @@ pub enum BuildError {
     /// The metrics endpoint.
     #[error(transparent)]
     Metrics(#[from] WebError),
+    /// The operator's page.
+    #[cfg(feature = "page")]
+    #[error(transparent)]
+    Page(#[from] PageError),
+    /// Users and audit of the page.
+    #[cfg(feature = "page")]
+    #[error(transparent)]
+    Accounts(#[from] andon_service::accounts::AccountError),
+    /// The operator's page is not in this build.
+    #[cfg(not(feature = "page"))]
+    #[error(transparent)]
+    NoPage(andon_io::NotBuilt),
     /// The threads of the line.
     #[error(transparent)]
     Line(#[from] LineError),
@@ -73,6 +87,12 @@ impl BuildError {
         match self {
             BuildError::Config(_) | BuildError::Camera { .. } | BuildError::FieldIo(_) => true,
             BuildError::Sink(e) => e.is_refusal(),
+            #[cfg(feature = "page")]
+            BuildError::Accounts(_) => true,
+            #[cfg(feature = "page")]
+            BuildError::Page(e) => matches!(e, PageError::Tls(_)),
+            #[cfg(not(feature = "page"))]
+            BuildError::NoPage(_) => true,
             BuildError::Pictures(_)
             | BuildError::Detector { .. }
             | BuildError::SharedDetector(_)

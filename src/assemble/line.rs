@@ -20,6 +20,7 @@ use super::fieldio::{self, LaneParts};
 use super::gpu_background;
 use super::guard::Guard;
 use super::health::health;
+use super::page::{self, Page, RunningPage};
 use super::pictures::{self, Pictures};
 use super::sinks;
 use crate::config::{self, Config, Loaded, TriggerKind};
@@ -53,6 +54,7 @@ pub struct LineBuilder<'a> {
     /// Tables of the sinks to start; all that are enabled if `None`.
     tables: Option<&'a [&'a str]>,
     own_sinks: Vec<MakeSink<'a>>,
+    page: Option<Page>,
     stop: Arc<AtomicBool>,
 }
 
@@ -73,6 +75,7 @@ impl<'a> LineBuilder<'a> {
             metrics_may_fail: false,
             tables: None,
             own_sinks: Vec::new(),
+            page: None,
             stop,
         })
     }
@@ -128,6 +131,12 @@ impl<'a> LineBuilder<'a> {
         self
     }
 
+    /// Serves the operator's page; with it, every change of the line needs a role and stands in the audit, by whichever way it comes.
+    pub fn page(mut self, page: Option<Page>) -> LineBuilder<'a> {
+        self.page = page;
+        self
+    }
+
     /// Sets up what watches the line, and starts its threads.
     ///
     /// # Errors
@@ -143,12 +152,21 @@ impl<'a> LineBuilder<'a> {
         metrics.watch(move || watched.line_state());
         watch_hardware(station.machine.clone(), self.stop.clone())?;
         let server = serve(self.config.metrics, self.metrics_may_fail, &metrics, &status)?;
-        let control: Arc<dyn Control> = Arc::new(LineControl {
+        let mut control: Arc<dyn Control> = Arc::new(LineControl {
             status: status.clone(),
             takes_triggers: self.takes_triggers,
             threshold_unsafe: self.cameras.iter().map(|c| c.threshold_unsafe).collect(),
             config_json: self.config_json,
         });
+        let frames: Vec<Option<[u32; 2]>> = self.cameras.iter().map(|c| c.bundle.manifest.frame_size).collect();
+        let served =
+            self.page.map(|page| page::serve(page, &station, &frames, control.clone(), &status)).transpose()?;
+        let (mut page, mut own) = (None, Vec::new());
+        if let Some(served) = served {
+            control = served.control;
+            own.push(served.sink);
+            page = Some(served.server);
+        }
         let bundles: Vec<Arc<Bundle>> = self.cameras.iter().map(|c| c.bundle.clone()).collect();
         let keeps = self.tables.is_none_or(|tables| tables.contains(&"pictures"));
         let (spec, pictures) = pictures::open(self.config, keeps, &station, &bundles)?;
@@ -157,13 +175,14 @@ impl<'a> LineBuilder<'a> {
         let context =
             sinks::Context { station: &station, control: &control, takes_triggers: self.takes_triggers, bundles };
         let mut all = sinks::start(self.config, self.tables, context)?;
+        all.extend(own);
         for make in self.own_sinks {
             all.push(make(&station)?);
         }
         let lanes = self.lanes.into_iter().map(|lane| lane.spec).collect();
         let line =
             Line::start(LineSpec { cameras: specs, lanes, sinks: all, pictures: Some(spec), metrics, status, inbox })?;
-        Ok(RunningLine { line, station, pictures, stop: self.stop, builder, _server: server, _guard: self.guard })
+        Ok(RunningLine { line, station, pictures, stop: self.stop, builder, page, _server: server, _guard: self.guard })
     }
 
     /// The box and everything that hangs on it, by name.
@@ -241,6 +260,7 @@ pub struct RunningLine {
     pictures: Pictures,
     stop: Arc<AtomicBool>,
     builder: Option<JoinHandle<()>>,
+    page: Option<RunningPage>,
     _server: Option<Server>,
     _guard: Option<Guard>,
 }
@@ -254,6 +274,11 @@ impl RunningLine {
     /// Where the pictures of its parts are found.
     pub fn pictures(&self) -> &Pictures {
         &self.pictures
+    }
+
+    /// Where a browser finds its page, if it has one.
+    pub fn page_url(&self) -> Option<String> {
+        self.page.as_ref().map(page::url)
     }
 
     /// Counters and states of its cameras and lanes.

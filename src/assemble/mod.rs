@@ -22,6 +22,8 @@ pub mod fit_defaults;
 pub mod guard;
 mod health;
 mod line;
+#[cfg_attr(not(feature = "page"), path = "page_absent.rs")]
+mod page;
 pub mod operating;
 mod pictures;
 pub mod precheck;
@@ -34,4 +36,5 @@ pub use error::BuildError;
 pub use fieldio::LaneParts;
 pub use gpu::GpuError;
 pub use line::{LineBuilder, RunningLine};
+pub use page::Page;
 pub use pictures::Pictures;

@@ -12,8 +12,8 @@ use super::setup::{self, EngineArgs};
 use super::show::{Show, ToView};
 use super::view::{Live, Screen, Summary};
 use super::{limits, output, units};
-use crate::assemble::LineBuilder;
 use crate::assemble::simulated::{Judge, Learner, Station, station};
+use crate::assemble::{LineBuilder, Page};
 use crate::config;
 use andon_core::Mono;
 use andon_line::telemetry::LatencyHistogram;
@@ -39,6 +39,10 @@ pub(super) struct Demo {
     /// Share of defective parts on the belt: 15% or 0.15.
     #[arg(long, default_value = "15%", value_parser = units::share)]
     defects: f64,
+    /// No page for the browser beside the live view.
+    #[cfg_attr(not(feature = "page"), arg(hide = true))]
+    #[arg(long)]
+    no_page: bool,
     /// No live view; the summary as JSON.
     #[arg(long)]
     json: bool,
@@ -66,6 +70,7 @@ impl Demo {
         let (to_view, events) = bounded(4096);
         let limit = (self.seconds > 0).then(|| (self.seconds as f64 * self.rate).round() as u64);
         let Station { camera, lane, belt, valve } = station(&conveyor, judge, self.rate, limit)?;
+        let page = self.page(&settings.config)?;
         let line = LineBuilder::new(&settings, stop.clone())
             .map_err(Failure::build)?
             .camera(camera)
@@ -73,11 +78,16 @@ impl Demo {
             .simulated()
             .metrics_may_fail()
             .only_sinks(&["zenoh"])
+            .page(page)
             .sink(|station| Ok(Box::new(ToView { station: station.clone(), to: to_view, maps: wants_maps })))
             .start()
             .map_err(Failure::build)?;
 
-        let title = format!("simulated flanges · {engine}");
+        let url = line.page_url();
+        if let Some(url) = url.as_ref().filter(|_| screen.is_none()) {
+            output::note(&format!("the page of this line, for a browser: {url}"));
+        }
+        let title = url.map_or(format!("simulated flanges · {engine}"), |url| format!("{url} · {engine}"));
         let mut show = Show {
             live: Live::new(title, self.rate),
             conveyor: &conveyor,
@@ -141,6 +151,17 @@ impl Demo {
             return Err(anyhow::anyhow!("parts are unaccounted for: {counts:?}; please report this").into());
         }
         Ok(Exit::Ok)
+    }
+
+    /// The page of the simulated line. Nobody can log in: its users would be gone with it.
+    #[cfg(feature = "page")]
+    fn page(&self, c: &config::Config) -> Result<Option<Page>, Failure> {
+        (!self.no_page).then(|| Page::passing(c).map_err(Failure::build)).transpose()
+    }
+
+    #[cfg(not(feature = "page"))]
+    fn page(&self, _: &config::Config) -> Result<Option<Page>, Failure> {
+        Ok(None)
     }
 
     fn learn(&self, conveyor: &Conveyor) -> Result<Bundle, Failure> {

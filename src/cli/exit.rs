@@ -40,7 +40,10 @@ impl Failure {
     }
 
     /// A command or an option that was not compiled in.
-    #[cfg_attr(feature = "tensorrt", allow(dead_code, reason = "builds with everything lack nothing"))]
+    #[cfg_attr(
+        all(feature = "tensorrt", feature = "page"),
+        allow(dead_code, reason = "builds with everything lack nothing")
+    )]
     pub fn absent(what: &str, feature: &'static str) -> Failure {
         Failure::new(Exit::Usage, NotBuilt::new(what, feature))
     }

@@ -42,6 +42,8 @@ mod show;
 mod sim;
 mod threshold;
 mod units;
+#[cfg_attr(not(feature = "page"), path = "user_absent.rs")]
+mod user;
 pub mod view;
 
 use std::process::ExitCode;
@@ -104,6 +106,8 @@ enum Command {
     History(Box<history::HistoryCommand>),
     #[command(about = engine::ABOUT)]
     Engine(engine::EngineCommand),
+    #[command(about = user::ABOUT)]
+    User(user::UserCommand),
     /// Check, show or describe the configuration.
     Config(config::ConfigCommand),
     /// What is here, what is missing, and how to get it.
@@ -148,6 +152,7 @@ pub fn main() -> ExitCode {
         Command::PlcCheck(c) => c.run(log),
         Command::History(c) => c.run(),
         Command::Engine(c) => c.run(log),
+        Command::User(c) => c.run(),
         Command::Config(c) => c.run(),
         Command::Doctor(c) => c.run(log),
         Command::Guard(c) => c.run(),

@@ -8,7 +8,7 @@ use clap::Args;
 
 use super::exit::{Exit, Failure};
 use super::{output, setup};
-use crate::assemble::{LineBuilder, precheck};
+use crate::assemble::{LineBuilder, Page, precheck};
 use andon_io::sinks::json_lines::JsonLines;
 use andon_io::sinks::log::LogStats;
 use andon_line::runtime::LineReport;
@@ -47,11 +47,15 @@ impl Run {
         let mut builder = LineBuilder::new(&loaded, stop)
             .and_then(|builder| builder.open_configured(models, &program))
             .map_err(Failure::build)?
+            .page(Page::configured(c).map_err(Failure::build)?)
             .sink(|station| Ok(Box::new(LogStats::new(station.clone()))));
         if self.json {
             builder = builder.sink(|station| Ok(Box::new(JsonLines::start(station.clone(), stuck.clone())?)));
         }
         let line = builder.start().map_err(Failure::build)?;
+        if let Some(url) = line.page_url() {
+            tracing::info!("the page is at {url}");
+        }
         tracing::info!(version = env!("CARGO_PKG_VERSION"), cameras = c.cameras.len(), "the line runs");
         let ended = line.wait();
         let report = line.finish()?;

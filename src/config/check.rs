@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::filter::check_filter;
+use super::page::PageTable;
 use super::parts::{self, Parts};
 use super::raw::{FrameSize, OnEos, Raw, RawCamera};
 use super::raw_line::TriggerKind;
@@ -42,6 +43,10 @@ pub struct Config {
     pub sinks: SinkTables,
     /// GStreamer elements allowed besides the built-in list.
     pub allow_elements: Vec<String>,
+    /// The operator's page is wanted.
+    pub page_enabled: bool,
+    /// The operator's page and its users.
+    pub page: PageTable,
     /// Metrics endpoint, if wanted.
     pub metrics: Option<SocketAddr>,
     /// Log filter.
@@ -105,6 +110,7 @@ impl Config {
                 None
             }
         };
+        let page = raw.page.check(base, &mut wrong);
         if let Err(why) = threads_fit(raw.engine.threads) {
             wrong.push(format!("engine.threads: {why}"));
         }
@@ -148,6 +154,8 @@ impl Config {
             shifts,
             sinks,
             allow_elements: raw.capture.allow_elements.clone(),
+            page_enabled: raw.page.enabled,
+            page,
             metrics,
             log_level: raw.log.level.clone(),
             log_json: raw.log.json,

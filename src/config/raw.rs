@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::page::RawPage;
 use super::raw_line::{RawAlarms, RawBelt, RawEjector, RawParts};
 use andon_io::fieldio::IoTables;
 use andon_io::history::ShiftsConfig;
@@ -69,6 +70,8 @@ pub struct Raw {
     pub webhook: WebhookConfig,
     /// Verdicts, heatmaps and control over Zenoh.
     pub zenoh: ZenohConfig,
+    /// The operator's page.
+    pub page: RawPage,
     /// The endpoint for Prometheus.
     pub metrics: RawMetrics,
     /// Messages for people.
@@ -99,6 +102,7 @@ impl Default for Raw {
             mqtt: MqttConfig::default(),
             webhook: WebhookConfig::default(),
             zenoh: ZenohConfig::default(),
+            page: RawPage::default(),
             metrics: RawMetrics::default(),
             log: RawLog::default(),
         }

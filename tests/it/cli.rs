@@ -540,3 +540,54 @@ fn the_history_is_asked_by_flags_and_says_what_it_left_out() {
     refused(&said(&["history", "part", "01KAR\u{1b}", "--file", file]), 1, &["no part with the id 01KAR\\u{1b}"]);
     assert_eq!(said(&["history", "migrate", "--file", file]).code, 0);
 }
+
+#[cfg(feature = "page")]
+#[test]
+fn users_are_made_on_the_box_and_stand_in_the_audit() {
+    use std::io::Write;
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("andon.toml");
+    std::fs::write(&file, "").unwrap();
+    let user = |args: &[&str], typed: &str| {
+        let mut command = common::andon(&["user"]);
+        command.args(args).arg("-c").arg(&file).env("USER", "smith").env_remove("SUDO_USER");
+        command
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        child.stdin.take().unwrap().write_all(typed.as_bytes()).unwrap();
+        let output = child.wait_with_output().unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (output.status.code().unwrap(), text(&output.stdout), text(&output.stderr))
+    };
+    assert!(user(&["list"], "").2.contains("--role admin"), "says how the first one is made");
+    let (code, _, err) = user(&["add", "anna", "--role", "admin"], "short\n");
+    assert!(code == 2 && err.contains("at least 8 characters"), "{err}");
+    assert_eq!(user(&["add", "anna", "--role", "admin"], "long enough\n").0, 0);
+    assert_eq!(user(&["add", "otto", "--role", "operator"], "4711\n").0, 0);
+    assert!(user(&["remove", "anna"], "").2.contains("last admin"));
+    assert_eq!(user(&["passwd", "otto"], "0815\n").0, 0);
+    assert_eq!(user(&["remove", "otto"], "").0, 0);
+    assert!(user(&["passwd", "otto"], "0815\n").2.contains("no user `otto`"));
+    let list: serde_json::Value = serde_json::from_str(&user(&["list", "--json"], "").1).unwrap();
+    assert_eq!(
+        (list[0]["name"].as_str(), list[0]["role"].as_str(), list.as_array().unwrap().len()),
+        (Some("anna"), Some("admin"), 1)
+    );
+    let audit: serde_json::Value = serde_json::from_str(&user(&["audit", "--json"], "").1).unwrap();
+    let acts: Vec<_> =
+        audit.as_array().unwrap().iter().map(|e| (e["act"].as_str().unwrap(), e["done"] == true)).collect();
+    assert_eq!(
+        acts,
+        [
+            ("add_user", true),
+            ("add_user", true),
+            ("remove_user", false),
+            ("change_password", true),
+            ("remove_user", true)
+        ]
+    );
+    assert!(audit[0]["user"] == "smith" && audit[0]["via"] == "command line", "{audit}");
+    assert!(user(&["audit"], "").1.starts_with("id,at,user,role,via,act"));
+}

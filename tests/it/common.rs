@@ -54,7 +54,11 @@ pub fn data(set: &str) -> Option<PathBuf> {
 /// A command of the program, with the environment of the tests kept out of its configuration.
 pub fn andon(args: &[&str]) -> std::process::Command {
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_andon"));
-    command.args(args).env("ANDON__METRICS__ENABLED", "false").env("ANDON__ZENOH__ENABLED", "false");
+    command
+        .args(args)
+        .env("ANDON__METRICS__ENABLED", "false")
+        .env("ANDON__ZENOH__ENABLED", "false")
+        .env("ANDON__PAGE__ENABLED", "false");
     command
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use andon_core::CameraId;
-use andon_core::{Control, ControlError};
+use andon_core::{Actor, Control, ControlError};
 use andon_io::sinks::modbus_server::{ModbusServer, ModbusServerOptions};
 
 use crate::common::{Peer, free_port};
@@ -19,7 +19,7 @@ impl Control for Nobody {
         1.0
     }
 
-    fn set_threshold(&self, _: CameraId, _: f32) -> Result<(), ControlError> {
+    fn set_threshold(&self, _: CameraId, _: f32, _: &Actor, _: &str) -> Result<(), ControlError> {
         Err(ControlError::NoTriggers)
     }
 
@@ -27,7 +27,7 @@ impl Control for Nobody {
         Err(ControlError::NoTriggers)
     }
 
-    fn release(&self) -> Result<(), ControlError> {
+    fn release(&self, _: &Actor) -> Result<(), ControlError> {
         Ok(())
     }
 

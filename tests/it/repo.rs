@@ -13,7 +13,7 @@ const CRATES: [(&str, &[&str]); 10] = [
     ("gpu", &["core", "vision"]),
     ("line", &["core"]),
     ("io", &["core"]),
-    ("service", &["line"]),
+    ("service", &["core", "io", "line"]),
     ("sim", &["core", "line", "io"]),
     ("testkit", &["core", "vision"]),
     ("", &["core", "vision", "train", "gpu", "line", "io", "service", "sim"]),
@@ -21,7 +21,7 @@ const CRATES: [(&str, &[&str]); 10] = [
 
 /// Inside a crate of several rooms, what each may use. A name that is missing here is a new room that has to be placed.
 type Rooms = &'static [(&'static str, &'static [&'static str])];
-const ROOMS: [(&str, Rooms); 6] = [
+const ROOMS: [(&str, Rooms); 7] = [
     (
         "crates/andon-vision",
         &[
@@ -75,6 +75,16 @@ const ROOMS: [(&str, Rooms); 6] = [
             ("self_test", &["error", "driver", "ops"]),
             ("bench", &["error", "driver", "ops", "backbone", "features", "pipeline"]),
             ("tensorrt", &["error", "driver", "memory", "backbone"]),
+        ],
+    ),
+    (
+        "crates/andon-service",
+        &[
+            ("accounts", &[]),
+            ("live", &[]),
+            ("act", &["accounts", "live"]),
+            ("page", &["accounts", "live", "act"]),
+            ("metrics", &[]),
         ],
     ),
     (

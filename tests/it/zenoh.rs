@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use andon_core::{Accepted, Control, ControlError, MapRecord, Record, Sink, ThresholdError};
+use andon_core::{Accepted, Actor, Control, ControlError, MapRecord, Record, Sink, ThresholdError};
 use andon_core::{
     AnomalyMap, CameraId, CameraVerdict, Counts, LatencySummary, ModelTag, Mono, Pooled, Reason, Score, Seq,
     StageTimes, Stats, Threshold, judge,
@@ -25,7 +25,7 @@ impl Control for Knob {
         *self.0.lock().unwrap()
     }
 
-    fn set_threshold(&self, _: CameraId, value: f32) -> Result<(), ControlError> {
+    fn set_threshold(&self, _: CameraId, value: f32, _: &Actor, _: &str) -> Result<(), ControlError> {
         if !(value > 0.0 && value.is_finite()) {
             return Err(ThresholdError::NotUsable(value).into());
         }
@@ -38,7 +38,7 @@ impl Control for Knob {
         Ok(())
     }
 
-    fn release(&self) -> Result<(), ControlError> {
+    fn release(&self, _: &Actor) -> Result<(), ControlError> {
         self.1.lock().unwrap().clear();
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use crate::{CameraId, ThresholdError};
+use crate::{Actor, CameraId, ThresholdError};
 
 /// Why a request changed nothing.
 #[derive(Clone, Debug, PartialEq, Error)]
@@ -27,6 +27,9 @@ pub enum ControlError {
     /// The channel to the line is full.
     #[error("the line is too busy to {0}")]
     Busy(&'static str),
+    /// Whoever asks may not do that, or did not say what the act needs; or it cannot be written into the audit.
+    #[error("{0}")]
+    NotAllowed(String),
 }
 
 /// What the control keys can read and change.
@@ -34,23 +37,23 @@ pub trait Control: Send + Sync {
     /// The active threshold of a camera, by its place in the configuration; NaN for a camera that is not there.
     fn threshold(&self, camera: CameraId) -> f32;
 
-    /// Sets it until the next start.
+    /// Sets it until the next start. `by` asks for it, `reason` is why, in its own words; empty if it does not say.
     ///
     /// # Errors
     /// [`ControlError`]; the threshold stays as it was.
-    fn set_threshold(&self, camera: CameraId, value: f32) -> Result<(), ControlError>;
+    fn set_threshold(&self, camera: CameraId, value: f32, by: &Actor, reason: &str) -> Result<(), ControlError>;
 
-    /// A part is announced from outside.
+    /// A part is announced from outside. It changes nothing but what comes next, so nobody has to say who it is, and no audit has it.
     ///
     /// # Errors
     /// [`ControlError::NoTriggers`], [`ControlError::Busy`].
     fn trigger(&self, id: Option<u64>) -> Result<(), ControlError>;
 
-    /// Takes the request to stop the line back.
+    /// Takes the request to stop the line back; `by` asks for it.
     ///
     /// # Errors
-    /// [`ControlError::Busy`].
-    fn release(&self) -> Result<(), ControlError>;
+    /// [`ControlError::Busy`], [`ControlError::NotAllowed`].
+    fn release(&self, by: &Actor) -> Result<(), ControlError>;
 
     /// The active configuration as JSON, without secrets.
     fn config_json(&self) -> String;

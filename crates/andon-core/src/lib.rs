@@ -25,6 +25,7 @@
 //! | picture | a frame with its anomaly map that is kept or shown after its part was judged |
 //! | bundle | the `.andon` model file |
 
+mod actor;
 mod belt;
 mod control;
 mod delivery;
@@ -57,6 +58,7 @@ mod time;
 mod verdict;
 mod yuv;
 
+pub use actor::{Actor, Role, Via};
 pub use belt::{ClockBelt, EncoderFault, EncoderTracker, ReadingKind, SharedEncoder};
 pub use control::{Control, ControlError};
 pub use delivery::{Delivery, PictureCounts, PictureLoss, SinkCounts, SinkState};

@@ -110,6 +110,7 @@ fn absent(c: &Config) -> Vec<String> {
         need(false, true, "engine.kind", feature);
     }
     need(cfg!(feature = "web"), c.metrics.is_some(), "metrics.enabled", "web");
+    need(cfg!(feature = "page"), c.page_enabled, "page.enabled", "page");
     for sink in SINKS {
         let key = format!("{}.enabled", sink.table);
         need(sink.is_built, (sink.config)(&c.sinks).is_enabled(), &key, sink.feature);

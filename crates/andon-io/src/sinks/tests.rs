@@ -1,7 +1,7 @@
 use std::path::Path;
 
 use super::*;
-use andon_core::{CameraId, ControlError};
+use andon_core::{Actor, CameraId, ControlError};
 
 /// A line without cameras, which may not be changed.
 struct NoControl;
@@ -11,7 +11,7 @@ impl Control for NoControl {
         0.0
     }
 
-    fn set_threshold(&self, _: CameraId, _: f32) -> Result<(), ControlError> {
+    fn set_threshold(&self, _: CameraId, _: f32, _: &Actor, _: &str) -> Result<(), ControlError> {
         Err(ControlError::NoSuchCamera)
     }
 
@@ -19,7 +19,7 @@ impl Control for NoControl {
         Err(ControlError::NoTriggers)
     }
 
-    fn release(&self) -> Result<(), ControlError> {
+    fn release(&self, _: &Actor) -> Result<(), ControlError> {
         Err(ControlError::NoTriggers)
     }
 

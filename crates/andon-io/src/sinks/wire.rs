@@ -154,7 +154,7 @@ fn ms(ns: u64) -> f64 {
     (ns / 1000) as f64 / 1000.0
 }
 
-/// The id of a verdict, and of the picture that belongs to it.
+/// The id of a verdict: that of its record, its heatmap and whatever else belongs to the part.
 pub fn verdict_id(names: &StationInfo, camera: CameraId, seq: Seq, t_capture: Mono) -> String {
     names.id(t_capture, &[&[camera.0], &seq.0.to_le_bytes()])
 }

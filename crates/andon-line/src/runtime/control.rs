@@ -1,11 +1,12 @@
-//! What the network may read and change of a running line.
+//! What may be read and changed of a running line from outside. It knows of no roles and keeps no audit: whoever lets people or the network
+//! at it puts a keeper of both in front.
 
 use std::sync::Arc;
 
 use super::status::Status;
 use super::wiring::PartEvent;
 use crate::controller::Active;
-use andon_core::{CameraId, Control, ControlError, Mono, Threshold, ThresholdError};
+use andon_core::{Actor, CameraId, Control, ControlError, Mono, Threshold, ThresholdError};
 
 /// What the network may read and change of a running line.
 pub struct LineControl {
@@ -24,7 +25,7 @@ impl Control for LineControl {
         self.status.cameras.get(camera.index()).map_or(f32::NAN, |c| c.active.load().threshold.get())
     }
 
-    fn set_threshold(&self, camera: CameraId, value: f32) -> Result<(), ControlError> {
+    fn set_threshold(&self, camera: CameraId, value: f32, _: &Actor, _: &str) -> Result<(), ControlError> {
         let threshold = Threshold::new(value).ok_or(ThresholdError::NotUsable(value))?;
         let n = camera.index();
         let camera = self.status.cameras.get(n).ok_or(ControlError::NoSuchCamera)?;
@@ -46,7 +47,7 @@ impl Control for LineControl {
         self.status.parts.try_send(event).map_err(|_| ControlError::Busy("take a trigger"))
     }
 
-    fn release(&self) -> Result<(), ControlError> {
+    fn release(&self, _: &Actor) -> Result<(), ControlError> {
         self.status.parts.try_send(PartEvent::Release).map_err(|_| ControlError::Busy("be released"))
     }
 
@@ -58,7 +59,7 @@ impl Control for LineControl {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use andon_core::ModelTag;
+    use andon_core::{ModelTag, Role, Via};
 
     #[test]
     fn a_threshold_far_above_the_models_own_is_set_only_where_the_configuration_allows_it() {
@@ -77,11 +78,12 @@ mod tests {
             takes_triggers: false,
             config_json: String::new(),
         };
-        let why = control.set_threshold(CameraId(0), 20.0).unwrap_err().to_string();
+        let by = Actor { user: "ana".into(), role: Role::Quality, via: Via::Page };
+        let why = control.set_threshold(CameraId(0), 20.0, &by, "").unwrap_err().to_string();
         assert!(why.contains("200 %") && why.contains("cameras.top.threshold_unsafe = true"), "{why}");
         assert_eq!(control.threshold(CameraId(0)), 10.0);
-        assert_eq!(control.set_threshold(CameraId(0), 14.0), Ok(()));
-        assert_eq!(control.set_threshold(CameraId(1), 20.0), Ok(()));
+        assert_eq!(control.set_threshold(CameraId(0), 14.0, &by, ""), Ok(()));
+        assert_eq!(control.set_threshold(CameraId(1), 20.0, &by, ""), Ok(()));
         assert_eq!((control.threshold(CameraId(0)), control.threshold(CameraId(1))), (14.0, 20.0));
     }
 }

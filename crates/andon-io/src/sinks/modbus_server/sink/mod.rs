@@ -13,7 +13,7 @@ use self::adu::{Device, Exception};
 use super::ModbusServerConfig;
 use super::registers::{BLOCK, Block, CONTROL, Command, PlcResult};
 use crate::sinks::{SinkContext, SinkError};
-use andon_core::{Accepted, Control, Record, Sink};
+use andon_core::{Accepted, Actor, Control, Record, Sink};
 use andon_core::{CameraVerdict, Mono, Outcome, Reason, Stats};
 
 /// Starts the sink of the table.
@@ -182,15 +182,21 @@ impl Shared {
         if !self.options.allow_write {
             return Err(Exception::Function);
         }
-        for command in block.write(word) {
+        let commands: Vec<Command> = block.write(word).into_iter().collect();
+        // An act may take the time of a write to the disk: results go on meanwhile.
+        drop(blocks);
+        for command in commands {
             let done = match command {
                 Command::Trigger => self.control.trigger(None),
-                Command::Release => self.control.release(),
+                Command::Release => self.control.release(&Actor::modbus()),
             };
             if let Err(why) = &done {
                 tracing::warn!("the PLC's {command:?} is refused: {why}");
             }
-            block.done(command, done.is_ok());
+            let mut blocks = self.blocks.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(block) = blocks.get_mut(n) {
+                block.done(command, done.is_ok());
+            }
         }
         Ok(())
     }

@@ -13,6 +13,8 @@ use andon_core::{ControlError, Delivery, Mono};
 
 /// Bytes of an intent at most.
 const MOST: usize = 1024;
+/// Characters of a reason at most.
+const MOST_REASON: usize = 300;
 /// Refusals on a key are logged this often at most; all are counted.
 const EVERY: Duration = Duration::from_secs(10);
 
@@ -86,6 +88,11 @@ pub(super) fn sender(sample: &Sample) -> String {
         (None, Some(stamp)) => format!("{} (who stamped it)", stamp.get_id()),
         (None, None) => "unknown".to_owned(),
     }
+}
+
+/// Why a change is asked for, `reason=…`; empty where the query does not say.
+pub(super) fn reason(query: &Query) -> String {
+    query.parameters().get("reason").unwrap_or_default().chars().take(MOST_REASON).collect()
 }
 
 /// Who sent a query, as far as it says.

@@ -19,7 +19,7 @@ use super::control::{self, Refusals, Refused};
 use super::twins::{LEASE, Twins};
 use super::{RING, history, wait};
 use crate::sinks::wire::{self, StationInfo, Topic};
-use andon_core::{Accepted, Control};
+use andon_core::{Accepted, Actor, Control};
 use andon_core::{CameraId, Mono};
 
 /// Heartbeat period of sample-miss detection: a subscriber knows of a lost record after this at the latest.
@@ -237,7 +237,7 @@ fn release(
             return Err(Refused::Off);
         }
         tracing::info!(key, from = control::asker(query), "the line is released");
-        control.release()?;
+        control.release(&Actor::zenoh(control::asker(query)))?;
         Ok(serde_json::json!({ "released": true }).to_string())
     })
 }
@@ -325,7 +325,7 @@ fn serve_threshold(
             return Err(Refused::Off);
         }
         let before = control.threshold(camera);
-        control.set_threshold(camera, wanted)?;
+        control.set_threshold(camera, wanted, &Actor::zenoh(control::asker(query)), &control::reason(query))?;
         tracing::warn!(
             key = own,
             from = control::asker(query),

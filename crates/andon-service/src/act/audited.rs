@@ -1,0 +1,48 @@
+//! The control that Zenoh and Modbus get: the same acts as the page's.
+
+use std::sync::Arc;
+
+use super::{ActError, ReleaseLine, Service, SetThreshold};
+use andon_core::{Actor, CameraId, Control, ControlError};
+
+/// A line's control with roles and audit in front. Reading and triggers pass through.
+pub struct AuditedControl {
+    inner: Arc<dyn Control>,
+    service: Arc<Service>,
+}
+
+impl AuditedControl {
+    /// Puts the service in front of the line's own control, which has to be the one that the service has.
+    pub fn new(inner: Arc<dyn Control>, service: Arc<Service>) -> AuditedControl {
+        AuditedControl { inner, service }
+    }
+}
+
+fn refused(why: ActError) -> ControlError {
+    match why {
+        ActError::Control(why) => why,
+        other => ControlError::NotAllowed(other.to_string()),
+    }
+}
+
+impl Control for AuditedControl {
+    fn threshold(&self, camera: CameraId) -> f32 {
+        self.inner.threshold(camera)
+    }
+
+    fn set_threshold(&self, camera: CameraId, value: f32, by: &Actor, reason: &str) -> Result<(), ControlError> {
+        self.service.perform(by, &SetThreshold { camera, value }, reason).map(drop).map_err(refused)
+    }
+
+    fn trigger(&self, id: Option<u64>) -> Result<(), ControlError> {
+        self.inner.trigger(id)
+    }
+
+    fn release(&self, by: &Actor) -> Result<(), ControlError> {
+        self.service.perform(by, &ReleaseLine, "").map(drop).map_err(refused)
+    }
+
+    fn config_json(&self) -> String {
+        self.inner.config_json()
+    }
+}

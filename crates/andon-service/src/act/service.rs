@@ -1,0 +1,98 @@
+//! Does acts: role, reason, the act itself, the audit.
+
+use std::sync::Arc;
+
+use super::{Act, ActError, Change};
+use crate::accounts::{Accounts, AuditEntry};
+use crate::live::Board;
+use andon_core::{Actor, Control, Via};
+
+/// A running line, as far as acts reach it.
+pub struct LineAccess {
+    /// What may be read and changed of it.
+    pub control: Arc<dyn Control>,
+    /// Alarms.
+    pub board: Arc<Board>,
+}
+
+/// Everything that acts are done on.
+pub struct Service {
+    /// Users, sessions and audit.
+    pub accounts: Arc<Accounts>,
+    /// The line; none on the command line.
+    line: Option<LineAccess>,
+}
+
+impl Service {
+    /// The service of a running line.
+    pub fn of_line(accounts: Arc<Accounts>, line: LineAccess) -> Service {
+        Service { accounts, line: Some(line) }
+    }
+
+    /// The service of the command line: users and audit alone.
+    pub fn of_accounts(accounts: Arc<Accounts>) -> Service {
+        Service { accounts, line: None }
+    }
+
+    /// The running line.
+    ///
+    /// # Errors
+    /// [`ActError::NoLine`].
+    pub fn line(&self) -> Result<&LineAccess, ActError> {
+        self.line.as_ref().ok_or(ActError::NoLine)
+    }
+
+    /// Does an act for `by`, who says why in `reason` (empty if not), and writes it into the audit; what is refused is written there too.
+    ///
+    /// # Errors
+    /// [`ActError`]; with all but [`ActError::NotAudited`] nothing was changed.
+    pub fn perform<A: Act>(&self, by: &Actor, act: &A, reason: &str) -> Result<Change, ActError> {
+        let reason = reason.trim();
+        let entry = AuditEntry::of(by, A::KIND.name, &act.subject(self));
+        let done = self.allowed::<A>(by, reason).and_then(|()| act.perform(self, by));
+        match done {
+            Ok(change) => {
+                tracing::info!(
+                    user = by.user,
+                    via = by.via.as_str(),
+                    subject = entry.subject,
+                    before = change.before,
+                    after = change.after,
+                    reason,
+                    "{}",
+                    A::KIND.name
+                );
+                let entry = AuditEntry {
+                    before: change.before.clone(),
+                    after: change.after.clone(),
+                    reason: reason.to_owned(),
+                    done: true,
+                    ..entry
+                };
+                self.accounts.note(&entry).map_err(|e| {
+                    tracing::error!("{} was done and is not in the audit: {e}", A::KIND.name);
+                    ActError::NotAudited(e)
+                })?;
+                Ok(change)
+            }
+            Err(why) => {
+                let refused = AuditEntry { reason: why.to_string(), ..entry };
+                if let Err(e) = self.accounts.note(&refused) {
+                    tracing::error!("{} was refused ({why}) and is not in the audit: {e}", A::KIND.name);
+                }
+                Err(why)
+            }
+        }
+    }
+
+    fn allowed<A: Act>(&self, by: &Actor, reason: &str) -> Result<(), ActError> {
+        if by.role < A::KIND.role {
+            return Err(ActError::Role { user: by.user.clone(), has: by.role, needs: A::KIND.role });
+        }
+        // A machine has no words of its own: its reason is its configuration.
+        if A::KIND.needs_reason && by.via == Via::Page && reason.is_empty() {
+            return Err(ActError::Reason);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,217 @@
+//! The board: everything that the page shows of the line, brought up to date record by record. Its lock is held for microseconds, by
+//! threads of the page alone.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::watch;
+
+use super::alarms::{Acknowledged, Alarm, AlarmError, Alarms};
+use super::history::{Recent, Trend, TrendPoint};
+use super::{PageRecord, SeenPart};
+use andon_core::{CameraVerdict, EventKind, LineEvent, Outcome, Stats};
+use andon_io::sinks::wire::{StationInfo, verdict_id};
+
+/// Parts of the strip.
+const STRIP: usize = 30;
+/// Events of the log.
+const LOG: usize = 200;
+
+/// An event of the log.
+#[derive(Clone, Debug)]
+pub struct Logged {
+    /// When, milliseconds since 1970.
+    pub at_ms: u64,
+    /// The lane.
+    pub lane: u8,
+    /// What.
+    pub event: LineEvent,
+}
+
+/// What the page knows of one camera.
+#[derive(Clone, Debug, Default)]
+pub struct CameraBoard {
+    /// Its name.
+    pub name: String,
+    /// Columns and rows of its frames, where the model knows them.
+    pub frame: Option<[u32; 2]>,
+    /// The last judged part.
+    pub last: Option<SeenPart>,
+    /// The last part that was rejected: it stays on the page until the next one.
+    pub rejected: Option<SeenPart>,
+    /// Its figures of the last second.
+    pub stats: Option<Stats>,
+    /// The last ten minutes, as they were at the last figures.
+    pub recent: Recent,
+}
+
+/// Everything at one moment.
+#[derive(Clone, Debug, Default)]
+pub struct Snapshot {
+    /// Counts up with every change.
+    pub revision: u64,
+    /// By camera id.
+    pub cameras: Vec<CameraBoard>,
+    /// The last parts that did not pass, newest first.
+    pub strip: Vec<SeenPart>,
+    /// Alarms, worst first.
+    pub alarms: Vec<Alarm>,
+    /// Events, newest first.
+    pub log: Vec<Logged>,
+    /// Parts that an ejector took off.
+    pub ejected: u64,
+    /// Parts that went past their ejector.
+    pub missed: u64,
+    /// The line is asked to stop.
+    pub line_stop: bool,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    revision: u64,
+    cameras: Vec<CameraBoard>,
+    trends: Vec<Trend>,
+    strip: VecDeque<SeenPart>,
+    alarms: Alarms,
+    log: VecDeque<Logged>,
+    ejected: u64,
+    missed: u64,
+    line_stop: bool,
+}
+
+/// Everything that the page shows of the line.
+#[derive(Debug)]
+pub struct Board {
+    /// The box and what hangs on it.
+    pub station: StationInfo,
+    /// When the line started, milliseconds since 1970.
+    pub started_ms: u64,
+    state: Mutex<State>,
+    changed: watch::Sender<u64>,
+}
+
+impl Board {
+    /// A board of a line of which nothing has come yet; `frames` are the sizes of the cameras' frames, by camera id.
+    pub fn new(station: StationInfo, frames: &[Option<[u32; 2]>]) -> Board {
+        let camera = |(n, name): (usize, &String)| CameraBoard {
+            name: name.clone(),
+            frame: frames.get(n).copied().flatten(),
+            ..CameraBoard::default()
+        };
+        let cameras: Vec<CameraBoard> = station.cameras.iter().enumerate().map(camera).collect();
+        let trends = vec![Trend::default(); cameras.len()];
+        let started_ms = station.clock.now().unix_ms(andon_core::Mono::now());
+        let state = State { cameras, trends, ..State::default() };
+        Board { station, started_ms, state: Mutex::new(state), changed: watch::channel(0).0 }
+    }
+
+    /// Hears of every change.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changed.subscribe()
+    }
+
+    /// Takes a record.
+    pub fn take(&self, record: PageRecord) {
+        let wall = self.station.clock.now();
+        let mut state = self.lock();
+        match record {
+            PageRecord::Verdict(verdict) => {
+                let at_ms = wall.unix_ms(verdict.t_capture);
+                state.verdict(self.seen(verdict, at_ms));
+            }
+            PageRecord::Stats(stats) => state.stats(stats),
+            PageRecord::Ejection(_) => state.ejected += 1,
+            PageRecord::Event(lane, event) => state.event(lane, event, wall.unix_ms(event.at)),
+        }
+        self.tell(state);
+    }
+
+    /// Somebody saw an alarm; returns it as it is now.
+    ///
+    /// # Errors
+    /// [`AlarmError::NoAlarm`].
+    pub fn acknowledge(&self, id: u64, user: &str) -> Result<Alarm, AlarmError> {
+        let at_ms = self.station.clock.now().unix_ms(andon_core::Mono::now());
+        let mut state = self.lock();
+        let seen = state.alarms.acknowledge(id, Acknowledged { user: user.to_owned(), at_ms })?;
+        self.tell(state);
+        Ok(seen)
+    }
+
+    /// Everything as it is now.
+    pub fn snapshot(&self) -> Snapshot {
+        let state = self.lock();
+        Snapshot {
+            revision: state.revision,
+            cameras: state.cameras.clone(),
+            strip: state.strip.iter().cloned().collect(),
+            alarms: state.alarms.sorted(),
+            log: state.log.iter().cloned().collect(),
+            ejected: state.ejected,
+            missed: state.missed,
+            line_stop: state.line_stop,
+        }
+    }
+
+    /// The last two hours of a camera, oldest first; empty for a camera that is not there.
+    pub fn trend(&self, camera: usize) -> Vec<TrendPoint> {
+        self.lock().trends.get(camera).map(Trend::points).unwrap_or_default()
+    }
+
+    fn seen(&self, verdict: CameraVerdict, at_ms: u64) -> SeenPart {
+        SeenPart {
+            id: verdict_id(&self.station, verdict.camera, verdict.seq, verdict.t_capture),
+            camera: self.station.camera(verdict.camera).to_owned(),
+            at_ms,
+            verdict,
+        }
+    }
+
+    fn tell(&self, mut state: MutexGuard<'_, State>) {
+        state.revision += 1;
+        let revision = state.revision;
+        drop(state);
+        self.changed.send_replace(revision);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn verdict(&mut self, part: SeenPart) {
+        let n = part.verdict.camera.index();
+        let (Some(camera), Some(trend)) = (self.cameras.get_mut(n), self.trends.get_mut(n)) else { return };
+        trend.take(&part);
+        if part.verdict.outcome == Outcome::Reject {
+            camera.rejected = Some(part.clone());
+        }
+        if !part.passed() {
+            self.strip.push_front(part.clone());
+            self.strip.truncate(STRIP);
+        }
+        camera.last = Some(part);
+    }
+
+    fn stats(&mut self, stats: Stats) {
+        self.line_stop = stats.line_stop;
+        let n = stats.camera.index();
+        if let (Some(camera), Some(trend)) = (self.cameras.get_mut(n), self.trends.get(n)) {
+            camera.stats = Some(stats);
+            camera.recent = trend.recent();
+        }
+    }
+
+    fn event(&mut self, lane: u8, event: LineEvent, at_ms: u64) {
+        match event.kind {
+            EventKind::MissedEjection => self.missed += event.times,
+            EventKind::LineStop => self.line_stop = true,
+            EventKind::LineReleased => self.line_stop = false,
+            _ => {}
+        }
+        self.alarms.take(lane, event, at_ms);
+        self.log.push_front(Logged { at_ms, lane, event });
+        self.log.truncate(LOG);
+    }
+}

@@ -1,0 +1,21 @@
+//! What the page knows of the line: a sink's records, brought into the shape in which people look at them. A record costs the line's `pub`
+//! thread one copy into a bounded channel; when that is full the newest is dropped and counted as shed. Nothing here is asked by the line.
+//!
+//! ```text
+//! pub ──► PageSink ══ channel(512) ══► Board ──► views, server-sent events
+//! ```
+
+mod alarms;
+mod board;
+mod history;
+mod seen;
+mod sink;
+
+pub use alarms::{Acknowledged, Alarm, AlarmError, Severity};
+pub use board::{Board, CameraBoard, Logged, Snapshot};
+pub use history::{Recent, TrendPoint};
+pub use seen::SeenPart;
+pub use sink::{PageRecord, PageSink, page_sink};
+
+#[cfg(test)]
+pub(crate) mod tests;

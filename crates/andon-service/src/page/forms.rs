@@ -1,0 +1,234 @@
+//! What people do on the page: each form checks its token and asks the service; the service does the rest.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use axum::extract::{Extension, Form, Path, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Redirect, Response};
+use serde::Deserialize;
+
+use super::routes::{WithStatus, say, show};
+use super::site::Site;
+use super::view::{self, Place};
+use super::visitor::{LOOK, SESSION, Visitor, cookie, set};
+use super::{Language, guard};
+use crate::accounts::{AccountError, AuditEntry};
+use crate::act::{AcknowledgeAlarm, Act, ActError, ReleaseLine, SetThreshold};
+use andon_core::{Actor, CameraId, Role, Via};
+
+/// Where a connection comes from.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Peer(pub SocketAddr);
+
+/// Every form has a token.
+#[derive(Debug, Deserialize)]
+pub(super) struct Token {
+    #[serde(default)]
+    csrf: String,
+}
+
+/// Refuses a form whose token is not the one of the cookies.
+fn foreign(site: &Site, head: &HeaderMap, token: &str) -> Option<Response> {
+    if guard::is_ours(head, token) {
+        return None;
+    }
+    site.refused.fetch_add(1, Relaxed);
+    let t = Visitor::of(site, head, false).t;
+    Some(say(site, head, StatusCode::FORBIDDEN, t.refused, t.form_old))
+}
+
+fn status(why: &ActError) -> StatusCode {
+    match why {
+        ActError::Role { .. } => StatusCode::FORBIDDEN,
+        ActError::Reason | ActError::Control(_) => StatusCode::UNPROCESSABLE_ENTITY,
+        ActError::Alarm(_) => StatusCode::NOT_FOUND,
+        ActError::NoLine | ActError::Account(_) | ActError::NotAudited(_) => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+/// Does an act for whoever is logged in; who is not is a viewer, whom the service refuses.
+fn act<A: Act>(site: &Site, head: &HeaderMap, act: &A, reason: &str) -> Result<(), ActError> {
+    let session = Visitor::of(site, head, true).session;
+    let nobody = || Actor { user: "nobody".to_owned(), role: Role::Viewer, via: Via::Page };
+    let actor = session.map_or_else(nobody, |session| session.actor());
+    tokio::task::block_in_place(|| site.service.perform(&actor, act, reason)).map(drop)
+}
+
+pub(super) async fn acknowledge(
+    State(site): State<Arc<Site>>,
+    head: HeaderMap,
+    Path(alarm): Path<u64>,
+    Form(form): Form<Token>,
+) -> Response {
+    if let Some(refused) = foreign(&site, &head, &form.csrf) {
+        return refused;
+    }
+    match act(&site, &head, &AcknowledgeAlarm { alarm }, "") {
+        Ok(()) => Redirect::to("/alarms").into_response(),
+        Err(why) => {
+            let t = Visitor::of(&site, &head, false).t;
+            say(&site, &head, status(&why), t.refused, &why.to_string())
+        }
+    }
+}
+
+pub(super) async fn release(State(site): State<Arc<Site>>, head: HeaderMap, Form(form): Form<Token>) -> Response {
+    if let Some(refused) = foreign(&site, &head, &form.csrf) {
+        return refused;
+    }
+    match act(&site, &head, &ReleaseLine, "") {
+        Ok(()) => Redirect::to("/").into_response(),
+        Err(why) => show(&site, &head, 0, Place::Message, |scene| {
+            (scene.visitor.t.release.to_owned(), view::release(scene, Some(&why.to_string())))
+        })
+        .with_status(status(&why)),
+    }
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct NewThreshold {
+    #[serde(default)]
+    csrf: String,
+    #[serde(default)]
+    value: String,
+    #[serde(default)]
+    reason: String,
+}
+
+pub(super) async fn threshold(
+    State(site): State<Arc<Site>>,
+    head: HeaderMap,
+    Path(camera): Path<u8>,
+    Form(form): Form<NewThreshold>,
+) -> Response {
+    if let Some(refused) = foreign(&site, &head, &form.csrf) {
+        return refused;
+    }
+    let reason: String = form.reason.chars().take(300).collect();
+    let why = match form.value.trim().replace(',', ".").parse::<f32>() {
+        Ok(value) => match act(&site, &head, &SetThreshold { camera: CameraId(camera), value }, &reason) {
+            Ok(()) => return Redirect::to("/threshold").into_response(),
+            Err(why) => (status(&why), why.to_string()),
+        },
+        Err(_) => {
+            let t = Visitor::of(&site, &head, false).t;
+            (StatusCode::UNPROCESSABLE_ENTITY, t.not_a_number.to_owned())
+        }
+    };
+    show(&site, &head, 0, Place::Threshold, |scene| {
+        (scene.visitor.t.threshold.to_owned(), view::threshold(scene, Some(&why.1)))
+    })
+    .with_status(why.0)
+}
+
+#[derive(Deserialize)]
+pub(super) struct Login {
+    #[serde(default)]
+    csrf: String,
+    #[serde(default)]
+    name: String,
+    #[serde(default)]
+    password: String,
+}
+
+pub(super) async fn login(
+    State(site): State<Arc<Site>>,
+    Extension(Peer(peer)): Extension<Peer>,
+    head: HeaderMap,
+    Form(form): Form<Login>,
+) -> Response {
+    if let Some(refused) = foreign(&site, &head, &form.csrf) {
+        return refused;
+    }
+    let from = peer.ip().to_string();
+    let name: String = form.name.chars().take(40).collect();
+    let asked = site.clone();
+    let (who, address) = (name.clone(), from.clone());
+    // Hashing takes its time, and one waits for the other: not on the threads that answer.
+    let done = tokio::task::spawn_blocking(move || {
+        let done = asked.accounts().log_in(&asked.limit, &who, &form.password, &address);
+        note_login(&asked, &who, &address, done.as_ref().err());
+        done
+    })
+    .await;
+    match done {
+        Ok(Ok(token)) => {
+            let mut response = Redirect::to("/").into_response();
+            if let Ok(value) = HeaderValue::from_str(&set(&site, SESSION, &token)) {
+                response.headers_mut().append(header::SET_COOKIE, value);
+            }
+            response
+        }
+        Ok(Err(why)) => {
+            let status = match why {
+                AccountError::Wait(_) => StatusCode::TOO_MANY_REQUESTS,
+                AccountError::Wrong => StatusCode::UNAUTHORIZED,
+                _ => StatusCode::INTERNAL_SERVER_ERROR,
+            };
+            show(&site, &head, 0, Place::Login, |scene| {
+                (scene.visitor.t.log_in.to_owned(), view::login(scene, Some(&why.to_string())))
+            })
+            .with_status(status)
+        }
+        Err(_) => say(&site, &head, StatusCode::INTERNAL_SERVER_ERROR, "login", "the login failed; try again"),
+    }
+}
+
+/// Logins stand in the audit; of those that are too soon only the count grows, so that a flood does not fill the disk.
+fn note_login(site: &Site, name: &str, from: &str, why: Option<&AccountError>) {
+    if why.is_some() {
+        site.failed_logins.fetch_add(1, Relaxed);
+    }
+    if matches!(why, Some(AccountError::Wait(_))) {
+        return;
+    }
+    let role = site.accounts().user(name).map_or(Role::Viewer, |user| user.role);
+    let by = Actor { user: name.to_owned(), role, via: Via::Page };
+    let reason = why.map(ToString::to_string).unwrap_or_default();
+    let entry = AuditEntry { done: why.is_none(), reason, ..AuditEntry::of(&by, "log_in", from) };
+    if let Err(e) = site.accounts().note(&entry) {
+        tracing::error!("a login of {name} from {from} is not in the audit: {e}");
+    }
+}
+
+pub(super) async fn logout(State(site): State<Arc<Site>>, head: HeaderMap, Form(form): Form<Token>) -> Response {
+    if let Some(refused) = foreign(&site, &head, &form.csrf) {
+        return refused;
+    }
+    if let Some(token) = cookie(&head, SESSION)
+        && let Err(e) = tokio::task::block_in_place(|| site.accounts().log_out(token))
+    {
+        tracing::error!("a session cannot be ended: {e}");
+    }
+    let mut response = Redirect::to("/").into_response();
+    if let Ok(value) = HeaderValue::from_str(&format!("{}; Max-Age=0", set(&site, SESSION, ""))) {
+        response.headers_mut().append(header::SET_COOKIE, value);
+    }
+    response
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Look {
+    #[serde(default)]
+    csrf: String,
+    #[serde(default)]
+    theme: String,
+    #[serde(default)]
+    language: String,
+}
+
+pub(super) async fn look(State(site): State<Arc<Site>>, head: HeaderMap, Form(form): Form<Look>) -> Response {
+    if let Some(refused) = foreign(&site, &head, &form.csrf) {
+        return refused;
+    }
+    let theme = if form.theme == "light" { "light" } else { "dark" };
+    let language = Language::of(&form.language).unwrap_or(site.options.language);
+    let mut response = Redirect::to("/login").into_response();
+    let kept = format!("{}; Max-Age=31536000", set(&site, LOOK, &format!("{theme}.{}", language.code())));
+    if let Ok(value) = HeaderValue::from_str(&kept) {
+        response.headers_mut().append(header::SET_COOKIE, value);
+    }
+    response
+}

@@ -1,0 +1,118 @@
+//! The languages of the page: one file each. A text that a language lacks does not compile.
+
+mod de;
+mod en;
+
+use andon_core::{EventKind, Outcome, Reason, Role};
+
+/// A language of the page.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Language {
+    /// English.
+    #[default]
+    En,
+    /// German.
+    De,
+}
+
+impl Language {
+    /// Every language.
+    pub const ALL: [Language; 2] = [Language::En, Language::De];
+
+    /// The code: `en`, `de`.
+    pub fn code(self) -> &'static str {
+        match self {
+            Language::En => "en",
+            Language::De => "de",
+        }
+    }
+
+    /// The language of a code; `None` for any other.
+    pub fn of(code: &str) -> Option<Language> {
+        Language::ALL.into_iter().find(|language| language.code() == code)
+    }
+
+    /// What those who speak it call it.
+    pub fn own_name(self) -> &'static str {
+        match self {
+            Language::En => "English",
+            Language::De => "Deutsch",
+        }
+    }
+}
+
+/// The texts of a language.
+pub(super) fn texts(language: Language) -> &'static Texts {
+    match language {
+        Language::En => &en::TEXTS,
+        Language::De => &de::TEXTS,
+    }
+}
+
+/// The texts by their names.
+macro_rules! texts {
+    ($($name:ident)*) => {
+        pub(super) struct Texts {
+            $(pub $name: &'static str,)*
+            /// What happened, and what to do about it.
+            pub event: fn(EventKind) -> [&'static str; 2],
+            /// Why a part has its outcome.
+            pub reason: fn(Reason) -> &'static str,
+        }
+
+        impl Texts {
+            /// All of them by name, for the tests.
+            #[cfg(test)]
+            pub fn all(&self) -> Vec<(&'static str, &'static str)> {
+                vec![$((stringify!($name), self.$name)),*]
+            }
+        }
+    };
+}
+
+texts! {
+    pass reject uninspected error viewer operator leader quality admin running down ended starting skip pages live
+    alarms unseen threshold system audit users log_in log_out name password idle_hint no_users look dark light
+    veil_since veil_old encoder camera ejector output input simulated acknowledge log_in_to_acknowledge since over
+    standing seen_by last line_stop_stands release_hint release release_now release_warning no_line_stop back
+    no_alarms log log_empty when what where_ count who why before after refused role_word users_hint needs_role
+    part score of of_threshold no_score nearest regions no_pictures heatmap heat_less heat_more no_part_yet
+    no_part_hint counters since_start parts share offered on_the_way trend_title trend_rejects trend_median
+    trend_p99 time_left ejected_missed good_scores rejects_10_min records fine troubles strip strip_empty newer
+    older in_force models_own new_threshold until_restart set_threshold boxes version box_word line_word
+    refused_requests failed_logins viewers state model hash engine degraded yes no latency restarts sink taken shed
+    waiting set_aside trouble not_there part_gone form_old not_a_number
+}
+
+impl Texts {
+    /// The word for an outcome.
+    pub fn outcome(&self, outcome: &Outcome) -> &'static str {
+        match outcome {
+            Outcome::Pass(_) => self.pass,
+            Outcome::Reject => self.reject,
+            Outcome::Uninspected => self.uninspected,
+            Outcome::Error => self.error,
+        }
+    }
+
+    /// The word for a role.
+    pub fn role(&self, role: Role) -> &'static str {
+        match role {
+            Role::Viewer => self.viewer,
+            Role::Operator => self.operator,
+            Role::Leader => self.leader,
+            Role::Quality => self.quality,
+            Role::Admin => self.admin,
+        }
+    }
+
+    /// The word for how a camera is, by its word in the statistics.
+    pub fn camera_state(&self, state: &str) -> &'static str {
+        match state {
+            "running" => self.running,
+            "down" => self.down,
+            "ended" => self.ended,
+            _ => self.starting,
+        }
+    }
+}

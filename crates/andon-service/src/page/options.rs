@@ -1,0 +1,30 @@
+//! How the page is served: checked values, nothing in them has to be asked again.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use super::Language;
+
+/// Certificate chain and private key, both PEM.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The certificate, followed by those that it was signed by.
+    pub certificate: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+}
+
+/// How the page is served.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PageOptions {
+    /// Address and port; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// The language of who has chosen none.
+    pub language: Language,
+    /// HTTPS with these files; HTTP without.
+    pub tls: Option<TlsFiles>,
+    /// Names by which browsers may call this box, besides its addresses and `localhost`.
+    pub names: Vec<String>,
+    /// Side of the keys that are touched in a hurry, pixels.
+    pub key_px: u32,
+}

@@ -1,0 +1,36 @@
+//! What every handler of the page has.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize};
+
+use super::PictureSource;
+use super::options::PageOptions;
+use crate::accounts::{Accounts, LoginLimit};
+use crate::act::Service;
+use crate::live::Board;
+use andon_line::telemetry::JudgeState;
+
+/// What judges now, by camera.
+pub type Judges = Arc<dyn Fn() -> Vec<JudgeState> + Send + Sync>;
+
+/// What every handler of the page has.
+pub(super) struct Site {
+    pub options: PageOptions,
+    pub board: Arc<Board>,
+    pub service: Arc<Service>,
+    pub judges: Judges,
+    pub pictures: Option<Arc<dyn PictureSource>>,
+    pub limit: LoginLimit,
+    /// Open streams of events.
+    pub streams: AtomicUsize,
+    /// Requests that were refused for their Host, their origin or their token since the start.
+    pub refused: AtomicU64,
+    /// Logins that were wrong or too soon since the start.
+    pub failed_logins: AtomicU64,
+}
+
+impl Site {
+    pub fn accounts(&self) -> &Accounts {
+        &self.service.accounts
+    }
+}

@@ -1,0 +1,45 @@
+//! The pages as HTML. Everything that comes from outside (names, reasons, texts) goes through maud, which escapes it.
+
+mod alarms;
+mod audit;
+mod banner;
+mod counters;
+mod icons;
+mod layout;
+mod live;
+mod login;
+mod message;
+mod part;
+mod picture;
+mod strip;
+mod system;
+mod threshold;
+mod users;
+
+pub(super) use alarms::{alarms, alarms_list};
+pub(super) use audit::audit;
+pub(super) use banner::{banner, navigation, say};
+pub(super) use counters::{counters, state};
+pub(super) use layout::{Place, page};
+pub(super) use live::{live, verdict};
+pub(super) use login::login;
+pub(super) use message::message;
+pub(super) use part::part;
+pub(super) use strip::strip;
+pub(super) use system::{system, system_body};
+pub(super) use threshold::{release, threshold};
+pub(super) use users::users;
+
+use super::site::Site;
+use super::visitor::Visitor;
+use crate::live::Snapshot;
+
+/// What a view is made of.
+#[derive(Clone, Copy)]
+pub(super) struct Scene<'a> {
+    pub site: &'a Site,
+    pub now: &'a Snapshot,
+    pub visitor: &'a Visitor,
+    /// The camera that is looked at, by id.
+    pub camera: usize,
+}

@@ -1,0 +1,109 @@
+//! The operator's page of a line: its users, its acts, its sink and its server, put together.
+
+use std::sync::Arc;
+
+use super::error::BuildError;
+use crate::config::{Config, PageLanguage};
+use andon_core::{Control, Sink};
+use andon_io::sinks::wire::StationInfo;
+use andon_line::runtime::Status;
+use andon_service::accounts::{self, Accounts};
+use andon_service::act::{AuditedControl, LineAccess, Service};
+use andon_service::live::{Board, page_sink};
+use andon_service::page::{Language, PageOptions, PageServer, PageSpec, TlsFiles};
+
+/// A page that is not served yet: how it is served, and whose acts it takes.
+pub struct Page {
+    options: PageOptions,
+    accounts: Arc<Accounts>,
+}
+
+impl Page {
+    /// The page of a configuration, with the users in its file; `None` where the configuration wants no page.
+    ///
+    /// # Errors
+    /// [`BuildError::Accounts`].
+    pub fn configured(c: &Config) -> Result<Option<Page>, BuildError> {
+        if !c.page_enabled {
+            return Ok(None);
+        }
+        let accounts = Arc::new(Accounts::open(&c.page.database)?);
+        Ok(Some(Page { options: options(c), accounts }))
+    }
+
+    /// A page of a line that is gone with this program: on a free port of loopback, with users in memory, of whom there are none.
+    ///
+    /// # Errors
+    /// [`BuildError::Accounts`].
+    pub fn passing(c: &Config) -> Result<Page, BuildError> {
+        let listen = ([127, 0, 0, 1], 0).into();
+        let options = PageOptions { listen, tls: None, ..options(c) };
+        Ok(Page { options, accounts: Arc::new(Accounts::in_memory()?) })
+    }
+
+    /// Users and audit.
+    pub fn accounts(&self) -> &Arc<Accounts> {
+        &self.accounts
+    }
+}
+
+/// Why no users can be kept where the configuration says; `None` if they can, or no page is wanted.
+pub(super) fn not_writable(c: &Config) -> Option<String> {
+    let why = c.page_enabled.then(|| accounts::not_writable(&c.page.database)).flatten()?;
+    Some(format!("page.database: {why}; set page.database to a file that andon may write, or page.enabled = false"))
+}
+
+fn options(c: &Config) -> PageOptions {
+    let page = &c.page;
+    PageOptions {
+        listen: page.listen,
+        language: match page.language {
+            PageLanguage::En => Language::En,
+            PageLanguage::De => Language::De,
+        },
+        tls: page.tls.clone().map(|(certificate, key)| TlsFiles { certificate, key }),
+        names: page.names.iter().cloned().chain([c.box_name.clone()]).collect(),
+        key_px: page.key_px,
+    }
+}
+
+/// A page that is served.
+pub(super) struct ServedPage {
+    pub server: PageServer,
+    /// What feeds it.
+    pub sink: Box<dyn Sink>,
+    /// The line's control with roles and audit in front, for all other ways in.
+    pub control: Arc<dyn Control>,
+}
+
+/// Serves the page of a line. `frames` are the sizes of the cameras' frames, where their models know them.
+pub(super) fn serve(
+    page: Page,
+    station: &StationInfo,
+    frames: &[Option<[u32; 2]>],
+    control: Arc<dyn Control>,
+    status: &Arc<Status>,
+) -> Result<ServedPage, BuildError> {
+    let board = Arc::new(Board::new(station.clone(), frames));
+    let access = LineAccess { control: control.clone(), board: board.clone() };
+    let service = Arc::new(Service::of_line(page.accounts, access));
+    let (sink, records) = page_sink();
+    let watched = status.clone();
+    let server = PageServer::start(PageSpec {
+        options: page.options,
+        board,
+        records,
+        service: service.clone(),
+        judges: Arc::new(move || watched.line_state().judges),
+        pictures: None,
+    })?;
+    Ok(ServedPage { server, sink: Box::new(sink), control: Arc::new(AuditedControl::new(control, service)) })
+}
+
+/// Where a browser finds the page.
+pub(super) fn url(server: &PageServer) -> String {
+    server.url()
+}
+
+/// What serves it; stops within a second when dropped.
+pub(super) type RunningPage = PageServer;
