@@ -445,6 +445,7 @@ fn two_networks_one_after_the_other_become_one_model() {
     let weights = first.constant(&[1, 3, 1, 1], &[1.0, 0.0, 0.0]);
     let red = first.node("Conv", &["input", &weights], &[]);
     first.output(&red, "features", Some(&[1, 1, 48, 64]));
+    let first = first.write();
     let mut second = GraphBuilder::new("dark");
     second.input("x", &[1, 1, 48, 64]);
     let (minus, bright) = (second.constant(&[1], &[-1.0]), second.constant(&[1], &[0.55]));
@@ -453,7 +454,7 @@ fn two_networks_one_after_the_other_become_one_model() {
     second.output(&dark, "anomaly_map", Some(&[1, 1, 48, 64]));
     let then = bench.path("second.onnx");
     std::fs::write(&then, second.write()).unwrap();
-    let two = bench.bring(&first.write(), &["--then", &then, "--normalise", "unit"]);
+    let two = bench.bring(&first, &["--then", &then, "--normalise", "unit"]);
     assert_eq!(two.code, 0, "{}", two.err);
     let scores = |eval: Value| eval["evaluations"][0]["images"].clone();
     let of_two = bench.eval();
@@ -464,6 +465,6 @@ fn two_networks_one_after_the_other_become_one_model() {
         let [two, one] = [two, one].map(|image| image["score"].as_f64().unwrap());
         assert!((two - one).abs() < 1e-5, "{two} {one}");
     }
-    let alone = bench.bring(&first.write(), &["--then", &bench.path("net.onnx"), "--normalise", "unit"]);
+    let alone = bench.bring(&first, &["--then", &bench.path("net.onnx"), "--normalise", "unit"]);
     assert!(alone.code != 0 && alone.err.contains("no output of the first has that name or shape"), "{}", alone.err);
 }
