@@ -3,8 +3,10 @@
 
 use image::GrayImage;
 
-/// Cells of the grid in each direction in which pictures are compared.
+/// Cells of the grid in each direction in which pictures are compared, at most.
 const GRID: usize = 64;
+/// Pixels along the side of a cell at least: the mean of fewer has the sensor's noise in it.
+const SIDE: usize = 8;
 /// Levels of 255 by which every cell of a near-copy may differ at most. The noise of a sensor is far below that in the mean of a cell; an edge
 /// that moves by one pixel is above.
 const ALIKE: f32 = 2.0;
@@ -60,11 +62,12 @@ pub struct PictureSketch {
 }
 
 impl PictureSketch {
-    /// Of a picture's brightness. A grid of 64 x 64, or of single pixels where there are fewer; the picture's mean is taken off, so that light
+    /// Of a picture's brightness. A grid of 64 x 64 cells, or fewer, of at least 8 x 8 pixels; the picture's mean is taken off, so that light
     /// that flickers makes no difference.
     pub fn of(grey: &GrayImage) -> PictureSketch {
         let (width, height) = (grey.width() as usize, grey.height() as usize);
-        let (columns, rows) = (width.min(GRID), height.min(GRID));
+        let cells_along = |side: usize| (side / SIDE).clamp(1, GRID).min(side);
+        let (columns, rows) = (cells_along(width), cells_along(height));
         let mut cells = vec![0.0f32; columns * rows];
         let mut sums = vec![0u64; columns];
         for row in 0..rows {

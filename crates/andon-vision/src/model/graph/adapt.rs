@@ -199,6 +199,7 @@ impl OnnxGraph {
         nodes.push(node("Identity", "andon.in", &[&at], &input, Vec::new()));
         nodes.append(&mut self.graph.node);
         self.graph.node = nodes;
+        self.write_strides();
         let [columns, rows] = takes.size;
         self.graph.input.retain(|value| value.name() != input);
         self.graph.input.push(named(PICTURE, Some(&[1, 3, rows, columns])));

@@ -10,6 +10,7 @@ mod bench_networks;
 mod check;
 mod outline;
 mod adapt;
+mod defaults;
 mod join;
 
 use prost::Message;

@@ -1,0 +1,56 @@
+//! Attributes that a file may leave out, written down for engines that do not know what they are then.
+
+use std::collections::HashMap;
+
+use super::{Attribute, OnnxGraph};
+
+impl OnnxGraph {
+    /// Writes the strides of convolutions that leave them out: they are 1 then, which rten does not take for granted.
+    pub(super) fn write_strides(&mut self) {
+        let graph = &mut self.graph;
+        let constants: HashMap<&str, usize> = graph.initializer.iter().map(|t| (t.name(), t.dims.len())).collect();
+        for conv in graph.node.iter_mut().filter(|node| node.op_type() == "Conv") {
+            let given = |name: &str| conv.attribute.iter().find(|a| a.name.as_deref() == Some(name));
+            if given("strides").is_some() {
+                continue;
+            }
+            let of_weights =
+                || conv.input.get(1).and_then(|w| constants.get(w.as_str())).and_then(|rank| rank.checked_sub(2));
+            let axes = given("kernel_shape").map(|kernel| kernel.ints.len()).or_else(of_weights);
+            if let Some(axes) = axes {
+                conv.attribute.push(Attribute {
+                    name: Some("strides".to_owned()),
+                    ints: vec![1; axes],
+                    kind: Some(7),
+                    ..Attribute::default()
+                });
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Attr, GraphBuilder};
+    use super::*;
+
+    #[test]
+    fn strides_that_are_left_out_are_one_and_others_stay() {
+        let mut graph = GraphBuilder::new("convolutions");
+        graph.input("x", &[1, 1, 8, 8]);
+        let w = graph.constant(&[1, 1, 1, 1], &[1.0]);
+        let first = graph.node("Conv", &["x", &w], &[]);
+        let second = graph.node("Conv", &[&first, &w], &[Attr::Ints("strides", &[2, 2])]);
+        graph.output(&second, "y", None);
+        let mut graph = OnnxGraph::read(&graph.write()).unwrap();
+        graph.write_strides();
+        let strides: Vec<Vec<i64>> = graph
+            .graph
+            .node
+            .iter()
+            .flat_map(|node| node.attribute.iter().filter(|a| a.name.as_deref() == Some("strides")))
+            .map(|a| a.ints.clone())
+            .collect();
+        assert_eq!(strides, [[1, 1], [2, 2]]);
+    }
+}
