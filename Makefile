@@ -60,7 +60,7 @@ build: setup ## the program, in target/release/andon
 setup: ## installs what is missing: GStreamer by apt, ONNX Runtime into target/onnxruntime
 	@scripts/setup.sh system onnxruntime
 
-peers: ## what only the tests need: an MQTT broker, by apt
+peers: ## what only the tests need: an MQTT broker, a browser, by apt
 	@scripts/setup.sh peers
 
 emulator: peers ## the kernels for the CPU, behind the driver's interface, in target/emulator

@@ -3,7 +3,7 @@
 #   scripts/setup.sh system        Debian packages for GStreamer (apt-get, with sudo unless root)
 #   scripts/setup.sh onnxruntime   ONNX Runtime's shared library into target/onnxruntime
 #   scripts/setup.sh venv          Python peers of the tests into target/venv
-#   scripts/setup.sh peers         Debian packages that only the tests need (an MQTT broker, g++, systemd-analyze)
+#   scripts/setup.sh peers         Debian packages that only the tests need (an MQTT broker, g++, systemd-analyze, a browser)
 #   scripts/setup.sh emulator      a libcuda.so that runs the kernels on the CPU, for the tests, into target/emulator
 #   scripts/setup.sh headers       TensorRT's headers into target/tensorrt, to build with --features tensorrt where none is installed
 #   scripts/setup.sh tensorrt      TensorRT-RTX's libraries from PyPI into target/tensorrt (146 MB), for the tests
@@ -60,6 +60,7 @@ setup_peers() {
     command -v openssl >/dev/null || packages="$packages openssl"
     command -v g++ >/dev/null || packages="$packages g++"
     command -v systemd-analyze >/dev/null || packages="$packages systemd"
+    command -v chromium >/dev/null || command -v google-chrome >/dev/null || packages="$packages chromium"
     install "$packages"
 }
 

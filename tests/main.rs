@@ -52,6 +52,9 @@ mod modbus;
 #[cfg(feature = "web")]
 #[path = "it/web.rs"]
 mod web;
+#[cfg(all(feature = "page", feature = "rten", feature = "gst"))]
+#[path = "it/browser.rs"]
+mod browser;
 #[cfg(feature = "modbus")]
 #[path = "it/field.rs"]
 mod field;

@@ -1,0 +1,107 @@
+//! The operator's page in a real Chromium, over a line that runs: what people see and do, what a program can check of accessibility, and what becomes of
+//! an open page when the box is killed.
+
+use std::path::Path;
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::common::{self, Peer, andon, flange_model, free_port};
+
+/// The line of the test: killed when the test is over, however it ends.
+struct Line(Child);
+
+impl Line {
+    fn start(config: &Path, port: u16) -> Line {
+        let log = std::fs::File::create(config.with_extension("log")).unwrap();
+        let mut command = andon(&["run", "-c", config.to_str().unwrap(), "--json"]);
+        let command = command.env("ANDON__PAGE__ENABLED", "true").stdout(Stdio::null()).stderr(log);
+        let line = Line(command.spawn().unwrap());
+        let end = Instant::now() + Duration::from_secs(60);
+        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
+            let said = || std::fs::read_to_string(config.with_extension("log")).unwrap_or_default();
+            assert!(Instant::now() < end, "the page is not there: {}", said());
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        line
+    }
+
+    fn kill(mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        if self.0.kill().is_ok() {
+            drop(self.0.wait());
+        }
+    }
+}
+
+fn user(config: &Path, name: &str, role: &str, password: &str) {
+    use std::io::Write;
+    let mut command = andon(&["user", "add", name, "--role", role, "-c", config.to_str().unwrap()]);
+    let mut child = command.stdin(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(format!("{password}\n").as_bytes()).unwrap();
+    assert!(child.wait().unwrap().success(), "user {name}");
+}
+
+/// One step of the browser; its answer.
+fn step(browser: &mut Peer, step: Value) -> Value {
+    browser.seen.clear();
+    browser.tell(step.clone());
+    let name = &step[0];
+    assert!(browser.wait(|said| said["step"] == *name), "{step}: no answer, {:?}", browser.seen);
+    let answer = browser.seen.last().cloned().unwrap_or_default();
+    assert!(answer["fault"].is_null(), "{step}: {}", answer["fault"]);
+    answer
+}
+
+#[test]
+fn the_page_does_in_a_browser_what_its_users_need() {
+    let dir = tempfile::tempdir().unwrap();
+    let belt = andon_sim::Conveyor::new(andon_sim::SimSpec { defect_rate: 0.5, ..andon_sim::SimSpec::default() });
+    let pictures = dir.path().join("belt");
+    std::fs::create_dir(&pictures).unwrap();
+    let mut rgb = Vec::new();
+    for n in 0..12 {
+        belt.paint(n + 100, &mut rgb);
+        common::write_png(&pictures.join(format!("{n:05}.png")), belt.spec().side, &rgb);
+    }
+    let port = free_port();
+    let config = dir.path().join("andon.toml");
+    let written = format!(
+        "site = \"plant\"\nline = \"press\"\nstation = \"outfeed\"\n[engine]\nkind = \"rten\"\n[page]\nlisten = \"127.0.0.1:{port}\"\n\
+         [cameras.top]\npipeline = \"images\"\nmodel = \"{}\"\ndeadline_ms = 5000\n\
+         vars = {{ pattern = \"{}/%05d.png\", type = \"image/png\", decoder = \"pngdec\", fps = \"3\", loop = \"true\" }}\n",
+        flange_model().display(),
+        pictures.display()
+    );
+    std::fs::write(&config, written).unwrap();
+    user(&config, "anna", "quality", "long enough");
+    user(&config, "otto", "operator", "4711");
+    let line = Line::start(&config, port);
+    let shots = std::env::var_os("ANDON_SHOTS").map_or_else(|| dir.path().join("shots"), Into::into);
+    let url = format!("http://127.0.0.1:{port}");
+    let Some(mut browser) = Peer::start("browser.py", &[&url, shots.to_str().unwrap()]) else { return };
+    let browser = &mut browser;
+    step(browser, json!(["look"]));
+    step(browser, json!(["pages"]));
+    assert_eq!(step(browser, json!(["login", "anna", "wrong word"]))["in"], false);
+    assert_eq!(step(browser, json!(["login", "otto", "4711"]))["in"], true);
+    assert_eq!(step(browser, json!(["threshold", "12.5", "tired of it"]))["may"], false, "an operator may not");
+    assert_eq!(step(browser, json!(["login", "anna", "long enough"]))["in"], true);
+    let hostile = "<img src=x onerror=alert(1)>";
+    let set = step(browser, json!(["threshold", "12.5", hostile]));
+    assert!(set["may"] == true && set["text"].as_str().unwrap().contains("12.5"), "{set}");
+    let audit = step(browser, json!(["text", "/audit"]));
+    assert!(audit["text"].as_str().unwrap().contains(hostile), "what was written is shown as it was: {audit}");
+    step(browser, json!(["live"]));
+    line.kill();
+    step(browser, json!(["veil"]));
+    let _again = Line::start(&config, port);
+    step(browser, json!(["back"]));
+}

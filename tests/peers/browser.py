@@ -1,0 +1,170 @@
+"""The operator's page in a real Chromium, driven as its users would; nothing off the box is reachable.
+
+    browser.py URL SHOTS      stands by with a browser; each line of standard input is a step, as ["login", "anna", "secret"], each answer a line of JSON
+
+A step that finds a fault answers {"fault": ...}. SHOTS is a folder for screenshots.
+"""
+import json
+import pathlib
+import re
+import shutil
+import sys
+import time
+
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import sync_playwright
+
+url, shots = sys.argv[1].rstrip("/"), pathlib.Path(sys.argv[2])
+SIZES = {"1280x800": (1280, 800), "390x844": (390, 844), "1920x1080": (1920, 1080)}
+PAGES = ["/", "/alarms", "/threshold", "/system", "/login"]
+# What a browser says by itself of answers that are refusals on purpose.
+EXPECTED = re.compile(r"Failed to load resource: the server responded with a status of 4\d\d")
+
+
+class Fault(Exception):
+    pass
+
+
+def must(holds, what):
+    if not holds:
+        raise Fault(what)
+
+
+class Session:
+    def __init__(self, browser):
+        self.context = browser.new_context(viewport={"width": 1280, "height": 800}, locale="en-GB")
+        self.elsewhere, self.errors = [], []
+        self.context.route("**/*", self.gate)
+        self.page = self.context.new_page()
+        self.page.on("console", lambda m: self.errors.append(m.text) if m.type == "error" else None)
+        self.page.on("pageerror", lambda e: self.errors.append(str(e)))
+        self.page.on("dialog", lambda d: (self.errors.append("a dialog: " + d.message), d.dismiss()))
+
+    def gate(self, route):
+        if route.request.url.startswith((url + "/", "data:", "blob:")):
+            route.continue_()
+        else:
+            self.elsewhere.append(route.request.url)
+            route.abort()
+
+    def open(self, path):
+        self.page.goto(url + path, wait_until="load")
+
+    def clean(self):
+        wrong = [e for e in self.errors if not EXPECTED.search(e)]
+        must(not self.elsewhere, f"asked for something off the box: {self.elsewhere[:3]}")
+        must(not wrong, f"errors in the browser: {wrong[:3]}")
+        self.errors.clear()
+
+    def sees(self, text, seconds=10):
+        self.page.get_by_text(re.compile(text)).first.wait_for(state="visible", timeout=1000 * seconds)
+
+    # The steps.
+
+    def look(self):
+        """Live shows verdicts that move on, without scrolling at the size of a panel and without overflow at any."""
+        self.open("/")
+        self.sees(r"^(PASS|REJECT)$")
+        before = self.page.inner_text("body")
+        deadline = time.time() + 10
+        while self.page.inner_text("body") == before and time.time() < deadline:
+            time.sleep(0.1)
+        must(self.page.inner_text("body") != before, "the page stands still")
+        overflow = "() => [document.documentElement.scrollWidth - innerWidth, document.documentElement.scrollHeight - innerHeight]"
+        for name, (width, height) in SIZES.items():
+            self.page.set_viewport_size({"width": width, "height": height})
+            time.sleep(0.3)
+            across, down = self.page.evaluate(overflow)
+            must(across <= 0, f"{name}: wider than the screen by {across} px")
+            must(name == "390x844" or down <= 0, f"{name}: higher than the screen by {down} px")
+            self.page.screenshot(path=shots / f"live-{name}.png")
+        self.page.set_viewport_size({"width": 1280, "height": 800})
+        self.clean()
+
+    def pages(self):
+        """No page breaks a rule of accessibility that a program can check, in light and dark, in both languages."""
+        for language, themes in (("en", ("dark", "light")), ("de", ("dark",))):
+            for theme in themes:
+                self.open("/login")
+                self.page.click(f"button[name=language][value={language}]")
+                self.page.wait_for_load_state()
+                self.page.click(f"button[name=theme][value={theme}]")
+                self.page.wait_for_load_state()
+                must(self.page.get_attribute("html", "lang") == language, f"the page is not in {language}")
+                for path in PAGES:
+                    self.open(path)
+                    self.page.screenshot(path=shots / f"page{path.replace('/', '-')}{theme}-{language}.png")
+                    found = Axe().run(self.page)
+                    rules = [(v["id"], v["nodes"][0]["html"][:160]) for v in found.response["violations"]]
+                    must(not rules, f"{path} in {theme}, {language}: {rules}")
+        self.open("/login")
+        self.page.click("button[name=language][value=en]")
+        self.clean()
+
+    def login(self, name, password):
+        self.open("/login")
+        if self.page.locator("form[action='/logout']").count():
+            self.page.click("form[action='/logout'] button")
+        self.page.fill("#name", name)
+        self.page.fill("#password", password)
+        self.page.keyboard.press("Enter")
+        self.page.wait_for_load_state()
+        self.open("/login")
+        return {"in": self.page.locator("form[action='/logout']").count() == 1}
+
+    def threshold(self, value, reason):
+        self.open("/threshold")
+        if self.page.locator("#value-0").count() == 0:
+            return {"may": False}
+        self.page.fill("#value-0", value)
+        self.page.fill("#reason-0", reason)
+        self.page.click("form[action='/threshold/0'] button")
+        self.page.wait_for_load_state()
+        self.open("/threshold")
+        self.clean()
+        return {"may": True, "text": self.page.inner_text("main") if self.page.locator("main").count() else self.page.inner_text("body")}
+
+    def text(self, path):
+        self.open(path)
+        found = self.page.evaluate("() => document.querySelectorAll('img[src=x], script:not([src])').length")
+        must(found == 0, f"{path}: markup of somebody else's is in the page")
+        self.clean()
+        return {"text": self.page.inner_text("body")}
+
+    def veil(self):
+        """The box is gone: what is shown is marked as old within a few seconds."""
+        self.page.locator("#veil").wait_for(state="visible", timeout=8000)
+        self.page.screenshot(path=shots / "veil.png")
+        self.errors.clear()
+
+    def live(self):
+        self.open("/")
+
+    def back(self):
+        """The box is there again: the veil goes by itself, without a reload by hand."""
+        self.page.locator("#veil").wait_for(state="hidden", timeout=20000)
+        self.sees(r"^(PASS|REJECT)$", 20)
+        self.errors.clear()
+
+
+def main():
+    shots.mkdir(parents=True, exist_ok=True)
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    with sync_playwright() as tool:
+        browser = tool.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        session = Session(browser)
+        print(json.dumps({"ready": True}), flush=True)
+        for line in sys.stdin:
+            step, *words = json.loads(line)
+            try:
+                answer = getattr(session, step)(*words) or {}
+            except Fault as fault:
+                answer = {"fault": str(fault)}
+            except Exception as e:
+                session.page.screenshot(path=shots / "fault.png")
+                answer = {"fault": f"{type(e).__name__}: {e}"}
+            print(json.dumps({"step": step, **answer}), flush=True)
+        browser.close()
+
+
+main()
