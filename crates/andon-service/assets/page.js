@@ -98,14 +98,15 @@
   const trend = $("#trend");
   if (trend) {
     const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-    const size = () => ({ width: Math.max(100, trend.clientWidth), height: Math.max(80, trend.clientHeight) });
+    const size = () => ({ width: Math.max(100, trend.clientWidth), height: Math.max(50, trend.clientHeight) });
     const text = colour("--muted"), grid = { stroke: colour("--raised"), width: 1 }, ticks = { show: false };
     const time = new Intl.DateTimeFormat(trend.dataset.lang, { hour: "2-digit", minute: "2-digit", hour12: false });
     const axis = { stroke: text, grid, ticks, font: "12px system-ui, sans-serif" };
     const line = (label, stroke, scale, dash) => ({ label, stroke: colour(stroke), scale, dash, width: 2, points: { show: false }, spanGaps: true });
     let plot = null;
     const draw = (points) => {
-      if (!points.length) return;
+      // One point has no range yet.
+      if (points.length < 2) return;
       const data = [points.map((p) => p.t), points.map((p) => p.rejected), points.map((p) => p.median), points.map((p) => p.p99)];
       const now = points.length ? points[points.length - 1] : null;
       if (now) trend.setAttribute("aria-label", `${trend.dataset.rejects}: ${now.rejected.toFixed(1)}; ${trend.dataset.median}: ${Math.round(now.median)}; ${trend.dataset.p99}: ${Math.round(now.p99)}`);
