@@ -1,21 +1,27 @@
 //! The operator's page of a line: its users, its acts, its sink and its server, put together.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::error::BuildError;
 use crate::config::{Config, PageLanguage};
 use andon_core::{Control, Sink};
+use andon_io::history::{History, Reviews};
 use andon_io::sinks::wire::StationInfo;
 use andon_line::runtime::Status;
 use andon_service::accounts::{self, Accounts};
-use andon_service::act::{AuditedControl, LineAccess, Service};
+use andon_service::act::{AuditedControl, HistoryAccess, LineAccess, Service};
 use andon_service::live::{Board, page_sink};
 use andon_service::page::{Language, PageOptions, PageServer, PageSpec, TlsFiles};
+
+/// So long may a question take that reads every row of a week.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A page that is not served yet: how it is served, and whose acts it takes.
 pub struct Page {
     options: PageOptions,
     accounts: Arc<Accounts>,
+    history: Option<HistoryAccess>,
 }
 
 impl Page {
@@ -28,17 +34,18 @@ impl Page {
             return Ok(None);
         }
         let accounts = Arc::new(Accounts::open(&c.page.database)?);
-        Ok(Some(Page { options: options(c), accounts }))
+        Ok(Some(Page { options: options(c), accounts, history: history(c) }))
     }
 
-    /// A page of a line that is gone with this program: on a free port of loopback, with users in memory, of whom there are none.
+    /// A page of a line that is gone with this program: on a free port of loopback, with users in memory, of whom there are none, and
+    /// without a history.
     ///
     /// # Errors
     /// [`BuildError::Accounts`].
     pub fn passing(c: &Config) -> Result<Page, BuildError> {
         let listen = ([127, 0, 0, 1], 0).into();
         let options = PageOptions { listen, tls: None, ..options(c) };
-        Ok(Page { options, accounts: Arc::new(Accounts::in_memory()?) })
+        Ok(Page { options, accounts: Arc::new(Accounts::in_memory()?), history: None })
     }
 
     /// Users and audit.
@@ -51,6 +58,17 @@ impl Page {
 pub(super) fn not_writable(c: &Config) -> Option<String> {
     let why = c.page_enabled.then(|| accounts::not_writable(&c.page.database)).flatten()?;
     Some(format!("page.database: {why}; set page.database to a file that andon may write, or page.enabled = false"))
+}
+
+/// The history, where one is kept. Its file is opened when somebody asks.
+fn history(c: &Config) -> Option<HistoryAccess> {
+    let path = &c.sinks.store.path;
+    c.sinks.store.enabled.then(|| HistoryAccess {
+        history: History::new(path, c.shifts.clone()),
+        patient: History::with_limit(path, c.shifts.clone(), PATIENCE),
+        reviews: Reviews::new(path),
+        every: c.page.review_every,
+    })
 }
 
 fn options(c: &Config) -> PageOptions {
@@ -86,7 +104,7 @@ pub(super) fn serve(
 ) -> Result<ServedPage, BuildError> {
     let board = Arc::new(Board::new(station.clone(), frames));
     let access = LineAccess { control: control.clone(), board: board.clone() };
-    let service = Arc::new(Service::of_line(page.accounts, access));
+    let service = Arc::new(Service::of_line(page.accounts, access).with_history(page.history));
     let (sink, records) = page_sink();
     let watched = status.clone();
     let server = PageServer::start(PageSpec {

@@ -126,6 +126,9 @@ struct FilterFlags {
     /// What people said: none, bad, good, unsure.
     #[arg(long, value_name = "LIST")]
     review: Option<String>,
+    /// Kinds of defect that people gave in their reviews.
+    #[arg(long, value_name = "NAMES")]
+    defect: Option<String>,
     /// Kind of record: verdict, or part, eject, event (a list of these three).
     #[arg(long, value_name = "LIST")]
     kind: Option<String>,
@@ -164,6 +167,7 @@ impl FilterFlags {
             ("score", &self.score),
             ("ratio", &self.ratio),
             ("review", &self.review),
+            ("defect", &self.defect),
             ("kind", &self.kind),
             ("what", &self.what),
             ("order", &self.order),

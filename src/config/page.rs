@@ -32,6 +32,8 @@ pub struct RawPage {
     pub key_mm: f64,
     /// Pixels an inch of the panel: 125 for 1280x800 on 12.1 inches, 150 on 10.1 inches.
     pub dpi: f64,
+    /// Of the passes that were no near misses, one in so many waits for a review; a multiple of ten.
+    pub review_every: u64,
 }
 
 impl Default for RawPage {
@@ -47,6 +49,7 @@ impl Default for RawPage {
             names: Vec::new(),
             key_mm: 20.0,
             dpi: 125.0,
+            review_every: 1000,
         }
     }
 }
@@ -77,6 +80,8 @@ pub struct PageTable {
     pub names: Vec<String>,
     /// Side of the keys for alarms, pixels.
     pub key_px: u32,
+    /// Of the passes that were no near misses, one in so many waits for a review.
+    pub review_every: u64,
 }
 
 impl RawPage {
@@ -118,6 +123,9 @@ impl RawPage {
         if !(40.0..=800.0).contains(&self.dpi) {
             wrong.push(format!("page.dpi: {} is not in 40..=800", self.dpi));
         }
+        if self.review_every == 0 || !self.review_every.is_multiple_of(10) {
+            wrong.push(format!("page.review_every: {} is no multiple of ten, such as 1000", self.review_every));
+        }
         if self.database.as_os_str().is_empty() {
             wrong.push("page.database: empty; name a file, such as andon-page.db".to_owned());
         }
@@ -128,6 +136,7 @@ impl RawPage {
             tls,
             names: self.names.clone(),
             key_px: (self.key_mm * self.dpi / 25.4).round() as u32,
+            review_every: self.review_every,
         }
     }
 }

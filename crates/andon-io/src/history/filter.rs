@@ -151,6 +151,8 @@ pub struct Filter {
     pub ratio: Band,
     /// What people said of the parts.
     pub reviews: Vec<ReviewState>,
+    /// Kinds of defect that people gave the parts in the review that counts.
+    pub defects: Vec<String>,
     /// Kinds of lane records; empty for verdicts.
     pub kinds: Vec<LaneRecordKind>,
     /// Ejectors and kinds of events, for lane records.
@@ -185,9 +187,9 @@ impl ParameterError {
 
 impl Filter {
     /// The names of the parameters, as [`Filter::set`] takes them.
-    pub const PARAMETERS: [&'static str; 18] = [
+    pub const PARAMETERS: [&'static str; 19] = [
         "from", "to", "camera", "lane", "seq", "boot", "recipe", "model", "outcome", "reason", "score", "ratio",
-        "review", "kind", "what", "order", "limit", "after",
+        "review", "defect", "kind", "what", "order", "limit", "after",
     ];
 
     /// The filter of these parameters.
@@ -233,6 +235,7 @@ impl Filter {
                 let state = |word: &str| ReviewState::ALL.into_iter().find(|s| s.as_str() == word);
                 self.reviews = words(value, state, &ReviewState::ALL.map(ReviewState::as_str)).map_err(wrong)?;
             }
+            "defect" => self.defects = list(value).map_err(wrong)?,
             "kind" if value == "verdict" => self.kinds.clear(),
             "kind" => {
                 self.kinds = words(value, LaneRecordKind::of, &["verdict", "part", "eject", "event"]).map_err(wrong)?
@@ -273,8 +276,17 @@ impl Filter {
         {
             return Err(ParameterError::new("to", &to.to_string(), "not after `from`"));
         }
-        let lists = [&self.cameras, &self.lanes, &self.boots, &self.recipes, &self.models, &self.reasons, &self.whats];
-        for (list, name) in lists.into_iter().zip(["camera", "lane", "boot", "recipe", "model", "reason", "what"]) {
+        let lists = [
+            (&self.cameras, "camera"),
+            (&self.lanes, "lane"),
+            (&self.boots, "boot"),
+            (&self.recipes, "recipe"),
+            (&self.models, "model"),
+            (&self.reasons, "reason"),
+            (&self.defects, "defect"),
+            (&self.whats, "what"),
+        ];
+        for (list, name) in lists {
             if list.len() > MAX_LIST {
                 let why = format!("{} given; at most {MAX_LIST}", list.len());
                 return Err(ParameterError::new(name, "", why));

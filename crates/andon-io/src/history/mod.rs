@@ -31,6 +31,8 @@ mod schema;
 #[cfg(feature = "store")]
 mod select;
 #[cfg(feature = "store")]
+mod spread;
+#[cfg(feature = "store")]
 mod tally;
 
 pub use shifts::{Shift, ShiftCalendar, ShiftDay, ShiftsConfig};
@@ -49,6 +51,7 @@ pub use self::{
         Batch, Expected, MAX_COMMENT, MAX_DEFECT, MAX_NAME, NewReview, Review, ReviewError, ReviewVerdict, Reviews,
     },
     schema::{NEAR_MISS, SAMPLE_STEP},
+    spread::{ReviewCounts, ScoreSpread},
 };
 #[cfg(feature = "store")]
 pub(crate) use self::{

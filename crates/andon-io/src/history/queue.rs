@@ -6,7 +6,7 @@ use rusqlite::{Connection, params};
 use serde::{Deserialize, Serialize};
 
 use super::facts::OutcomeKind;
-use super::filter::{Filter, ParameterError, ReviewState};
+use super::filter::{Filter, Order, ParameterError, ReviewState};
 use super::page::{self, PartRow};
 use super::reader::{History, HistoryError};
 use super::reviews::{Batch, Review};
@@ -118,7 +118,7 @@ pub struct ReviewResults {
 }
 
 impl History {
-    /// Parts of this kind that nobody has reviewed, newest first, a filter's cameras, lanes and times alone counting. `every`: of the drawn
+    /// Parts of this kind that nobody has reviewed, in the filter's order; of the filter, its cameras, lanes and times count too. `every`: of the drawn
     /// passes those whose number is a multiple of it; itself a multiple of ten.
     ///
     /// # Errors
@@ -127,11 +127,11 @@ impl History {
         filter.check()?;
         self.read(|connection| {
             let (index, conditions) = waiting(connection, kind, filter, every)?;
-            let rest = format!(
-                "INDEXED BY {index} {} ORDER BY t DESC, record DESC LIMIT {}",
-                conditions.sql(),
-                filter.limit()
-            );
+            let order = match filter.order {
+                Order::Newest => "ORDER BY t DESC, record DESC",
+                Order::Oldest => "ORDER BY t, record",
+            };
+            let rest = format!("INDEXED BY {index} {} {order} LIMIT {}", conditions.sql(), filter.limit());
             let (rows, _) = page::rows(connection, self.calendar(), &rest, &conditions)?;
             Ok(rows.into_iter().map(|row| QueuedPart { kind, row }).collect())
         })
@@ -210,6 +210,14 @@ impl History {
     /// [`HistoryError`].
     pub fn reviews(&self, before: Option<i64>, limit: u32) -> Result<Vec<Review>, HistoryError> {
         self.read(|connection| Ok(super::reviews::newest(connection, before.unwrap_or(i64::MAX), limit)?))
+    }
+
+    /// Kinds of defect that people have given, the usual ones first.
+    ///
+    /// # Errors
+    /// [`HistoryError`].
+    pub fn defects(&self) -> Result<Vec<String>, HistoryError> {
+        self.read(|connection| Ok(super::reviews::defects(connection)?))
     }
 
     /// Batches, newest first, at most `limit`.

@@ -280,6 +280,14 @@ fn of_id(connection: &Connection, id: i64) -> rusqlite::Result<Option<Review>> {
     connection.query_row(&format!("SELECT {COLUMNS} FROM review WHERE id = ?1"), [id], read).optional()
 }
 
+/// Kinds of defect that were ever given, the usual ones first.
+pub(super) fn defects(connection: &Connection) -> rusqlite::Result<Vec<String>> {
+    let sql = "SELECT defect FROM review WHERE defect IS NOT NULL GROUP BY defect ORDER BY count(*) DESC, defect";
+    let mut statement = connection.prepare_cached(sql)?;
+    let found = statement.query_map([], |r| r.get(0))?;
+    found.collect()
+}
+
 /// Reviews of a part, oldest first.
 pub(super) fn of_part(connection: &Connection, part: &str) -> rusqlite::Result<Vec<Review>> {
     let mut statement =

@@ -166,12 +166,16 @@ pub(super) fn verdicts(connection: &Connection, filter: &Filter) -> Result<Verdi
     }
     c.band("score", filter.score);
     c.band("ratio", filter.ratio);
-    let reviewed = !filter.reviews.is_empty() && !filter.reviews.contains(&ReviewState::None);
+    let by_review = !filter.reviews.is_empty() && !filter.reviews.contains(&ReviewState::None);
+    let reviewed = by_review || !filter.defects.is_empty();
     if !filter.reviews.is_empty() {
         c.one_of("review", filter.reviews.iter().map(|r| r.code()));
-        if reviewed {
-            c.term("review <> 0");
-        }
+    }
+    if reviewed {
+        c.term("review <> 0");
+    }
+    if !filter.defects.is_empty() {
+        of_defects(connection, &filter.defects, &mut c)?;
     }
     let few = |index: &str, of: &str, low: Value, high: Value| -> Result<bool, HistoryError> {
         let sql =
@@ -201,6 +205,23 @@ pub(super) fn verdicts(connection: &Connection, filter: &Filter) -> Result<Verdi
         "verdict_time"
     };
     Ok(VerdictSelect { conditions: c, index })
+}
+
+/// Parts whose review that counts names one of these kinds of defect.
+fn of_defects(connection: &Connection, defects: &[String], c: &mut Conditions) -> Result<(), HistoryError> {
+    let known = super::reviews::defects(connection)?;
+    if let Some(unknown) = defects.iter().find(|d| !known.contains(d)) {
+        let some: Vec<String> = known.iter().take(NAMED as usize).map(|k| k.escape_debug().to_string()).collect();
+        let why = match some.is_empty() {
+            true => "the history has none yet".to_owned(),
+            false => format!("not in the history, which has {}", some.join(", ")),
+        };
+        return Err(ParameterError::new("defect", unknown, why).into());
+    }
+    let places = vec!["?"; defects.len()].join(", ");
+    c.terms.push(format!("(SELECT defect FROM review r WHERE r.id = verdict.review_id) IN ({places})"));
+    c.values.extend(defects.iter().map(|d| Value::from(d.clone())));
+    Ok(())
 }
 
 /// What lane records of the filter fulfil.

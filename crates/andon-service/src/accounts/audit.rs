@@ -55,7 +55,7 @@ impl AuditEntry {
         let id = self.id.to_string();
         let done = if self.done { "yes" } else { "no" };
         let cells = [
-            &id,
+            id.as_str(),
             &self.at,
             &self.user,
             &self.role,
@@ -67,12 +67,17 @@ impl AuditEntry {
             &self.reason,
             done,
         ];
-        let quoted = cells.map(|cell| {
-            let guard = if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) { "'" } else { "" };
-            format!("\"{guard}{}\"", cell.replace('"', "\"\""))
-        });
-        quoted.join(",")
+        csv_line(cells)
     }
+}
+
+/// A line of CSV (RFC 4180). What a spreadsheet would take for a formula gets an apostrophe in front.
+pub(crate) fn csv_line<'a>(cells: impl IntoIterator<Item = &'a str>) -> String {
+    let quoted = cells.into_iter().map(|cell| {
+        let guard = if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) { "'" } else { "" };
+        format!("\"{guard}{}\"", cell.replace('"', "\"\""))
+    });
+    quoted.collect::<Vec<_>>().join(",")
 }
 
 impl Accounts {

@@ -19,6 +19,7 @@ mod store;
 mod users;
 
 pub use audit::AuditEntry;
+pub(crate) use audit::csv_line;
 pub use error::AccountError;
 pub use limit::LoginLimit;
 pub use password::check_password;

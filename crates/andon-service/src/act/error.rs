@@ -5,6 +5,7 @@ use thiserror::Error;
 use crate::accounts::AccountError;
 use crate::live::AlarmError;
 use andon_core::{ControlError, Role};
+use andon_io::history::{HistoryError, ReviewError};
 
 /// Why an act was not done.
 #[derive(Debug, Error)]
@@ -25,6 +26,15 @@ pub enum ActError {
     /// The command line of the box asks for what only a running line can do.
     #[error("no line runs in this program")]
     NoLine,
+    /// No history is kept.
+    #[error("no history is kept; [store] with enabled = true in the configuration keeps one")]
+    NoHistory,
+    /// The history cannot be asked.
+    #[error(transparent)]
+    History(#[from] HistoryError),
+    /// The review or the batch is not written.
+    #[error(transparent)]
+    Review(#[from] ReviewError),
     /// The line refuses.
     #[error(transparent)]
     Control(#[from] ControlError),

@@ -4,12 +4,14 @@
 
 mod audited;
 mod error;
+mod history_access;
 mod service;
 
 use andon_core::{Actor, Role};
 
 pub use audited::AuditedControl;
 pub use error::ActError;
+pub use history_access::HistoryAccess;
 pub use service::{LineAccess, Service};
 
 /// What an act is, whoever asks for it.
@@ -64,6 +66,8 @@ acts! {
     add_user: AddUser,
     remove_user: RemoveUser,
     change_password: ChangePassword,
+    review_part: ReviewPart,
+    start_batch: StartBatch,
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Act, ActError, Change};
+use super::{Act, ActError, Change, HistoryAccess};
 use crate::accounts::{Accounts, AuditEntry};
 use crate::live::Board;
 use andon_core::{Actor, Control, Via};
@@ -21,17 +21,32 @@ pub struct Service {
     pub accounts: Arc<Accounts>,
     /// The line; none on the command line.
     line: Option<LineAccess>,
+    /// The history; none where none is kept, and on the command line.
+    history: Option<HistoryAccess>,
 }
 
 impl Service {
     /// The service of a running line.
     pub fn of_line(accounts: Arc<Accounts>, line: LineAccess) -> Service {
-        Service { accounts, line: Some(line) }
+        Service { accounts, line: Some(line), history: None }
     }
 
     /// The service of the command line: users and audit alone.
     pub fn of_accounts(accounts: Arc<Accounts>) -> Service {
-        Service { accounts, line: None }
+        Service { accounts, line: None, history: None }
+    }
+
+    /// The same with a history.
+    pub fn with_history(self, history: Option<HistoryAccess>) -> Service {
+        Service { history, ..self }
+    }
+
+    /// The history.
+    ///
+    /// # Errors
+    /// [`ActError::NoHistory`].
+    pub fn history(&self) -> Result<&HistoryAccess, ActError> {
+        self.history.as_ref().ok_or(ActError::NoHistory)
     }
 
     /// The running line.

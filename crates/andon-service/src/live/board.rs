@@ -2,13 +2,13 @@
 //! threads of the page alone.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
 
 use super::alarms::{Acknowledged, Alarm, AlarmError, Alarms};
 use super::history::{Recent, Trend, TrendPoint};
-use super::{PageRecord, SeenPart};
+use super::{Figures, PageRecord, SeenPart};
 use andon_core::{CameraVerdict, EventKind, LineEvent, Outcome, Stats};
 use andon_io::sinks::wire::{StationInfo, verdict_id};
 
@@ -64,6 +64,8 @@ pub struct Snapshot {
     pub missed: u64,
     /// The line is asked to stop.
     pub line_stop: bool,
+    /// What the history says of now; absent where none is kept, and until it is asked first.
+    pub figures: Option<Arc<Figures>>,
 }
 
 #[derive(Debug, Default)]
@@ -77,6 +79,7 @@ struct State {
     ejected: u64,
     missed: u64,
     line_stop: bool,
+    figures: Option<Arc<Figures>>,
 }
 
 /// Everything that the page shows of the line.
@@ -138,6 +141,15 @@ impl Board {
         Ok(seen)
     }
 
+    /// The history says something new.
+    pub fn set_figures(&self, figures: Figures) {
+        let mut state = self.lock();
+        if state.figures.as_deref() != Some(&figures) {
+            state.figures = Some(Arc::new(figures));
+            self.tell(state);
+        }
+    }
+
     /// Everything as it is now.
     pub fn snapshot(&self) -> Snapshot {
         let state = self.lock();
@@ -150,6 +162,7 @@ impl Board {
             ejected: state.ejected,
             missed: state.missed,
             line_stop: state.line_stop,
+            figures: state.figures.clone(),
         }
     }
 

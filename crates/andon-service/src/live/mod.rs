@@ -7,12 +7,14 @@
 
 mod alarms;
 mod board;
+mod figures;
 mod history;
 mod seen;
 mod sink;
 
 pub use alarms::{Acknowledged, Alarm, AlarmError, Severity};
 pub use board::{Board, CameraBoard, Logged, Snapshot};
+pub use figures::Figures;
 pub use history::{Recent, TrendPoint};
 pub use seen::SeenPart;
 pub use sink::{PageRecord, PageSink, page_sink};

@@ -37,6 +37,8 @@ assets! {
     "page.js": SCRIPT,
     "uPlot.min.css": STYLE,
     "page.css": STYLE,
+    "history.js": SCRIPT,
+    "history.css": STYLE,
     "icon.svg": "image/svg+xml",
     "LICENSE-htmx": TEXT,
     "LICENSE-uPlot": TEXT,

@@ -13,10 +13,11 @@ use super::routes::{WithStatus, say, show};
 use super::site::Site;
 use super::view::{self, Place};
 use super::visitor::{LOOK, SESSION, Visitor, cookie, set};
-use super::{Language, guard};
+use super::{Language, guard, kept};
 use crate::accounts::{AccountError, AuditEntry};
 use crate::act::{AcknowledgeAlarm, Act, ActError, ReleaseLine, SetThreshold};
 use andon_core::{Actor, CameraId, Role, Via};
+use andon_io::history::ReviewError;
 
 /// Where a connection comes from.
 #[derive(Clone, Copy, Debug)]
@@ -30,7 +31,7 @@ pub(super) struct Token {
 }
 
 /// Refuses a form whose token is not the one of the cookies.
-fn foreign(site: &Site, head: &HeaderMap, token: &str) -> Option<Response> {
+pub(super) fn foreign(site: &Site, head: &HeaderMap, token: &str) -> Option<Response> {
     if guard::is_ours(head, token) {
         return None;
     }
@@ -39,17 +40,24 @@ fn foreign(site: &Site, head: &HeaderMap, token: &str) -> Option<Response> {
     Some(say(site, head, StatusCode::FORBIDDEN, t.refused, t.form_old))
 }
 
-fn status(why: &ActError) -> StatusCode {
+pub(super) fn status(why: &ActError) -> StatusCode {
     match why {
         ActError::Role { .. } => StatusCode::FORBIDDEN,
         ActError::Reason | ActError::Control(_) => StatusCode::UNPROCESSABLE_ENTITY,
-        ActError::Alarm(_) => StatusCode::NOT_FOUND,
+        ActError::Alarm(_) | ActError::NoHistory => StatusCode::NOT_FOUND,
+        ActError::History(why) => kept::status(why),
+        ActError::Review(why) => match why {
+            ReviewError::NoSuchPart(_) => StatusCode::NOT_FOUND,
+            ReviewError::Conflict { .. } | ReviewError::NothingToWithdraw(_) => StatusCode::CONFLICT,
+            ReviewError::Text { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+            ReviewError::Store(_) => StatusCode::SERVICE_UNAVAILABLE,
+        },
         ActError::NoLine | ActError::Account(_) | ActError::NotAudited(_) => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
 
 /// Does an act for whoever is logged in; who is not is a viewer, whom the service refuses.
-fn act<A: Act>(site: &Site, head: &HeaderMap, act: &A, reason: &str) -> Result<(), ActError> {
+pub(super) fn act<A: Act>(site: &Site, head: &HeaderMap, act: &A, reason: &str) -> Result<(), ActError> {
     let session = Visitor::of(site, head, true).session;
     let nobody = || Actor { user: "nobody".to_owned(), role: Role::Viewer, via: Via::Page };
     let actor = session.map_or_else(nobody, |session| session.actor());

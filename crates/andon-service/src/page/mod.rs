@@ -10,6 +10,7 @@ mod assets;
 mod events;
 mod forms;
 mod guard;
+mod kept;
 mod lang;
 mod numbers;
 mod options;

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use super::site::Site;
 use super::view::{self, Place, Scene};
 use super::visitor::Visitor;
-use super::{assets, events, forms, guard, pictures};
+use super::{assets, events, forms, guard, kept, pictures};
 use crate::accounts::AuditEntry;
 use andon_core::Role;
 
@@ -50,6 +50,7 @@ pub(super) fn router(site: Arc<Site>) -> Router {
         .route("/thumbnail/{id}", get(pictures::thumbnail))
         .route("/sizes.css", get(assets::sizes))
         .route("/assets/{version}/{name}", get(assets::asset))
+        .merge(kept::routes())
         .fallback(nowhere)
         .layer(DefaultBodyLimit::max(BODY))
         .layer(middleware::from_fn_with_state(site.clone(), guard::guard))
@@ -88,10 +89,14 @@ pub(super) fn say(site: &Site, head: &HeaderMap, status: StatusCode, title: &str
 }
 
 async fn live(State(site): State<Arc<Site>>, head: HeaderMap, Query(asked): Query<Camera>) -> Response {
+    kept::refresh_figures(&site).await;
     show(&site, &head, asked.camera, Place::Live, |scene| (scene.visitor.t.live.to_owned(), view::live(scene)))
 }
 
 async fn part(State(site): State<Arc<Site>>, head: HeaderMap, Path(id): Path<String>) -> Response {
+    if !site.board.snapshot().strip.iter().any(|part| part.id == id) && site.service.history().is_ok() {
+        return kept::part(&site, &head, id).await;
+    }
     let mut found = true;
     let mut response = show(&site, &head, 0, Place::Part, |scene| {
         let t = scene.visitor.t;

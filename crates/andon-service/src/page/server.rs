@@ -20,6 +20,7 @@ use tokio::time::{Instant, sleep};
 use tokio_rustls::TlsAcceptor;
 
 use super::forms::Peer;
+use super::kept::{self, Turns};
 use super::options::PageOptions;
 use super::routes::router;
 use super::site::{Judges, Site};
@@ -118,6 +119,7 @@ impl PageServer {
             service,
             judges,
             pictures,
+            turns: Turns::default(),
             limit: LoginLimit::default(),
             streams: AtomicUsize::new(0),
             refused: AtomicU64::new(0),
@@ -128,6 +130,7 @@ impl PageServer {
                 board.take(record);
             }
         });
+        runtime.spawn(kept::keep_figures(site.clone()));
         runtime.spawn(async move {
             match TcpListener::from_std(listener) {
                 Ok(listener) => serve(listener, router(site), tls).await,

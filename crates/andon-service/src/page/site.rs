@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize};
 
 use super::PictureSource;
+use super::kept::Turns;
 use super::options::PageOptions;
 use crate::accounts::{Accounts, LoginLimit};
 use crate::act::Service;
@@ -20,6 +21,8 @@ pub(super) struct Site {
     pub service: Arc<Service>,
     pub judges: Judges,
     pub pictures: Option<Arc<dyn PictureSource>>,
+    /// How many may ask the history at once.
+    pub turns: Turns,
     pub limit: LoginLimit,
     /// Open streams of events.
     pub streams: AtomicUsize,

@@ -7,12 +7,14 @@ use sha2::{Digest, Sha256};
 
 use super::*;
 use crate::accounts::Accounts;
-use crate::act::{LineAccess, Service};
+use crate::act::{HistoryAccess, LineAccess, Service};
 use crate::live::tests::verdict;
 use crate::live::{Board, PageRecord, PageSink, page_sink};
 use andon_core::{Actor, CameraId, Control, ControlError, EventKind, LineEvent, Mono, Record, Role, Sink};
 use andon_io::sinks::wire::StationInfo;
 use andon_line::telemetry::JudgeState;
+
+mod kept;
 
 /// A line that remembers its threshold.
 struct Line(Mutex<f32>);
@@ -52,14 +54,21 @@ struct Bench {
 const HOSTILE: &str = "<img src=x onerror=alert(1)>\"'&";
 
 fn start() -> Bench {
-    let station = StationInfo {
+    start_with(station(), None)
+}
+
+fn station() -> StationInfo {
+    StationInfo {
         site: HOSTILE.into(),
         line: "press".into(),
         station: "outfeed".into(),
         cameras: vec![HOSTILE.into()],
         lanes: vec![HOSTILE.into()],
         ..StationInfo::default()
-    };
+    }
+}
+
+fn start_with(station: StationInfo, history: Option<HistoryAccess>) -> Bench {
     let board = Arc::new(Board::new(station, &[None]));
     let accounts = Arc::new(Accounts::in_memory().unwrap());
     let line = Arc::new(Line(Mutex::new(10.0)));
@@ -70,7 +79,7 @@ fn start() -> Bench {
         vec![JudgeState {
             camera: HOSTILE.into(),
             model: HOSTILE.into(),
-            blake3: "ab".into(),
+            blake3: "0123456789abcdef0123".into(),
             engine: "rten".into(),
             threshold: *of.0.lock().unwrap(),
             own_threshold: 10.0,
@@ -87,7 +96,7 @@ fn start() -> Bench {
         },
         board: board.clone(),
         records,
-        service: Arc::new(Service::of_line(accounts.clone(), access)),
+        service: Arc::new(Service::of_line(accounts.clone(), access).with_history(history)),
         judges: Arc::new(judges),
         pictures: None,
     })

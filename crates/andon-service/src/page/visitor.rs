@@ -2,6 +2,7 @@
 
 use axum::http::{HeaderMap, HeaderValue, header};
 
+use super::kept::CountedBy;
 use super::lang::{self, Texts};
 use super::site::Site;
 use super::{Language, guard};
@@ -14,6 +15,9 @@ pub(super) const FORM: &str = "andon_form";
 /// Theme and language, such as `light.de`.
 pub(super) const LOOK: &str = "andon_look";
 
+/// What the counters of the live page are counted by.
+pub(super) const COUNTED: &str = "andon_counted";
+
 /// Who looks at the page, and how.
 pub(super) struct Visitor {
     pub session: Option<Session>,
@@ -21,6 +25,7 @@ pub(super) struct Visitor {
     pub csrf: String,
     pub language: Language,
     pub light: bool,
+    pub counted: CountedBy,
     pub t: &'static Texts,
     /// Cookies that the answer sets.
     pub cookies: Vec<String>,
@@ -61,7 +66,9 @@ impl Visitor {
         let (theme, code) = look.split_once('.').unwrap_or_default();
         let language = Language::of(code).unwrap_or(site.options.language);
         let csrf = guard::csrf(&form, token.unwrap_or_default());
-        Visitor { session, csrf, language, light: theme == "light", t: lang::texts(language), cookies, no_users }
+        let counted = CountedBy::of(cookie(head, COUNTED).unwrap_or_default()).unwrap_or_default();
+        let t = lang::texts(language);
+        Visitor { session, csrf, language, light: theme == "light", counted, t, cookies, no_users }
     }
 
     /// The cookies as headers.

@@ -4,6 +4,7 @@ mod de;
 mod en;
 
 use andon_core::{EventKind, Outcome, Reason, Role};
+use andon_io::history::{OutcomeKind, ReviewState};
 
 /// A language of the page.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -75,9 +76,17 @@ texts! {
     alarms unseen threshold system audit users log_in log_out name password idle_hint no_users look dark light
     veil_since veil_old encoder camera ejector output input simulated acknowledge log_in_to_acknowledge since over
     standing seen_by last line_stop_stands release_hint release release_now release_warning no_line_stop back
+    review history whatif whatif_try no_history history_busy really_bad was_good not_sure unreviewed waiting_reviews
+    nothing_waits nothing_waits_hint queue_all queue_not_passed queue_near queue_sample defect defect_none defect_new comment take_back conflict
+    conflict_hint log_in_to_review results false_rejects misses bad_found by_defect by_shift all_reviewed results_hint last_reviews picture_gone keys_hint
+    this_shift last_shift seven_days all_time shift batch hour from to any outcome_word reason_word ratio_word review_word show found_none further
+    first_page rows_left batch_start batch_name batch_hint batch_runs no_batch lane whole_lane counters_title ejected_word missed_word rejects_share
+    nothing_counted whatif_height known_bad known_good unknown more_rejects per_shift good_rejected would_flip none_flip not_promised tried
+    with_score at_threshold other_cameras not_reviewed details_json reviews_of review_this exports by_camera smaller larger old_figures open_counters
+    no_scores
     no_alarms log log_empty when what where_ count who why before after refused role_word users_hint needs_role
     part score of of_threshold no_score nearest regions no_pictures heatmap heat_less heat_more no_part_yet
-    no_part_hint counters since_start parts share offered on_the_way trend_title trend_rejects trend_median
+    no_part_hint since_start parts share offered on_the_way trend_title trend_rejects trend_median
     trend_p99 time_left ejected_missed good_scores rejects_10_min records fine troubles strip strip_empty newer
     older in_force models_own new_threshold until_restart set_threshold boxes version box_word line_word
     refused_requests failed_logins viewers state model hash engine degraded yes no latency restarts sink taken shed
@@ -93,6 +102,31 @@ impl Texts {
             Outcome::Uninspected => self.uninspected,
             Outcome::Error => self.error,
         }
+    }
+
+    /// The word for an outcome of the history.
+    pub fn outcome_kind(&self, outcome: OutcomeKind) -> &'static str {
+        match outcome {
+            OutcomeKind::Pass => self.pass,
+            OutcomeKind::Reject => self.reject,
+            OutcomeKind::Uninspected => self.uninspected,
+            OutcomeKind::Error => self.error,
+        }
+    }
+
+    /// The word for what people said of a part.
+    pub fn review_state(&self, state: ReviewState) -> &'static str {
+        match state {
+            ReviewState::None => self.not_reviewed,
+            ReviewState::Bad => self.really_bad,
+            ReviewState::Good => self.was_good,
+            ReviewState::Unsure => self.not_sure,
+        }
+    }
+
+    /// Why a part has its outcome, by the reason's code.
+    pub fn reason_code<'a>(&self, code: &'a str) -> &'a str {
+        Reason::ALL.into_iter().find(|reason| reason.as_str() == code).map_or(code, self.reason)
     }
 
     /// The word for a role.

@@ -111,7 +111,9 @@ pub(in crate::page) fn navigation(scene: Scene<'_>, place: Place) -> Markup {
     html! {
         nav #nav aria-label=(t.pages) {
             (entry(Place::Live, "/", "◉", t.live, 0))
+            (entry(Place::Review, "/review", "✓", t.review, 0))
             (entry(Place::Alarms, "/alarms", "△", t.alarms, unseen))
+            (entry(Place::History, "/history", "▤", t.history, 0))
             (entry(Place::Threshold, "/threshold", "⌇", t.threshold, 0))
             (entry(Place::System, "/system", "☰", t.system, 0))
             @if admin { (entry(Place::Audit, "/audit", "✎", t.audit, 0)) }

@@ -16,6 +16,10 @@ pub(in crate::page) enum Place {
     Login,
     Users,
     Audit,
+    Review,
+    History,
+    Counters,
+    WhatIf,
     Message,
 }
 
@@ -27,6 +31,7 @@ impl Place {
             Place::Alarms => "alarms",
             Place::System => "system",
             Place::Part | Place::Threshold | Place::Login | Place::Users | Place::Audit | Place::Message => "other",
+            Place::Review | Place::History | Place::Counters | Place::WhatIf => "other",
         }
     }
 }
@@ -51,11 +56,13 @@ pub(in crate::page) fn page(scene: Scene<'_>, place: Place, title: &str, content
                 link rel="icon" href=(file("icon.svg"));
                 link rel="stylesheet" href=(file("uPlot.min.css"));
                 link rel="stylesheet" href=(file("page.css"));
+                link rel="stylesheet" href=(file("history.css"));
                 link rel="stylesheet" href="/sizes.css";
                 script src=(file("htmx.min.js")) defer {}
                 script src=(file("hx-sse.min.js")) defer {}
                 @if place == Place::Live { script src=(file("uPlot.iife.min.js")) defer {} }
                 script src=(file("page.js")) defer {}
+                script src=(file("history.js")) defer {}
             }
             body class=(place.stream()) data-boot=(station.boot.to_string()) {
                 a.skip href="#main" { (t.skip) }

@@ -14,6 +14,7 @@ pub(in crate::page) fn threshold(scene: Scene<'_>, wrong: Option<&str>) -> Marku
     html! {
         h1 { (t.threshold) }
         @if let Some(wrong) = wrong { section.panel.narrow { p.wrong role="alert" { (wrong) } } }
+        @if site.service.history().is_ok() { p.narrow { a.button.wide href="/whatif" { (t.whatif_try) } } }
         @for (n, judge) in (site.judges)().iter().enumerate() {
             section.panel.narrow {
                 h2 { (t.camera) " " (judge.camera) }
