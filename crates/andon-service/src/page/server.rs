@@ -14,6 +14,7 @@ use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
+use tokio::sync::Semaphore;
 use tokio::sync::mpsc::Receiver;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep};
@@ -21,6 +22,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::forms::Peer;
 use super::options::PageOptions;
+use super::pictures::READERS;
 use super::routes::router;
 use super::site::{Judges, Site};
 use super::{PictureSource, tls};
@@ -44,7 +46,7 @@ const HEAD_BYTES: usize = 16 * 1024;
 const RETRY: Duration = Duration::from_millis(200);
 /// Threads that answer.
 const THREADS: usize = 2;
-/// Threads for what takes longer: checking passwords, which is done one at a time anyway.
+/// Threads for what takes longer: checking passwords, which is done one at a time anyway, and reading pictures.
 const LONG_THREADS: usize = 8;
 
 /// Why there is no page.
@@ -118,6 +120,7 @@ impl PageServer {
             service,
             judges,
             pictures,
+            readers: Semaphore::new(READERS),
             limit: LoginLimit::default(),
             streams: AtomicUsize::new(0),
             refused: AtomicU64::new(0),

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize};
 
+use tokio::sync::Semaphore;
+
 use super::PictureSource;
 use super::options::PageOptions;
 use crate::accounts::{Accounts, LoginLimit};
@@ -20,6 +22,8 @@ pub(super) struct Site {
     pub service: Arc<Service>,
     pub judges: Judges,
     pub pictures: Option<Arc<dyn PictureSource>>,
+    /// Those of the pictures that are not in memory.
+    pub readers: Semaphore,
     pub limit: LoginLimit,
     /// Open streams of events.
     pub streams: AtomicUsize,

@@ -76,7 +76,7 @@ texts! {
     veil_since veil_old encoder camera ejector output input simulated acknowledge log_in_to_acknowledge since over
     standing seen_by last line_stop_stands release_hint release release_now release_warning no_line_stop back
     no_alarms log log_empty when what where_ count who why before after refused role_word users_hint needs_role
-    part score of of_threshold no_score nearest regions no_pictures heatmap heat_less heat_more no_part_yet
+    part score of of_threshold no_score nearest regions no_pictures no_picture heatmap heat_less heat_more no_part_yet
     no_part_hint counters since_start parts share offered on_the_way trend_title trend_rejects trend_median
     trend_p99 time_left ejected_missed good_scores rejects_10_min records fine troubles strip strip_empty newer
     older in_force models_own new_threshold until_restart set_threshold boxes version box_word line_word
@@ -92,6 +92,16 @@ impl Texts {
             Outcome::Reject => self.reject,
             Outcome::Uninspected => self.uninspected,
             Outcome::Error => self.error,
+        }
+    }
+
+    /// The word for an outcome, by its word on the wire.
+    pub fn outcome_of(&self, word: &str) -> &'static str {
+        match word {
+            "PASS" => self.pass,
+            "REJECT" => self.reject,
+            "UNINSPECTED" => self.uninspected,
+            _ => self.error,
         }
     }
 
