@@ -99,8 +99,7 @@ async fn find(site: &Site, id: String, kind: PictureKind) -> Option<Picture> {
         if let Some(picture) = source.at_hand(&id, kind) {
             return Some(picture);
         }
-        let known = tokio::task::block_in_place(|| source.frame_size(&id)).is_some();
-        if known {
+        if source.frame_size(&id).is_some() {
             break;
         }
         if !is_coming(site, taken_ms) || begun.elapsed() > COMING {

@@ -29,13 +29,13 @@ fn frame(scene: Scene<'_>, part: &Facts) -> [u32; 2] {
     })
 }
 
-/// The regions as boxes over a picture with its heatmap, or on an empty frame; `fits` is how it fills its place.
-fn boxes(part: &Facts, shown: &Shown, fits: &str) -> Markup {
+/// The regions as boxes over a picture with its heatmap, or on an empty frame.
+fn boxes(part: &Facts, shown: &Shown) -> Markup {
     let [w, h] = shown.frame;
     // Lines are as thick in every picture: a share of its size.
-    let line = f64::from(w.max(h)) / 130.0;
+    let line = f64::from(w.max(h)) / 160.0;
     html! {
-        svg.boxes viewBox={ "0 0 " (w) " " (h) } aria-hidden="true" focusable="false" preserveAspectRatio=(fits) {
+        svg.boxes viewBox={ "0 0 " (w) " " (h) } aria-hidden="true" focusable="false" preserveAspectRatio="xMidYMid meet" {
             @if !shown.pictured { rect.empty width=(w) height=(h) {} }
             @if shown.pictured && part.score.is_some() {
                 image.heat href={ "/heatmap/" (part.id) } width=(w) height=(h) preserveAspectRatio="none" {}
@@ -57,9 +57,9 @@ pub(super) fn large(scene: Scene<'_>, part: &Facts) -> Markup {
         figure.picture {
             @if shown.pictured {
                 img src={ "/picture/" (part.id) } alt=(words);
-                (boxes(part, &shown, "xMidYMid meet"))
+                (boxes(part, &shown))
             } @else {
-                div role="img" aria-label=(words) { (boxes(part, &shown, "xMidYMid meet")) }
+                div role="img" aria-label=(words) { (boxes(part, &shown)) }
                 figcaption {
                     @if scene.site.pictures.is_some() { (t.no_picture) } @else { (t.no_pictures) " " code { "[pictures]" } }
                 }
@@ -74,7 +74,7 @@ pub(super) fn small(scene: Scene<'_>, part: &Facts) -> Markup {
     html! {
         span.small-picture {
             @if shown.pictured { img src={ "/thumbnail/" (part.id) } alt="" loading="lazy"; }
-            (boxes(part, &shown, "xMidYMid slice"))
+            (boxes(part, &shown))
         }
     }
 }
