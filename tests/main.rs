@@ -25,6 +25,9 @@ mod zenoh;
 mod line;
 #[path = "it/pictures.rs"]
 mod pictures;
+#[cfg(all(feature = "page", feature = "rten", feature = "gst"))]
+#[path = "it/page_pictures.rs"]
+mod page_pictures;
 #[cfg(feature = "rten")]
 #[path = "it/cli.rs"]
 mod cli;

@@ -159,17 +159,17 @@ impl<'a> LineBuilder<'a> {
             config_json: self.config_json,
         });
         let frames: Vec<Option<[u32; 2]>> = self.cameras.iter().map(|c| c.bundle.manifest.frame_size).collect();
-        let served =
-            self.page.map(|page| page::serve(page, &station, &frames, control.clone(), &status)).transpose()?;
+        let bundles: Vec<Arc<Bundle>> = self.cameras.iter().map(|c| c.bundle.clone()).collect();
+        let keeps = self.tables.is_none_or(|tables| tables.contains(&"pictures"));
+        let (spec, pictures) = pictures::open(self.config, keeps, &station, &bundles)?;
+        let serve_page = |page| page::serve(page, &station, &frames, &pictures, control.clone(), &status);
+        let served = self.page.map(serve_page).transpose()?;
         let (mut page, mut own) = (None, Vec::new());
         if let Some(served) = served {
             control = served.control;
             own.push(served.sink);
             page = Some(served.server);
         }
-        let bundles: Vec<Arc<Bundle>> = self.cameras.iter().map(|c| c.bundle.clone()).collect();
-        let keeps = self.tables.is_none_or(|tables| tables.contains(&"pictures"));
-        let (spec, pictures) = pictures::open(self.config, keeps, &station, &bundles)?;
         let (specs, waiting) = camera_specs(self.cameras, actives);
         let builder = gpu_background::build_missing(waiting, &self.config.engine.gpu, &self.stop)?;
         let context =

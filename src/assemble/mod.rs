@@ -24,6 +24,8 @@ mod health;
 mod line;
 #[cfg_attr(not(feature = "page"), path = "page_absent.rs")]
 mod page;
+#[cfg(feature = "page")]
+mod page_pictures;
 pub mod operating;
 mod pictures;
 pub mod precheck;

@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::error::BuildError;
+use super::page_pictures::PagePictures;
+use super::pictures::Pictures;
 use crate::config::{Config, PageLanguage};
 use andon_core::{Control, Sink};
 use andon_io::history::{History, Reviews};
@@ -99,6 +101,7 @@ pub(super) fn serve(
     page: Page,
     station: &StationInfo,
     frames: &[Option<[u32; 2]>],
+    pictures: &Pictures,
     control: Arc<dyn Control>,
     status: &Arc<Status>,
 ) -> Result<ServedPage, BuildError> {
@@ -113,7 +116,7 @@ pub(super) fn serve(
         records,
         service: service.clone(),
         judges: Arc::new(move || watched.line_state().judges),
-        pictures: None,
+        pictures: Some(Arc::new(PagePictures::new(pictures.clone()))),
     })?;
     Ok(ServedPage { server, sink: Box::new(sink), control: Arc::new(AuditedControl::new(control, service)) })
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::error::BuildError;
+use super::pictures::Pictures;
 use crate::config::Config;
 use andon_core::{Control, Sink};
 use andon_io::NotBuilt;
@@ -36,6 +37,7 @@ pub(super) fn serve(
     page: Page,
     _: &StationInfo,
     _: &[Option<[u32; 2]>],
+    _: &Pictures,
     _: Arc<dyn Control>,
     _: &Arc<Status>,
 ) -> Result<ServedPage, BuildError> {

@@ -69,7 +69,7 @@
     if (key) key.setAttribute("aria-pressed", level > 0);
     return level;
   };
-  let heat = strength(Number(sessionStorage.getItem("heat") || 0));
+  let heat = strength(Number(sessionStorage.getItem("heat") ?? 2));
   document.addEventListener("click", (event) => {
     const key = event.target.closest("#heat, #heat-less, #heat-more");
     if (!key) return;

@@ -4,6 +4,9 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::coding::jpeg;
+use super::error::PictureError;
+use super::stored::QUALITY;
 use andon_core::{CameraId, PictureWants};
 
 /// Parts that did not pass, of each camera, that stay in memory while somebody may look through them.
@@ -24,10 +27,23 @@ pub struct LivePicture {
     pub result: &'static str,
     /// The verdict as on the wire.
     pub verdict_json: String,
+    /// Columns and rows of the frame, in whose pixels the verdict's regions are.
+    pub frame_size: [u32; 2],
     /// The picture, its longer side 960 pixels at most.
-    pub jpeg: Vec<u8>,
+    pub jpeg: Arc<[u8]>,
     /// The heatmap to lay over it, a PNG with transparency to be stretched to its size; `None` where the frame was not inspected.
-    pub heatmap_png: Option<Vec<u8>>,
+    pub heatmap_png: Option<Arc<[u8]>>,
+}
+
+impl LivePicture {
+    /// A small picture as JPEG, its longer side `max_px` pixels at most. Decodes and codes anew.
+    ///
+    /// # Errors
+    /// [`PictureError::Coding`].
+    pub fn thumbnail(&self, max_px: u32) -> Result<Vec<u8>, PictureError> {
+        let image = image::load_from_memory_with_format(&self.jpeg, image::ImageFormat::Jpeg)?;
+        jpeg(&image, QUALITY, Some(max_px.max(1)))
+    }
 }
 
 #[derive(Debug, Default)]
@@ -144,7 +160,8 @@ mod tests {
             seq: n,
             result,
             verdict_json: "{}".into(),
-            jpeg: vec![1],
+            frame_size: [1, 1],
+            jpeg: [1].into(),
             heatmap_png: None,
         }
     }
@@ -169,6 +186,15 @@ mod tests {
         assert_eq!((live.latest(CameraId(1)).unwrap().seq, live.version()), (79, 80));
         live.keep_recent(false);
         assert!(live.recent(CameraId(1)).is_empty() && live.by_id("id20").is_none());
+    }
+
+    #[test]
+    fn a_thumbnail_keeps_the_pictures_shape() {
+        let whole = image::DynamicImage::ImageRgb8(image::RgbImage::from_pixel(640, 480, image::Rgb([200, 10, 10])));
+        let picture = LivePicture { jpeg: jpeg(&whole, QUALITY, None).unwrap().into(), ..picture(1, "PASS") };
+        let small = image::load_from_memory(&picture.thumbnail(240).unwrap()).unwrap().to_rgb8();
+        assert_eq!(small.dimensions(), (240, 180));
+        assert!(small.get_pixel(120, 90).0[0] > 180);
     }
 
     #[test]

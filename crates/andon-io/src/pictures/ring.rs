@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Write};
+use std::ops::Bound;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -146,6 +147,15 @@ impl PictureRing {
         let id = parse(id)?;
         let ending = self.index().get(&id)?.ending;
         StoredPicture::open(&self.path(id, NOTE), &self.path(id, ending), id).ok()
+    }
+
+    /// The ids of the pictures after and before this one in time, whether it is in the ring itself or not: newer, older.
+    pub fn beside(&self, id: &str) -> [Option<String>; 2] {
+        let Some(id) = parse(id) else { return [None, None] };
+        let index = self.index();
+        let newer = index.range((Bound::Excluded(id), Bound::Unbounded)).next();
+        let older = index.range(..id).next_back();
+        [newer, older].map(|found| found.map(|(id, _)| id.to_string()))
     }
 
     /// The newest pictures, newest first, at most `limit`.

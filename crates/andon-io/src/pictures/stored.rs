@@ -44,6 +44,12 @@ impl StoredPicture {
         self.note.verdict.to_string()
     }
 
+    /// Columns and rows of the frame, in whose pixels the verdict's regions are.
+    pub fn frame_size(&self) -> [u32; 2] {
+        let side = |pixels: usize| u32::try_from(pixels).unwrap_or(u32::MAX);
+        [side(self.note.picture.width), side(self.note.picture.height)]
+    }
+
     /// Whether [`StoredPicture::frame`] gives the very pixels that were judged; not so for JPEG.
     pub fn is_lossless(&self) -> bool {
         self.note.picture.file == "png"

@@ -90,14 +90,16 @@ impl PictureWriter {
     fn show(&self, id: String, verdict: &[u8], record: &PictureRecord) -> Result<(), PictureError> {
         let buffer = &*record.picture;
         let view = buffer.frame.view().ok_or(PictureError::Empty)?;
+        let heatmap_png = overlay_png(&buffer.map, self.baseline(record), record.verdict.threshold)?;
         self.live.put(LivePicture {
             id,
             camera: record.verdict.camera,
             seq: record.verdict.seq.0,
             result: record.verdict.outcome.as_str(),
             verdict_json: String::from_utf8_lossy(verdict).into_owned(),
-            jpeg: jpeg(&viewable(&view)?, QUALITY, Some(LIVE_SIDE))?,
-            heatmap_png: overlay_png(&buffer.map, self.baseline(record), record.verdict.threshold)?,
+            frame_size: [view.width as u32, view.height as u32],
+            jpeg: jpeg(&viewable(&view)?, QUALITY, Some(LIVE_SIDE))?.into(),
+            heatmap_png: heatmap_png.map(Into::into),
         });
         Ok(())
     }

@@ -20,7 +20,7 @@ use super::server::Connection;
 use super::site::Site;
 use super::view::{self, Place, Scene};
 use super::visitor::Visitor;
-use andon_core::Mono;
+use andon_core::{CameraId, Mono};
 
 /// Between two updates: five a second.
 const UPDATE: Duration = Duration::from_millis(200);
@@ -89,6 +89,8 @@ async fn feed(
     let mut changes = site.board.changes();
     let mut sent: Vec<(&'static str, String)> = Vec::new();
     let mut visitor = Visitor::of(&site, &head, false);
+    // As long as somebody looks at a camera, and no longer, the pictures of its parts are coded.
+    let _watched = watch(&site, &asked);
     let mut checked = Instant::now();
     loop {
         let begun = Instant::now();
@@ -122,11 +124,21 @@ async fn feed(
     }
 }
 
+fn watch(site: &Site, asked: &Asked) -> Option<Box<dyn Send>> {
+    let camera = CameraId(u8::try_from(camera(site, asked)).ok()?);
+    let source = site.pictures.as_ref().filter(|_| asked.view == Place::Live.stream())?;
+    Some(source.watch(camera))
+}
+
+/// The camera that is looked at; the first one in place of one that is not there.
+fn camera(site: &Site, asked: &Asked) -> usize {
+    if asked.camera < site.board.station.cameras.len() { asked.camera } else { 0 }
+}
+
 /// The fragments that are not as they were sent last.
 fn fragments(site: &Site, visitor: &Visitor, asked: &Asked, sent: &mut Vec<(&'static str, String)>) -> String {
     let now = site.board.snapshot();
-    let camera = if asked.camera < now.cameras.len() { asked.camera } else { 0 };
-    let scene = Scene { site, now: &now, visitor, camera };
+    let scene = Scene { site, now: &now, visitor, camera: camera(site, asked) };
     let mut all = vec![("banner", view::banner(scene)), ("say", view::say(scene))];
     if asked.view == Place::Live.stream() {
         all.push(("verdict", view::verdict(scene)));

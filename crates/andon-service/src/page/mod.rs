@@ -24,7 +24,7 @@ mod visitor;
 
 pub use lang::Language;
 pub use options::{PageOptions, TlsFiles};
-pub use pictures::{Picture, PictureSource};
+pub use pictures::{Picture, PictureKind, PictureSource};
 pub use server::{PageError, PageServer, PageSpec};
 
 #[cfg(test)]

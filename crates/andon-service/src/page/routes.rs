@@ -100,9 +100,8 @@ async fn part(State(site): State<Arc<Site>>, head: HeaderMap, Path(id): Path<Str
     let mut found = true;
     let mut response = show(&site, &head, 0, Place::Part, |scene| {
         let t = scene.visitor.t;
-        let at = scene.now.strip.iter().position(|part| part.id == id);
-        match at.and_then(|n| Some((n, scene.now.strip.get(n)?))) {
-            Some((n, part)) => (format!("{} {}", t.part, part.verdict.seq.0), view::part(scene, n, part)),
+        match tokio::task::block_in_place(|| view::find(scene, &id)) {
+            Some(part) => (format!("{} {}", t.part, part.part.seq), view::part(scene, &part)),
             None => {
                 found = false;
                 (t.not_there.to_owned(), view::message(scene, t.not_there, t.part_gone))

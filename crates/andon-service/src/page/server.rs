@@ -14,6 +14,7 @@ use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
+use tokio::sync::Semaphore;
 use tokio::sync::mpsc::Receiver;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep};
@@ -22,6 +23,7 @@ use tokio_rustls::TlsAcceptor;
 use super::forms::Peer;
 use super::kept::{self, Turns};
 use super::options::PageOptions;
+use super::pictures::READERS;
 use super::routes::router;
 use super::site::{Judges, Site};
 use super::{PictureSource, tls};
@@ -45,7 +47,7 @@ const HEAD_BYTES: usize = 16 * 1024;
 const RETRY: Duration = Duration::from_millis(200);
 /// Threads that answer.
 const THREADS: usize = 2;
-/// Threads for what takes longer: checking passwords, which is done one at a time anyway.
+/// Threads for what takes longer: checking passwords, which is done one at a time anyway, and reading pictures.
 const LONG_THREADS: usize = 8;
 
 /// Why there is no page.
@@ -120,6 +122,7 @@ impl PageServer {
             judges,
             pictures,
             turns: Turns::default(),
+            readers: Semaphore::new(READERS),
             limit: LoginLimit::default(),
             streams: AtomicUsize::new(0),
             refused: AtomicU64::new(0),

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize};
 
+use tokio::sync::Semaphore;
+
 use super::PictureSource;
 use super::kept::Turns;
 use super::options::PageOptions;
@@ -23,6 +25,8 @@ pub(super) struct Site {
     pub pictures: Option<Arc<dyn PictureSource>>,
     /// How many may ask the history at once.
     pub turns: Turns,
+    /// Those of the pictures that are not in memory.
+    pub readers: Semaphore,
     pub limit: LoginLimit,
     /// Open streams of events.
     pub streams: AtomicUsize,

@@ -56,6 +56,20 @@ fn the_oldest_go_first_when_there_are_too_many_bytes() {
 }
 
 #[test]
+fn the_pictures_beside_one_are_found_whether_it_is_there_itself_or_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let ring = PictureRing::open(dir.path(), LIMITS).unwrap();
+    let [oldest, middle, newest] = [id(300, 1), id(200, 2), id(100, 3)];
+    [oldest, middle, newest].iter().for_each(|id| store(&ring, *id, 10));
+    let beside = |id: Ulid| ring.beside(&id.to_string());
+    let some = |id: Ulid| Some(id.to_string());
+    assert_eq!(beside(middle), [some(newest), some(oldest)]);
+    assert_eq!((beside(newest), beside(oldest)), ([None, some(middle)], [some(middle), None]));
+    assert_eq!(beside(id(250, 9)), [some(middle), some(oldest)]);
+    assert_eq!(ring.beside("../x"), [None, None]);
+}
+
+#[test]
 fn what_is_older_than_the_limit_goes_and_takes_its_day_with_it() {
     const HOUR: u64 = 3_600_000;
     let dir = tempfile::tempdir().unwrap();

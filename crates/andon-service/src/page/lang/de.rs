@@ -172,6 +172,7 @@ pub(super) const TEXTS: Texts = Texts {
     nearest: "Ähnelt am meisten",
     regions: "Stellen",
     no_pictures: "Bilder werden nicht aufgehoben:",
+    no_picture: "Von diesem Teil gibt es kein Bild.",
     heatmap: "Wärmebild",
     heat_less: "Wärmebild schwächer",
     heat_more: "Wärmebild stärker",

@@ -172,6 +172,7 @@ pub(super) const TEXTS: Texts = Texts {
     nearest: "Looks most like",
     regions: "places",
     no_pictures: "No pictures are kept:",
+    no_picture: "There is no picture of this part.",
     heatmap: "Heatmap",
     heat_less: "weaker heatmap",
     heat_more: "stronger heatmap",

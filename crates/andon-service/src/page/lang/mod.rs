@@ -85,7 +85,7 @@ texts! {
     with_score at_threshold other_cameras not_reviewed details_json reviews_of review_this exports by_camera smaller larger old_figures open_counters
     no_scores
     no_alarms log log_empty when what where_ count who why before after refused role_word users_hint needs_role
-    part score of of_threshold no_score nearest regions no_pictures heatmap heat_less heat_more no_part_yet
+    part score of of_threshold no_score nearest regions no_pictures no_picture heatmap heat_less heat_more no_part_yet
     no_part_hint since_start parts share offered on_the_way trend_title trend_rejects trend_median
     trend_p99 time_left ejected_missed good_scores rejects_10_min records fine troubles strip strip_empty newer
     older in_force models_own new_threshold until_restart set_threshold boxes version box_word line_word
@@ -127,6 +127,16 @@ impl Texts {
     /// Why a part has its outcome, by the reason's code.
     pub fn reason_code<'a>(&self, code: &'a str) -> &'a str {
         Reason::ALL.into_iter().find(|reason| reason.as_str() == code).map_or(code, self.reason)
+    }
+
+    /// The word for an outcome, by its word on the wire.
+    pub fn outcome_of(&self, word: &str) -> &'static str {
+        match word {
+            "PASS" => self.pass,
+            "REJECT" => self.reject,
+            "UNINSPECTED" => self.uninspected,
+            _ => self.error,
+        }
     }
 
     /// The word for a role.

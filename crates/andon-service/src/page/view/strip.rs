@@ -2,6 +2,7 @@
 
 use maud::{Markup, html};
 
+use super::facts::Facts;
 use super::{Scene, icons, picture};
 use crate::page::numbers::{real, whole};
 
@@ -13,14 +14,14 @@ pub(in crate::page) fn strip(scene: Scene<'_>) -> Markup {
         section #strip.panel hx-swap-oob="outerMorph" aria-label=(t.strip) tabindex="0" {
             @if now.strip.is_empty() { p.muted { (t.strip_empty) } }
             ol {
-                @for part in &now.strip {
+                @for part in now.strip.iter().map(Facts::of) {
                     li #{ "p" (part.id) } {
-                        a href={ "/part/" (part.id) } class=(icons::class(&part.verdict.outcome)) {
-                            (picture::small(scene, part))
+                        a href={ "/part/" (part.id) } class=(icons::class(part.result)) {
+                            (picture::small(scene, &part))
                             span.caption {
-                                (icons::outcome(&part.verdict.outcome))
-                                span.hidden { (t.outcome(&part.verdict.outcome)) " " }
-                                span { (whole(part.verdict.seq.0)) }
+                                (icons::outcome(part.result))
+                                span.hidden { (t.outcome_of(part.result)) " " }
+                                span { (whole(part.seq)) }
                                 @if let Some(percent) = part.percent() { span { " · " (real(percent, 0, language)) "\u{202f}%" } }
                             }
                         }
