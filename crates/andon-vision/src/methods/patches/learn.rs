@@ -71,6 +71,54 @@ pub fn fit_threshold(
     finish(id, measured, model, &mut scorer, embedder, backbone, options)
 }
 
+/// Learns a bundle of the method `id` once, without a share of the pictures, which give threshold and claim: for methods whose scores have another scale each
+/// time that they are learned, so that a model that was learned without some pictures says nothing about another.
+///
+/// # Errors
+/// See [`FitError`].
+pub fn fit_held_out(
+    id: &str,
+    mut job: FitJob<'_>,
+    share: f64,
+    make_trainer: MakeTrainer<'_>,
+) -> Result<Fitted, FitError> {
+    let Begun { mask, mut scorer, mut set, left_out, mut grouped } = begin(&mut job)?;
+    let FitJob { embedder, backbone, options, progress, .. } = job;
+    let parts = ((1.0 / share).round() as usize).clamp(2, grouped.count());
+    let part_of = groups::folds(&grouped.groups, parts);
+    let inside = |image: usize| part_of[image] == 0;
+    let trainer = make_trainer(&set, options, progress)?;
+    let model = trainer.learn(&|image| !inside(image), &mut |phase, done, total| progress(phase, done, total))?;
+    drop(trainer);
+    let mut head = model.head(options.threads);
+    let (mut scores, mut maps, mut near, mut map) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for (_, block) in set.originals().enumerate().filter(|(image, _)| inside(*image)) {
+        scores.push(head.score_into(block, &mut scorer, &mut map, &mut near));
+        maps.push(scorer.cells().iter().map(|c| map[*c as usize]).collect());
+    }
+    // From here on, the pictures are those that were held out.
+    let mut trained_on = Vec::new();
+    for (image, name) in std::mem::take(&mut set.names).into_iter().enumerate() {
+        if inside(image) { set.names.push(name) } else { trained_on.push(name) }
+    }
+    let held: Vec<u32> = grouped.groups.iter().enumerate().filter(|(i, _)| inside(*i)).map(|(_, g)| *g).collect();
+    let mut numbers: Vec<u32> = Vec::new();
+    grouped.groups = held
+        .iter()
+        .map(|group| {
+            let known = numbers.iter().position(|n| n == group);
+            known.unwrap_or_else(|| {
+                numbers.push(*group);
+                numbers.len() - 1
+            }) as u32
+        })
+        .collect();
+    let held_out = HeldOut::new(scores, maps);
+    let (limit, claim) = held_out.threshold(&grouped, options)?;
+    let measured = Measured { mask, set, left_out, grouped, held_out, threshold: limit, claim, trained_on };
+    finish(id, measured, model.as_ref(), &mut scorer, embedder, backbone, options)
+}
+
 /// What every learning begins with.
 struct Begun {
     mask: Vec<bool>,

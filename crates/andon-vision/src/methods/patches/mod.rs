@@ -21,7 +21,7 @@ pub use detector::{PatchDetector, explain, turn_back};
 pub use feature_method::{FeatureMethod, Learning};
 pub(crate) use finish::parity_set;
 pub(super) use grid::Around;
-pub use learn::{MakeTrainer, PatchTrainer, Probes, Trial, fit, fit_threshold, trial};
+pub use learn::{MakeTrainer, PatchTrainer, Probes, Trial, fit, fit_held_out, fit_threshold, trial};
 pub(super) use moments::Moments;
 
 use super::Facts;

@@ -38,6 +38,7 @@ fn parameters_out_of_range_are_named() {
         (Params { noise: f64::NAN, ..Params::default() }, "noise"),
         (Params { hidden: 0, ..Params::default() }, "hidden"),
         (Params { rate: 1.0, ..Params::default() }, "rate"),
+        (Params { held_out: 0.0, ..Params::default() }, "held_out"),
     ];
     for (params, word) in wrong {
         assert!(params.check().unwrap_err().contains(word), "{word}");

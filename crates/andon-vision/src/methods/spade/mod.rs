@@ -30,7 +30,7 @@ pub struct Params {
 }
 
 impl Default for Params {
-    /// Chosen by the comparison in docs/accuracy.md.
+    /// First guesses, not searched: docs/methods.md has what they come to.
     fn default() -> Params {
         Params { pictures: 150, neighbors: 30, reach: 2 }
     }
