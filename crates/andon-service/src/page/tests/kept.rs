@@ -157,7 +157,7 @@ fn a_review_needs_an_operator_and_a_form_of_this_page_and_goes_on_to_the_next_pa
     assert!(audit.iter().any(|e| e.act == "review" && !e.done), "what was refused stands there too");
     // The kind of defect is offered from now on, and can be asked for.
     assert!(ana.get("/review").body.contains("value=\"scratch\""));
-    assert_eq!(parts_of(&ana.get("/history?defect=scratch").body), [first.id.clone()]);
+    assert_eq!(parts_of(&ana.get("/history?defect=scratch").body), std::slice::from_ref(&first.id));
     assert!(ana.get("/history?defect=dent").body.contains("not in the history, which has scratch"));
     for (body, status) in [("verdict=fine&expected=", 422), ("verdict=good&expected=seven", 422)] {
         assert_eq!(ana.post(&say, body).status, status, "{body}");
