@@ -9,6 +9,7 @@ use super::backfill;
 use super::*;
 
 mod measure;
+mod spread;
 
 /// The tables as version 0 makes them.
 const EARLIER: &str = "

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use axum::extract::{Query, State};
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 
 use super::ask::ask;
-use crate::page::routes::show;
+use crate::page::routes::{WithStatus, show};
 use crate::page::site::Site;
 use crate::page::view::{self, Place};
 use andon_io::history::{Filter, HistoryError, ParameterError, ShiftCalendar};
@@ -92,7 +92,8 @@ pub(super) async fn history(
     match answer.await {
         Ok((defects, page)) => show(&site, &head, 0, Place::History, |scene| {
             (scene.visitor.t.history.to_owned(), view::history(scene, &asked, &defects, page.as_ref()))
-        }),
+        })
+        .with_status(if page.is_ok() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY }),
         Err(why) => why.page(&site, &head, Place::History),
     }
 }
