@@ -102,7 +102,6 @@ fn one(scene: Scene<'_>, screen: &ReviewScreen, part: &PartDetail) -> Markup {
                     }
                 }
                 (about(scene, row))
-                (heat_keys(scene))
                 @if may {
                     form.saying method="post" action={ "/review/" (row.id) } {
                         input type="hidden" name="csrf" value=(visitor.csrf);
@@ -141,6 +140,7 @@ fn one(scene: Scene<'_>, screen: &ReviewScreen, part: &PartDetail) -> Markup {
                         None => span.button aria-disabled="true" { (t.older) " →" },
                     }
                 }
+                (heat_keys(scene))
                 @if may { p.small.only-keyboard { (t.keys_hint) } }
             }
         }
