@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::kept_part::{about, heat_keys, moment, picture, said};
+use super::kept_part::{about, heat_keys, picture, said};
 use super::{Scene, icons};
 use crate::page::Language;
 use crate::page::kept::{QueueChoice, Refusal, ReviewScreen, Stretch};
@@ -239,7 +239,7 @@ pub(in crate::page) fn review_results(
             @if last.is_empty() { p.muted { (t.not_reviewed) } }
             ol.said.long {
                 @for review in last {
-                    li { a href={ "/review?part=" (review.part) } { time { (moment(review.at, language)) } } " · " (said(scene, review)) }
+                    li { a href={ "/review?part=" (review.part) } { (t.part) } " · " (said(scene, review)) }
                 }
             }
             @if let Some(older) = older { p.keys { a.button href={ "/review/results?span=" (span.word()) "&before=" (older) } { (t.older) " →" } } }
