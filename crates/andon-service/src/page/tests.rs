@@ -15,6 +15,7 @@ use andon_io::sinks::wire::StationInfo;
 use andon_line::telemetry::JudgeState;
 
 mod kept;
+mod trial;
 
 /// A line that remembers its threshold.
 struct Line(Mutex<f32>);

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::kept_part::{about, heat_keys, moment, picture, said};
+use super::kept_part::{about, heat_keys, picture, said};
 use super::{Scene, icons};
 use crate::page::Language;
 use crate::page::kept::{QueueChoice, Refusal, ReviewScreen, Stretch};
@@ -102,7 +102,6 @@ fn one(scene: Scene<'_>, screen: &ReviewScreen, part: &PartDetail) -> Markup {
                     }
                 }
                 (about(scene, row))
-                (heat_keys(scene))
                 @if may {
                     form.saying method="post" action={ "/review/" (row.id) } {
                         input type="hidden" name="csrf" value=(visitor.csrf);
@@ -141,6 +140,7 @@ fn one(scene: Scene<'_>, screen: &ReviewScreen, part: &PartDetail) -> Markup {
                         None => span.button aria-disabled="true" { (t.older) " →" },
                     }
                 }
+                (heat_keys(scene))
                 @if may { p.small.only-keyboard { (t.keys_hint) } }
             }
         }
@@ -239,7 +239,7 @@ pub(in crate::page) fn review_results(
             @if last.is_empty() { p.muted { (t.not_reviewed) } }
             ol.said.long {
                 @for review in last {
-                    li { a href={ "/review?part=" (review.part) } { time { (moment(review.at, language)) } } " · " (said(scene, review)) }
+                    li { a href={ "/review?part=" (review.part) } { (t.part) } " · " (said(scene, review)) }
                 }
             }
             @if let Some(older) = older { p.keys { a.button href={ "/review/results?span=" (span.word()) "&before=" (older) } { (t.older) " →" } } }
