@@ -74,7 +74,7 @@ fn the_page_does_in_a_browser_what_its_users_need() {
     let port = free_port();
     let config = dir.path().join("andon.toml");
     let written = format!(
-        "site = \"plant\"\nline = \"press\"\nstation = \"outfeed\"\n[engine]\nkind = \"rten\"\n[page]\nlisten = \"127.0.0.1:{port}\"\n\
+        "site = \"plant\"\nline = \"press\"\nstation = \"outfeed\"\n[engine]\nkind = \"rten\"\n[page]\nlisten = \"127.0.0.1:{port}\"\n[store]\nenabled = true\n\
          [cameras.top]\npipeline = \"images\"\nmodel = \"{}\"\ndeadline_ms = 5000\n\
          vars = {{ pattern = \"{}/%05d.png\", type = \"image/png\", decoder = \"pngdec\", fps = \"3\", loop = \"true\" }}\n",
         flange_model().display(),
@@ -93,6 +93,8 @@ fn the_page_does_in_a_browser_what_its_users_need() {
     assert_eq!(step(browser, json!(["login", "anna", "wrong word"]))["in"], false);
     assert_eq!(step(browser, json!(["login", "otto", "4711"]))["in"], true);
     assert_eq!(step(browser, json!(["threshold", "12.5", "tired of it"]))["may"], false, "an operator may not");
+    let results = step(browser, json!(["review"]));
+    assert!(results["text"].as_str().unwrap().contains("otto"), "who said it: {results}");
     assert_eq!(step(browser, json!(["login", "anna", "long enough"]))["in"], true);
     let hostile = "<img src=x onerror=alert(1)>";
     let set = step(browser, json!(["threshold", "12.5", hostile]));

@@ -16,7 +16,7 @@ from playwright.sync_api import sync_playwright
 
 url, shots = sys.argv[1].rstrip("/"), pathlib.Path(sys.argv[2])
 SIZES = {"1280x800": (1280, 800), "390x844": (390, 844), "1920x1080": (1920, 1080)}
-PAGES = ["/", "/alarms", "/threshold", "/system", "/login"]
+PAGES = ["/", "/alarms", "/threshold", "/system", "/login", "/review", "/review/results", "/history", "/counters", "/whatif"]
 # What a browser says by itself of answers that are refusals on purpose.
 EXPECTED = re.compile(r"Failed to load resource: the server responded with a status of 4\d\d")
 
@@ -128,6 +128,21 @@ class Session:
         self.open(path)
         found = self.page.evaluate("() => document.querySelectorAll('img[src=x], script:not([src])').length")
         must(found == 0, f"{path}: markup of somebody else's is in the page")
+        self.clean()
+        return {"text": self.page.inner_text("body")}
+
+    def review(self):
+        """A part of the queue by the keyboard alone: really bad, and the next one is there; taken back, it waits again."""
+        self.open("/review")
+        self.page.locator("form[action^='/review/']").first.wait_for(state="attached", timeout=10000)
+        before = self.page.url, self.page.inner_text("body")
+        self.page.keyboard.press("1")
+        deadline = time.time() + 10
+        while (self.page.url, self.page.inner_text("body")) == before and time.time() < deadline:
+            time.sleep(0.1)
+        must((self.page.url, self.page.inner_text("body")) != before, "the key 1 does nothing")
+        self.page.screenshot(path=shots / "review.png")
+        self.open("/review/results")
         self.clean()
         return {"text": self.page.inner_text("body")}
 

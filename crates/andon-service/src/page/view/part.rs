@@ -46,6 +46,9 @@ pub(in crate::page) fn part(scene: Scene<'_>, found: &Found) -> Markup {
                 div.keys {
                     @if let Some(newer) = newer { a.button rel="prev" href={ "/part/" (newer) } { "← " (t.newer) } }
                     a.button rel="up" href="/" { (t.live) }
+                    @if scene.site.service.history().is_ok() {
+                        a.button href={ "/review?part=" (part.id) } { (t.review_this) }
+                    }
                     @if let Some(older) = older { a.button rel="next" href={ "/part/" (older) } { (t.older) " →" } }
                 }
             }
