@@ -217,7 +217,7 @@ pub(in crate::page) fn review_results(
         section.panel {
             h1 { (t.results) }
             div.scroll tabindex="0" role="region" aria-label=(t.results) { table.list.results {
-                thead { tr { th {} th scope="col" { (t.false_rejects) } th scope="col" { (t.misses) } th scope="col" { (t.bad_found) } th scope="col" { (t.not_sure) } } }
+                thead { tr { td {} th scope="col" { (t.false_rejects) } th scope="col" { (t.misses) } th scope="col" { (t.bad_found) } th scope="col" { (t.not_sure) } } }
                 tbody { (row(t.all_reviewed, &results.all, language)) }
                 @if !results.by_defect.is_empty() {
                     tbody {

@@ -13,10 +13,10 @@ fn score(features: &[f32]) -> f32 {
     model().head(1).score_into(features, &mut scorer, &mut Vec::new(), &mut Vec::new())
 }
 
-/// By hand: hidden values 1.25 and 0 - 2 - 0.5 = -2.5, of which leaky makes -0.5; evidence 2 * 1.25 + 0.5 = 3.
+/// By hand: hidden values 1 + 0.25 = 1.25 and 0.5 - 3 - 0.5 = -3, of which leaky makes -0.6; evidence 2 * 1.25 + 0.6 = 3.1.
 #[test]
 fn the_distance_is_the_softened_lack_of_evidence() {
-    let want = (1.0 + (-3.0f64).exp()).ln();
+    let want = (1.0 + (-3.1f64).exp()).ln();
     assert!((f64::from(score(&[1.0, 3.0])) - want).abs() < 1e-7, "{want}");
     // Evidence of minus a thousand is a distance of a thousand, and of plus a thousand still above or at 0.
     assert!((score(&[-2500.0, -1250.0]) - 1000.0).abs() < 2.0 && score(&[500.0, 0.0]) >= 0.0);

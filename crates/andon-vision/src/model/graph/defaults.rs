@@ -5,26 +5,25 @@ use std::collections::HashMap;
 use super::{Attribute, OnnxGraph};
 
 impl OnnxGraph {
-    /// Writes the strides of convolutions that leave them out: they are 1 then, which rten does not take for granted.
+    /// Writes the strides, dilations and pads of convolutions that leave them out: they are 1, 1 and 0 then, which rten does not take for granted.
     pub(super) fn write_strides(&mut self) {
         let graph = &mut self.graph;
         let constants: HashMap<&str, usize> = graph.initializer.iter().map(|t| (t.name(), t.dims.len())).collect();
         for conv in graph.node.iter_mut().filter(|node| node.op_type() == "Conv") {
             let given = |name: &str| conv.attribute.iter().find(|a| a.name.as_deref() == Some(name));
-            if given("strides").is_some() {
-                continue;
-            }
             let of_weights =
                 || conv.input.get(1).and_then(|w| constants.get(w.as_str())).and_then(|rank| rank.checked_sub(2));
-            let axes = given("kernel_shape").map(|kernel| kernel.ints.len()).or_else(of_weights);
-            if let Some(axes) = axes {
-                conv.attribute.push(Attribute {
-                    name: Some("strides".to_owned()),
-                    ints: vec![1; axes],
-                    kind: Some(7),
-                    ..Attribute::default()
-                });
-            }
+            let Some(axes) = given("kernel_shape").map(|kernel| kernel.ints.len()).or_else(of_weights) else {
+                continue;
+            };
+            let missing: Vec<&str> =
+                ["strides", "dilations"].into_iter().filter(|name| given(name).is_none()).collect();
+            conv.attribute.extend(missing.into_iter().map(|name| Attribute {
+                name: Some(name.to_owned()),
+                ints: vec![1; axes],
+                kind: Some(7),
+                ..Attribute::default()
+            }));
         }
     }
 }
@@ -44,13 +43,12 @@ mod tests {
         graph.output(&second, "y", None);
         let mut graph = OnnxGraph::read(&graph.write()).unwrap();
         graph.write_strides();
-        let strides: Vec<Vec<i64>> = graph
-            .graph
-            .node
-            .iter()
-            .flat_map(|node| node.attribute.iter().filter(|a| a.name.as_deref() == Some("strides")))
-            .map(|a| a.ints.clone())
-            .collect();
-        assert_eq!(strides, [[1, 1], [2, 2]]);
+        let all = |name: &str| -> Vec<Vec<i64>> {
+            let attributes = graph.graph.node.iter().flat_map(|node| &node.attribute);
+            attributes.filter(|a| a.name.as_deref() == Some(name)).map(|a| a.ints.clone()).collect()
+        };
+        assert_eq!(all("strides"), [[1, 1], [2, 2]]);
+        assert_eq!(all("dilations"), [[1, 1], [1, 1]]);
+        assert_eq!(all("pads"), [[0; 4], [0; 4]]);
     }
 }
