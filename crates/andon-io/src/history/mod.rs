@@ -60,5 +60,6 @@ pub(crate) use self::{
     schema::open,
 };
 
-#[cfg(all(test, feature = "store"))]
+#[cfg(test)]
+#[cfg(feature = "store")]
 mod tests;
