@@ -9,6 +9,20 @@ use serde_json::{Value, json};
 
 use crate::common::{self, Peer, andon, flange_model, free_port};
 
+/// What everybody may look at.
+const PAGES: [&str; 10] = [
+    "/",
+    "/alarms",
+    "/threshold",
+    "/system",
+    "/login",
+    "/review",
+    "/review/results",
+    "/history",
+    "/counters",
+    "/whatif",
+];
+
 /// The line of the test: killed when the test is over, however it ends.
 struct Line(Child);
 
@@ -89,7 +103,12 @@ fn the_page_does_in_a_browser_what_its_users_need() {
     let Some(mut browser) = Peer::start("browser.py", &[&url, shots.to_str().unwrap()]) else { return };
     let browser = &mut browser;
     step(browser, json!(["look"]));
-    step(browser, json!(["pages"]));
+    for (language, theme) in [("de", "dark"), ("en", "light"), ("en", "dark")] {
+        step(browser, json!(["dress", language, theme]));
+        for page in PAGES {
+            step(browser, json!(["rules", page, format!("{language}-{theme}")]));
+        }
+    }
     assert_eq!(step(browser, json!(["login", "anna", "wrong word"]))["in"], false);
     assert_eq!(step(browser, json!(["login", "otto", "4711"]))["in"], true);
     assert_eq!(step(browser, json!(["threshold", "12.5", "tired of it"]))["may"], false, "an operator may not");

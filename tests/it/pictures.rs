@@ -17,6 +17,7 @@ use andon_line::runtime::{Active, BuiltDetector, CameraSpec, Line, LineSpec, Pic
 use andon_line::telemetry::Metrics;
 use andon_testkit::{ObedientDetector, RecordingSink, ScriptedSource, Step, spaced};
 
+#[cfg(all(feature = "rten", feature = "gst"))]
 const LIMITS: RingLimits = RingLimits { max_bytes: 1 << 30, max_days: None };
 
 fn active() -> Active {

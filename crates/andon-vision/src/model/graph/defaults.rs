@@ -16,11 +16,15 @@ impl OnnxGraph {
             let Some(axes) = given("kernel_shape").map(|kernel| kernel.ints.len()).or_else(of_weights) else {
                 continue;
             };
-            let missing: Vec<&str> =
-                ["strides", "dilations"].into_iter().filter(|name| given(name).is_none()).collect();
-            conv.attribute.extend(missing.into_iter().map(|name| Attribute {
+            let padded = given("auto_pad").is_some();
+            let defaults = [("strides", vec![1; axes]), ("dilations", vec![1; axes]), ("pads", vec![0; 2 * axes])];
+            let missing: Vec<(&str, Vec<i64>)> = defaults
+                .into_iter()
+                .filter(|(name, _)| given(name).is_none() && !(padded && *name == "pads"))
+                .collect();
+            conv.attribute.extend(missing.into_iter().map(|(name, ints)| Attribute {
                 name: Some(name.to_owned()),
-                ints: vec![1; axes],
+                ints,
                 kind: Some(7),
                 ..Attribute::default()
             }));
