@@ -58,6 +58,11 @@ class Session:
     def sees(self, text, seconds=10):
         self.page.get_by_text(re.compile(text)).first.wait_for(state="visible", timeout=1000 * seconds)
 
+    def submits(self, act):
+        """An act that sends a form: done when the page that answers is there."""
+        with self.page.expect_navigation(wait_until="load", timeout=15000):
+            act()
+
     # The steps.
 
     def look(self):
@@ -83,10 +88,8 @@ class Session:
     def dress(self, language, theme):
         """The page in a language and in light or dark, as its visitor chose."""
         self.open("/login")
-        self.page.click(f"button[name=language][value={language}]")
-        self.page.wait_for_load_state()
-        self.page.click(f"button[name=theme][value={theme}]")
-        self.page.wait_for_load_state()
+        self.submits(lambda: self.page.click(f"button[name=language][value={language}]"))
+        self.submits(lambda: self.page.click(f"button[name=theme][value={theme}]"))
         must(self.page.get_attribute("html", "lang") == language, f"the page is not in {language}")
 
     def rules(self, path, dress):
@@ -101,11 +104,11 @@ class Session:
     def login(self, name, password):
         self.open("/login")
         if self.page.locator("form[action='/logout']").count():
-            self.page.click("form[action='/logout'] button")
+            self.submits(lambda: self.page.click("form[action='/logout'] button"))
+            self.open("/login")
         self.page.fill("#name", name)
         self.page.fill("#password", password)
-        self.page.keyboard.press("Enter")
-        self.page.wait_for_load_state()
+        self.submits(lambda: self.page.keyboard.press("Enter"))
         self.open("/login")
         return {"in": self.page.locator("form[action='/logout']").count() == 1}
 
@@ -115,8 +118,7 @@ class Session:
             return {"may": False}
         self.page.fill("#value-0", value)
         self.page.fill("#reason-0", reason)
-        self.page.click("form[action='/threshold/0'] button")
-        self.page.wait_for_load_state()
+        self.submits(lambda: self.page.click("form[action='/threshold/0'] button"))
         self.open("/threshold")
         self.clean()
         return {"may": True, "text": self.page.inner_text("main") if self.page.locator("main").count() else self.page.inner_text("body")}
@@ -132,12 +134,7 @@ class Session:
         """A part of the queue by the keyboard alone: really bad, and the next one is there; taken back, it waits again."""
         self.open("/review")
         self.page.locator("form[action^='/review/']").first.wait_for(state="attached", timeout=10000)
-        before = self.page.url, self.page.inner_text("body")
-        self.page.keyboard.press("1")
-        deadline = time.time() + 10
-        while (self.page.url, self.page.inner_text("body")) == before and time.time() < deadline:
-            time.sleep(0.1)
-        must((self.page.url, self.page.inner_text("body")) != before, "the key 1 does nothing")
+        self.submits(lambda: self.page.keyboard.press("1"))
         self.page.screenshot(path=shots / "review.png")
         self.open("/review/results")
         self.clean()
