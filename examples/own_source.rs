@@ -88,6 +88,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         detector: assemble::open(&bundle, &engine, FrameSize::AsTrained)?,
         source: Box::new(Folder { files, played: 0, due: Mono::now(), problem: None }),
         threshold: Threshold::new(bundle.manifest.threshold).ok_or("the model has no usable threshold")?,
+        model: None,
         bundle,
         engine,
         frame_size: FrameSize::AsTrained,

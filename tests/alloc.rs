@@ -218,7 +218,7 @@ fn steady(pictures: Option<PictureSpec>) {
         threshold: 1e9,
         sources: Vec::new(),
     });
-    let active = Active { threshold: Threshold::new(1e9).unwrap(), model: tag, degraded: false };
+    let active = Active { threshold: Threshold::new(1e9).unwrap(), model: tag, degraded: false, number: 0, recipe: 0 };
     let (status, inbox) = Line::status_of([("cam".to_owned(), active.clone())]);
     let seen = Arc::new(AtomicU64::new(0));
     let spec = CameraSpec {

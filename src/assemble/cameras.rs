@@ -1,5 +1,6 @@
 //! Cameras: for each its source of frames and the detector that judges them.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,6 +21,8 @@ pub struct CameraParts {
     pub name: String,
     /// Where its frames come from.
     pub source: Box<dyn Source>,
+    /// The file that its model was read from; none if it was made in memory, and then nothing can be changed about it.
+    pub model: Option<PathBuf>,
     /// The model.
     pub bundle: Arc<Bundle>,
     /// What judges its frames.
@@ -45,6 +48,8 @@ impl CameraParts {
             threshold: self.threshold,
             model: model_tag(&self.bundle, self.detector.detector.engine_name()),
             degraded: self.detector.degraded.is_some(),
+            number: 0,
+            recipe: 0,
         }
     }
 }
@@ -95,6 +100,7 @@ fn open_one(
     Ok(CameraParts {
         name: camera.name.clone(),
         source,
+        model: Some(camera.model.clone()),
         bundle,
         detector,
         engine: c.engine.clone(),

@@ -112,12 +112,15 @@ pub fn open_on_cpu(
 
 /// Hands the first detector out once and makes new ones after that: on the card if that works, else on the CPU.
 pub fn maker(first: OpenedDetector, bundle: Arc<Bundle>, options: EngineOptions, size: FrameSize) -> DetectorFactory {
-    let mut first = Some(first);
+    let mut first = Some(BuiltDetector { detector: first.detector, degraded: first.degraded.is_some() });
+    let mut remake = remaker(bundle, options, size);
+    Box::new(move || first.take().map_or_else(&mut remake, Ok))
+}
+
+/// Makes detectors anew after faults: on the card if that works, else on the CPU.
+pub(super) fn remaker(bundle: Arc<Bundle>, options: EngineOptions, size: FrameSize) -> DetectorFactory {
     Box::new(move || {
-        let opened = match first.take() {
-            Some(opened) => opened,
-            None => rebuild_after_fault(&bundle, &options, size)?,
-        };
+        let opened = rebuild_after_fault(&bundle, &options, size)?;
         Ok(BuiltDetector { detector: opened.detector, degraded: opened.degraded.is_some() })
     })
 }

@@ -27,7 +27,9 @@ use crate::config::{self, Config, Loaded, TriggerKind};
 use andon_core::{Control, HardwareHealth, Mono, Sink};
 use andon_io::ThermalMonitor;
 use andon_io::sinks::wire::StationInfo;
-use andon_line::runtime::{Active, CameraSpec, Line, LineControl, LineError, LineReport, LineSpec, Status};
+use andon_line::runtime::{
+    Active, CameraSpec, DetectorSwap, Line, LineControl, LineError, LineReport, LineSpec, Status,
+};
 use andon_line::telemetry::Metrics;
 use andon_service::Server;
 use andon_vision::model::bundle::Bundle;
@@ -162,15 +164,24 @@ impl<'a> LineBuilder<'a> {
         let bundles: Vec<Arc<Bundle>> = self.cameras.iter().map(|c| c.bundle.clone()).collect();
         let keeps = self.tables.is_none_or(|tables| tables.contains(&"pictures"));
         let (spec, pictures) = pictures::open(self.config, keeps, &station, &bundles)?;
-        let serve_page = |page| page::serve(page, &station, &frames, &pictures, control.clone(), &status);
-        let served = self.page.map(serve_page).transpose()?;
+        let swaps: Vec<Arc<DetectorSwap>> = self.cameras.iter().map(|_| Arc::default()).collect();
+        let of_page = page::Beside {
+            station: &station,
+            frames: &frames,
+            pictures: &pictures,
+            status: &status,
+            cameras: &self.cameras,
+            swaps: &swaps,
+            recipes: &self.config.recipes,
+        };
+        let served = self.page.map(|page| page::serve(page, of_page, control.clone())).transpose()?;
         let (mut page, mut own) = (None, Vec::new());
         if let Some(served) = served {
             control = served.control;
             own.push(served.sink);
             page = Some(served.server);
         }
-        let (specs, waiting) = camera_specs(self.cameras, actives);
+        let (specs, waiting) = camera_specs(self.cameras, actives, swaps);
         let builder = gpu_background::build_missing(waiting, &self.config.engine.gpu, &self.stop)?;
         let context =
             sinks::Context { station: &station, control: &control, takes_triggers: self.takes_triggers, bundles };
@@ -208,18 +219,20 @@ impl<'a> LineBuilder<'a> {
 }
 
 /// The cameras for the line's threads, and those of them that wait for an engine on the card.
-fn camera_specs(cameras: Vec<CameraParts>, actives: Vec<(String, Active)>) -> (Vec<CameraSpec>, Vec<WaitingCamera>) {
+fn camera_specs(
+    cameras: Vec<CameraParts>,
+    actives: Vec<(String, Active)>,
+    swaps: Vec<Arc<DetectorSwap>>,
+) -> (Vec<CameraSpec>, Vec<WaitingCamera>) {
     let mut specs = Vec::new();
     let mut waiting = Vec::new();
-    for (camera, (_, active)) in cameras.into_iter().zip(actives) {
+    for ((camera, (_, active)), swap) in cameras.into_iter().zip(actives).zip(swaps) {
         let CameraParts { name, source, bundle, detector, engine, frame_size, deadline, presence, .. } = camera;
-        let replacement = detector.build.then(Arc::default);
-        waiting.extend(replacement.clone().map(|replacement| WaitingCamera {
-            name: name.clone(),
-            bundle: bundle.clone(),
-            frame_size,
-            replacement,
-        }));
+        if detector.build {
+            let (name, bundle, replacement) = (name.clone(), bundle.clone(), swap.clone());
+            waiting.push(WaitingCamera { name, bundle, frame_size, replacement });
+        }
+        let replacement = Some(swap);
         let make_detector = maker(detector, bundle, engine, frame_size);
         specs.push(CameraSpec { name, source, make_detector, replacement, active, deadline, presence });
     }

@@ -22,6 +22,8 @@ pub mod fit_defaults;
 pub mod guard;
 mod health;
 mod line;
+#[cfg(feature = "page")]
+mod line_models;
 #[cfg_attr(not(feature = "page"), path = "page_absent.rs")]
 mod page;
 #[cfg(feature = "page")]

@@ -3,17 +3,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::cameras::CameraParts;
 use super::error::BuildError;
+use super::line_models::{CameraSlot, Models};
 use super::page_pictures::PagePictures;
 use super::pictures::Pictures;
-use crate::config::{Config, PageLanguage};
+use crate::config::{Config, PageLanguage, Recipe};
 use andon_core::{Control, Sink};
 use andon_io::history::{History, Reviews};
 use andon_io::sinks::wire::StationInfo;
-use andon_line::runtime::Status;
+use andon_line::runtime::{DetectorSwap, Status};
 use andon_service::accounts::{self, Accounts};
 use andon_service::act::{AuditedControl, HistoryAccess, LineAccess, Service};
 use andon_service::live::{Board, page_sink};
+use andon_service::models::LineModels;
 use andon_service::page::{Language, PageOptions, PageServer, PageSpec, TlsFiles};
 
 /// So long may a question take that reads every row of a week.
@@ -96,18 +99,50 @@ pub(super) struct ServedPage {
     pub control: Arc<dyn Control>,
 }
 
-/// Serves the page of a line. `frames` are the sizes of the cameras' frames, where their models know them.
-pub(super) fn serve(
-    page: Page,
-    station: &StationInfo,
-    frames: &[Option<[u32; 2]>],
-    pictures: &Pictures,
-    control: Arc<dyn Control>,
-    status: &Arc<Status>,
-) -> Result<ServedPage, BuildError> {
+/// What the page of a line stands beside.
+pub(super) struct Beside<'a> {
+    pub station: &'a StationInfo,
+    /// Sizes of the cameras' frames, where their models know them.
+    pub frames: &'a [Option<[u32; 2]>],
+    pub pictures: &'a Pictures,
+    pub status: &'a Arc<Status>,
+    pub cameras: &'a [CameraParts],
+    /// By camera: where another model goes.
+    pub swaps: &'a [Arc<DetectorSwap>],
+    pub recipes: &'a [Recipe],
+}
+
+impl Beside<'_> {
+    /// The models that may be changed: none where a camera's is in no file.
+    fn models(&self, history: Option<History>) -> std::io::Result<Option<Arc<dyn LineModels>>> {
+        if self.cameras.iter().any(|camera| camera.model.is_none()) {
+            return Ok(None);
+        }
+        let slot = |(camera, swap): (&CameraParts, &Arc<DetectorSwap>)| CameraSlot {
+            name: camera.name.clone(),
+            file: camera.model.clone(),
+            bundle: camera.bundle.clone(),
+            engine: camera.engine.clone(),
+            frame_size: camera.frame_size,
+            swap: swap.clone(),
+        };
+        let slots = self.cameras.iter().zip(self.swaps).map(slot).collect();
+        let models =
+            Models::new(slots, self.recipes.to_vec(), self.status.clone(), self.pictures.ring.clone(), history)?;
+        Ok(Some(models))
+    }
+}
+
+/// Serves the page of a line.
+///
+/// # Errors
+/// [`BuildError`].
+pub(super) fn serve(page: Page, beside: Beside<'_>, control: Arc<dyn Control>) -> Result<ServedPage, BuildError> {
+    let models = beside.models(page.history.as_ref().map(|access| access.patient.clone()))?;
+    let Beside { station, frames, pictures, status, .. } = beside;
     let board = Arc::new(Board::new(station.clone(), frames));
     let access = LineAccess { control: control.clone(), board: board.clone() };
-    let service = Arc::new(Service::of_line(page.accounts, access).with_history(page.history));
+    let service = Arc::new(Service::of_line(page.accounts, access).with_history(page.history).with_models(models));
     let (sink, records) = page_sink();
     let watched = status.clone();
     let server = PageServer::start(PageSpec {

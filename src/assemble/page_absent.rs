@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
+use super::cameras::CameraParts;
 use super::error::BuildError;
 use super::pictures::Pictures;
-use crate::config::Config;
+use crate::config::{Config, Recipe};
 use andon_core::{Control, Sink};
 use andon_io::NotBuilt;
 use andon_io::sinks::wire::StationInfo;
-use andon_line::runtime::Status;
+use andon_line::runtime::{DetectorSwap, Status};
 
 /// No page can be made in this build.
 pub enum Page {}
@@ -33,14 +34,18 @@ pub(super) struct ServedPage {
     pub control: Arc<dyn Control>,
 }
 
-pub(super) fn serve(
-    page: Page,
-    _: &StationInfo,
-    _: &[Option<[u32; 2]>],
-    _: &Pictures,
-    _: Arc<dyn Control>,
-    _: &Arc<Status>,
-) -> Result<ServedPage, BuildError> {
+#[allow(dead_code, reason = "what a page would stand beside")]
+pub(super) struct Beside<'a> {
+    pub station: &'a StationInfo,
+    pub frames: &'a [Option<[u32; 2]>],
+    pub pictures: &'a Pictures,
+    pub status: &'a Arc<Status>,
+    pub cameras: &'a [CameraParts],
+    pub swaps: &'a [Arc<DetectorSwap>],
+    pub recipes: &'a [Recipe],
+}
+
+pub(super) fn serve(page: Page, _: Beside<'_>, _: Arc<dyn Control>) -> Result<ServedPage, BuildError> {
     match page {}
 }
 

@@ -164,6 +164,7 @@ pub fn station(conveyor: &Conveyor, judge: Judge, rate: f64, limit: Option<u64>)
     let camera = CameraParts {
         name: "sim".to_owned(),
         source: source(conveyor.clone(), belt, limit)?,
+        model: None,
         bundle,
         detector,
         engine,

@@ -10,6 +10,7 @@ use super::page::PageTable;
 use super::parts::{self, Parts};
 use super::raw::{FrameSize, OnEos, Raw, RawCamera};
 use super::raw_line::TriggerKind;
+use super::recipes::{self, Recipe};
 use super::twice;
 use andon_core::{CameraId, Threshold};
 use andon_io::history::ShiftCalendar;
@@ -31,6 +32,8 @@ pub struct Config {
     pub box_name: String,
     /// Cameras in the order of their ids: by name.
     pub cameras: Vec<Camera>,
+    /// Set-ups of products, by name.
+    pub recipes: Vec<Recipe>,
     /// How networks are run, for each camera.
     pub engine: EngineOptions,
     /// Parts, belt and ejectors.
@@ -120,6 +123,7 @@ impl Config {
         if let Err(why) = check_filter(&raw.log.level) {
             wrong.push(format!("log.level: {why}"));
         }
+        let recipes = recipes::check(raw, base, &mut wrong);
         let parts = parts::check(raw, base, &mut wrong);
         let names = [raw.site.as_str(), raw.line.as_str(), raw.station.as_str()];
         let context = CheckContext { base, names, keeps_history: raw.store.enabled };
@@ -138,6 +142,7 @@ impl Config {
             station: raw.station.clone(),
             box_name,
             cameras,
+            recipes,
             engine: EngineOptions {
                 choice: raw.engine.kind,
                 threads,

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::page::RawPage;
 use super::raw_line::{RawAlarms, RawBelt, RawEjector, RawParts};
+use super::recipes::RawRecipe;
 use andon_io::fieldio::IoTables;
 use andon_io::history::ShiftsConfig;
 use andon_io::pictures::PicturesConfig;
@@ -38,6 +39,9 @@ pub struct Raw {
     pub box_name: Option<String>,
     /// One table a camera: `[cameras.NAME]`.
     pub cameras: BTreeMap<String, RawCamera>,
+    /// Set-ups of products, among which the line is changed over: `[recipes.NAME]`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub recipes: BTreeMap<String, RawRecipe>,
     /// How networks are run.
     pub engine: RawEngine,
     /// What holds for every camera.
@@ -86,6 +90,7 @@ impl Default for Raw {
             station: "station".into(),
             box_name: None,
             cameras: BTreeMap::new(),
+            recipes: BTreeMap::new(),
             engine: RawEngine::default(),
             capture: RawCapture::default(),
             parts: RawParts::default(),

@@ -15,7 +15,8 @@ use andon_io::sinks::wire::{self, StationInfo};
 use andon_line::act::{AlarmSpec, EjectOn, EjectorSpec, PulseShape};
 use andon_line::controller::{RecordMaker, Replay, TapeEntry};
 use andon_line::runtime::{
-    Active, BuiltDetector, CameraSpec, DetectorSwap, EjectorLine, LaneSpec, Line, LineError, LineReport, LineSpec, Tape,
+    Active, ActiveModel, BuiltDetector, CameraSpec, DetectorSwap, EjectorLine, LaneSpec, Line, LineError, LineReport,
+    LineSpec, ModelChange, Tape,
 };
 use andon_line::telemetry::Metrics;
 use andon_testkit::{ObedientDetector, RecordingSink, ScriptedSource, Step, spaced};
@@ -28,7 +29,7 @@ fn active() -> Active {
         threshold: 100.0,
         sources: Vec::new(),
     });
-    Active { threshold: Threshold::new(100.0).unwrap(), model, degraded: false }
+    Active { threshold: Threshold::new(100.0).unwrap(), model, degraded: false, number: 0, recipe: 0 }
 }
 
 struct Ran {
@@ -144,6 +145,116 @@ fn a_better_engine_takes_over_between_two_parts_and_a_lost_one_is_made_good() {
         maker.join().unwrap()
     });
     assert!(offer, "the old detector goes back to who made the new one");
+}
+
+/// Ten times the scores of an [`ObedientDetector`]: another model.
+struct Tenfold;
+
+impl Detector for Tenfold {
+    fn explain(&mut self, _: &Detection, _: f32) -> Regions {
+        Regions::default()
+    }
+
+    fn warm_up(&mut self) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    fn detect(&mut self, frame: &FrameView<'_>, out: &mut Detection) -> Result<(), Fault> {
+        out.score = 10.0 * f32::from(frame.data[0]);
+        if frame.data[0] == 250 { Err(Fault::Engine("tenfold")) } else { Ok(()) }
+    }
+
+    fn engine_name(&self) -> &'static str {
+        "tenfold"
+    }
+}
+
+fn tenfold() -> ModelChange {
+    let model = ModelTag {
+        name: "other".into(),
+        blake3: String::new(),
+        engine: String::new(),
+        threshold: 1000.0,
+        sources: Vec::new(),
+    };
+    ModelChange {
+        detector: made(Tenfold),
+        make: Box::new(|| Ok(made(Tenfold))),
+        active: ActiveModel { threshold: Threshold::new(1000.0).unwrap(), model: Arc::new(model), recipe: 0 },
+    }
+}
+
+#[test]
+fn another_model_takes_over_between_two_parts_and_no_score_is_judged_by_the_threshold_of_the_other() {
+    let swap = Arc::new(DetectorSwap::default());
+    let offered = swap.clone();
+    std::thread::scope(|scope| {
+        let changer = scope.spawn(move || {
+            std::thread::sleep(Duration::from_millis(300));
+            offered.change(tenfold());
+            let old = (0..200).find_map(|_| {
+                std::thread::sleep(Duration::from_millis(10));
+                offered.retired()
+            });
+            assert_eq!(old.map(|old| old.engine_name()), Some("obedient"));
+            // What is built for the first model comes too late.
+            offered.offer(made(Better));
+            assert!(!offered.withdraw(), "nothing was taken in");
+        });
+        // The levels 50 and 120: pass and reject by either model, whose scores are 50, 120 and 500, 1200.
+        let pause = |n: u32| Step::Wait(if n == 49 || n == 50 { 300 } else { 10 });
+        let level = |n: u32| {
+            if n == 50 {
+                250
+            } else if n % 2 == 0 {
+                50
+            } else {
+                120
+            }
+        };
+        let script: Vec<Step> = (0..60).flat_map(|n| [Step::Frame(level(n)), pause(n)]).collect();
+        let ran = run_with(&script, 1000, Some(swap));
+        let counts = ran.counts();
+        assert_eq!((counts.error, ran.rebuilt), (1, 1), "{counts:?}");
+        let mut models = Vec::new();
+        for v in ran.verdicts.iter().filter(|v| v.score.is_some()) {
+            let times = if v.model.name == "other" { 10.0 } else { 1.0 };
+            assert_eq!(v.threshold, 100.0 * times, "{v:?}");
+            let score = v.score.unwrap().get();
+            assert!(score == 50.0 * times || score == 120.0 * times, "{v:?}");
+            assert_eq!(matches!(v.outcome, Outcome::Pass(_)), score == 50.0 * times, "{v:?}");
+            models.push((v.model.name.clone(), v.model.engine.clone()));
+        }
+        models.dedup();
+        let names = [("m", "obedient"), ("other", "tenfold")].map(|(m, e)| (m.to_owned(), e.to_owned()));
+        assert_eq!(models, names, "also after the fault, when it was made anew");
+        changer.join().unwrap();
+    });
+}
+
+#[test]
+fn a_model_is_changed_while_no_part_comes_and_taken_back_while_it_cannot_be() {
+    let swap = Arc::new(DetectorSwap::default());
+    let offered = swap.clone();
+    std::thread::scope(|scope| {
+        let changer = scope.spawn(move || {
+            std::thread::sleep(Duration::from_millis(100));
+            offered.change(tenfold());
+            let taken = (0..100).any(|_| {
+                std::thread::sleep(Duration::from_millis(10));
+                offered.retired().is_some()
+            });
+            assert!(taken, "an idle inspector takes it too");
+            assert!(!offered.withdraw());
+        });
+        let ran = run_with(&[Step::Frame(50), Step::Wait(1200), Step::Frame(50), Step::Wait(20)], 1000, Some(swap));
+        let scores: Vec<f32> = ran.verdicts.iter().filter_map(|v| Some(v.score?.get())).collect();
+        assert_eq!(scores, [50.0, 500.0]);
+        changer.join().unwrap();
+    });
+    let idle = DetectorSwap::default();
+    idle.change(tenfold());
+    assert!(idle.withdraw() && !idle.withdraw() && idle.retired().is_none());
 }
 
 #[test]
@@ -621,7 +732,7 @@ fn a_recorded_line_gives_the_same_records_again_byte_for_byte() {
     let judged_by = Arc::new(active());
     let mut again = Vec::new();
     replay.run(&TapeEntry::read_all(&mut file.as_slice()).unwrap(), &mut |action| {
-        again.extend(maker.record(&action, &|_| judged_by.clone()).as_ref().and_then(wired));
+        again.extend(maker.record(&action, &|_, _| judged_by.clone()).as_ref().and_then(wired));
     });
     let text =
         |records: &[Vec<u8>]| records.iter().map(|r| String::from_utf8_lossy(r).into_owned()).collect::<Vec<_>>();

@@ -58,11 +58,13 @@ pub enum Reason {
     NotAligned,
     /// REJECT: score under the threshold, but in the band whose parts somebody looks at.
     Borderline,
+    /// UNINSPECTED: the recipe was changed while the part was in flight, and its cameras judged by different ones.
+    RecipeChanged,
 }
 
 impl Reason {
     /// Every reason, for tables and metrics.
-    pub const ALL: [Reason; 14] = [
+    pub const ALL: [Reason; 15] = [
         Reason::UnderThreshold,
         Reason::OverThreshold,
         Reason::Overflow,
@@ -77,6 +79,7 @@ impl Reason {
         Reason::WrongKind,
         Reason::NotAligned,
         Reason::Borderline,
+        Reason::RecipeChanged,
     ];
 
     /// The code on the wire and in metrics.
@@ -96,6 +99,7 @@ impl Reason {
             Reason::WrongKind => "wrong_kind",
             Reason::NotAligned => "not_aligned",
             Reason::Borderline => "borderline",
+            Reason::RecipeChanged => "recipe_changed",
         }
     }
 }

@@ -12,7 +12,10 @@ const MOST: usize = 512;
 
 /// The map as a PNG with transparency, on the model's fixed scale: nothing at `baseline` (a typical good patch), yellow at the threshold, red at
 /// twice that way. It covers the whole picture and has to be stretched to its size. `None` for a map without cells.
-pub(super) fn overlay_png(map: &AnomalyMap, baseline: f32, threshold: f32) -> Result<Option<Vec<u8>>, PictureError> {
+///
+/// # Errors
+/// [`PictureError::Coding`].
+pub fn heatmap_png(map: &AnomalyMap, baseline: f32, threshold: f32) -> Result<Option<Vec<u8>>, PictureError> {
     if map.data.is_empty() || map.data.len() != map.width * map.height {
         return Ok(None);
     }
@@ -44,12 +47,12 @@ mod tests {
     #[test]
     fn a_good_patch_is_clear_and_the_threshold_is_not() {
         let map = AnomalyMap { width: 4, height: 2, data: vec![5.0, 5.0, 5.0, 5.0, 5.0, 5.0, 20.0, 20.0] };
-        let png = overlay_png(&map, 5.0, 10.0).unwrap().unwrap();
+        let png = heatmap_png(&map, 5.0, 10.0).unwrap().unwrap();
         let image = image::load_from_memory(&png).unwrap().to_rgba8();
         assert_eq!(image.dimensions(), (32, 16));
         assert_eq!(image.get_pixel(0, 0).0[3], 0);
         let hot = image.get_pixel(31, 15).0;
         assert!(hot[3] > 180 && hot[0] > 200 && hot[1] < 60, "{hot:?}");
-        assert!(overlay_png(&AnomalyMap::default(), 5.0, 10.0).unwrap().is_none());
+        assert!(heatmap_png(&AnomalyMap::default(), 5.0, 10.0).unwrap().is_none());
     }
 }

@@ -22,6 +22,7 @@ mod writer;
 pub use coding::{PictureFormat, luma, save_png};
 pub use config::PicturesConfig;
 pub use error::PictureError;
+pub use heat::heatmap_png;
 pub use live::{LivePicture, LivePictures, WatchGuard};
 pub use note::PictureSummary;
 pub use quality::{PictureQuality, PictureSketch};

@@ -7,7 +7,7 @@ use ulid::Ulid;
 
 use super::coding::{from_png, jpeg, viewable};
 use super::error::PictureError;
-use super::heat::overlay_png;
+use super::heat::heatmap_png;
 use super::note::{Note, PICTURE_SCHEMA, PictureSummary};
 use andon_core::{AnomalyMap, OwnedFrame, PixelFormat};
 
@@ -128,7 +128,7 @@ impl StoredPicture {
     /// [`PictureError`].
     pub fn heatmap_png(&self) -> Result<Option<Vec<u8>>, PictureError> {
         match self.map()? {
-            Some((map, baseline, threshold)) => overlay_png(&map, baseline, threshold),
+            Some((map, baseline, threshold)) => heatmap_png(&map, baseline, threshold),
             None => Ok(None),
         }
     }

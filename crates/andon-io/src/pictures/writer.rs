@@ -7,7 +7,7 @@ use ulid::Ulid;
 use super::coding::{PictureFormat, jpeg, png, viewable};
 use super::config::PicturesConfig;
 use super::error::PictureError;
-use super::heat::overlay_png;
+use super::heat::heatmap_png;
 use super::live::{LivePicture, LivePictures};
 use super::note::{Layout, MapNote, Note, PICTURE_SCHEMA};
 use super::ring::PictureRing;
@@ -90,7 +90,7 @@ impl PictureWriter {
     fn show(&self, id: String, verdict: &[u8], record: &PictureRecord) -> Result<(), PictureError> {
         let buffer = &*record.picture;
         let view = buffer.frame.view().ok_or(PictureError::Empty)?;
-        let heatmap_png = overlay_png(&buffer.map, self.baseline(record), record.verdict.threshold)?;
+        let heatmap_png = heatmap_png(&buffer.map, self.baseline(record), record.verdict.threshold)?;
         self.live.put(LivePicture {
             id,
             camera: record.verdict.camera,

@@ -14,6 +14,10 @@ pub struct Active {
     pub model: Arc<ModelTag>,
     /// Working with less than was asked for.
     pub degraded: bool,
+    /// Which of the camera's models it is, counted since the start of the line.
+    pub number: u16,
+    /// Which recipe it belongs to, counted since the start of the line.
+    pub recipe: u16,
 }
 
 /// Makes the records of one lane.
@@ -28,12 +32,13 @@ pub struct RecordMaker {
 }
 
 impl RecordMaker {
-    /// The record of an action, if it is one. `active` says what judges a camera: the threshold and model for verdicts.
-    pub fn record(&self, action: &LaneAction, active: &dyn Fn(CameraId) -> Arc<Active>) -> Option<Record> {
+    /// The record of an action, if it is one. `active` says what judges a camera, or judged it under that number: the threshold and model
+    /// for verdicts.
+    pub fn record(&self, action: &LaneAction, active: &dyn Fn(CameraId, Option<u16>) -> Arc<Active>) -> Option<Record> {
         match *action {
             LaneAction::Ended(e) => {
                 let camera = *self.cameras.get(e.camera)?;
-                let active = active(camera);
+                let active = active(camera, e.model);
                 Some(Record::Verdict(CameraVerdict {
                     camera,
                     seq: e.part.seq,

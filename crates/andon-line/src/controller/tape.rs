@@ -2,7 +2,7 @@
 //! a replay gives the same records to the last byte.
 //!
 //! The recording holds events, not how the lane was set up: a replay needs the [`LaneSetup`] of then, and records made with the model and
-//! threshold of then. Where those changed while it ran, the replay is exact up to the change.
+//! threshold of then, of every model by its number.
 
 use std::io::{BufRead, Write};
 
@@ -146,6 +146,11 @@ struct WrittenObserved {
     frame: u64,
     result: WrittenResult,
     threshold: u32,
+    /// Recordings from before models could be changed have none.
+    #[serde(default)]
+    model: u16,
+    #[serde(default)]
+    recipe: u16,
     queue_ns: u64,
     /// Preprocess, infer, aggregate, score.
     times: [u64; 4],
@@ -257,6 +262,8 @@ impl WrittenObserved {
                 Err(Fault::Panic) => WrittenResult::Panic,
             },
             threshold: seen.threshold.get().to_bits(),
+            model: seen.model,
+            recipe: seen.recipe,
             queue_ns: seen.queue_ns,
             times: [t.preprocess_ns, t.infer_ns, t.aggregate_ns, t.score_ns],
             regions_total: seen.regions.total,
@@ -285,6 +292,8 @@ impl WrittenObserved {
                 WrittenResult::Panic => Err(Fault::Panic),
             },
             threshold: Threshold::new(f32::from_bits(self.threshold)).ok_or("its threshold is none")?,
+            model: self.model,
+            recipe: self.recipe,
             queue_ns: self.queue_ns,
             times: StageTimes { preprocess_ns, infer_ns, aggregate_ns, score_ns },
             regions,

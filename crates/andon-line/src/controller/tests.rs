@@ -116,6 +116,8 @@ fn observed(frame: u64, result: Result<f32, Fault>) -> Observed {
         frame: FrameNo(frame),
         result,
         threshold: Threshold::new(1.0).unwrap(),
+        model: 3,
+        recipe: 2,
         queue_ns: 5,
         times: Default::default(),
         regions,

@@ -46,6 +46,8 @@ struct Slot {
     framed: u16,
     /// The worst that was said.
     worst: Option<(Outcome, Reason)>,
+    /// The recipe by which its first camera judged.
+    recipe: Option<u16>,
 }
 
 #[derive(Debug)]
@@ -242,7 +244,7 @@ impl Ledger {
             self.retire();
         }
         let pending = ((1u32 << self.cameras.len()) - 1) as u16;
-        self.slots.push_back(Slot { part, pending, framed: 0, worst: None });
+        self.slots.push_back(Slot { part, pending, framed: 0, worst: None, recipe: None });
         self.next = part.seq.next();
         for camera in &mut self.cameras {
             camera.counts.offered += 1;
@@ -292,11 +294,13 @@ impl Ledger {
         if now.is_late(&rule, &slot.part) {
             self.cameras[camera].counts.late_results += 1;
             self.uninspected(seq, camera, Reason::Late, now, tell);
+        } else if *slot.recipe.get_or_insert(seen.recipe) != seen.recipe {
+            self.uninspected(seq, camera, Reason::RecipeChanged, now, tell);
         } else {
             let j = judge(seen.result, seen.threshold).with_review(rule.review);
             let ending = CameraEnding { score: j.score, ..self.ending(seq, camera, j.outcome, j.reason, now) };
-            let ending =
-                CameraEnding { queue_ns: seen.queue_ns, times: seen.times, threshold: Some(seen.threshold), ..ending };
+            let (threshold, model) = (Some(seen.threshold), Some(seen.model));
+            let ending = CameraEnding { queue_ns: seen.queue_ns, times: seen.times, threshold, model, ..ending };
             let regions = if j.outcome == Outcome::Reject { seen.regions } else { Default::default() };
             self.finish(CameraEnding { regions, ..ending }, now, tell);
         }
@@ -343,6 +347,7 @@ impl Ledger {
             reason,
             score: None,
             threshold: None,
+            model: None,
             at: now.at,
             deadline: now.deadline(&rule, &part),
             queue_ns: 0,

@@ -129,6 +129,10 @@ pub struct Observed {
     pub result: Result<f32, Fault>,
     /// What it is judged by.
     pub threshold: Threshold,
+    /// Which of the camera's models gave it, counted since the start of the line.
+    pub model: u16,
+    /// Which recipe that belongs to, counted since the start of the line.
+    pub recipe: u16,
     /// Capture to inspector, in nanoseconds.
     pub queue_ns: u64,
     /// Steps of the inspection.
@@ -158,6 +162,8 @@ pub struct CameraEnding {
     pub score: Option<Score>,
     /// What it was judged by, if it was.
     pub threshold: Option<Threshold>,
+    /// Which of the camera's models gave the score, counted since the start of the line; `None` if nothing was judged.
+    pub model: Option<u16>,
     /// When it ended.
     pub at: Mono,
     /// Until when it had to, as far as the belt's speed of now tells.

@@ -102,9 +102,13 @@ impl Cap {
             return;
         }
         if let Some(oldest) = self.frames.push(frame) {
-            let picture = self.pictures.copy(oldest.view(), None);
+            let (camera, frame) = (self.camera, oldest.number);
+            let wanted = self.pictures.wanted(oldest.view());
             // If this is refused, the part ends at its deadline instead.
-            self.tell(PartEvent::Evicted { camera: self.camera, frame: oldest.number, picture });
+            self.tell(PartEvent::Evicted { camera, frame, picture_follows: wanted.is_some() });
+            if let Some(view) = wanted {
+                self.tell(PartEvent::Picture { camera, frame, picture: self.pictures.copy(&view, None) });
+            }
         }
     }
 

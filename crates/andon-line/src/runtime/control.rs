@@ -29,12 +29,18 @@ impl Control for LineControl {
         let threshold = Threshold::new(value).ok_or(ThresholdError::NotUsable(value))?;
         let n = camera.index();
         let camera = self.status.cameras.get(n).ok_or(ControlError::NoSuchCamera)?;
-        if let Some(own) = Threshold::new(camera.active.load().model.threshold)
+        let active = camera.active.load_full();
+        if let Some(own) = Threshold::new(active.model.threshold)
             && !self.threshold_unsafe.get(n).copied().unwrap_or(false)
         {
             threshold.near(own).map_err(|source| ControlError::Unsafe { camera: camera.name.clone(), source })?;
         }
-        camera.active.rcu(|active| Active { threshold, ..Active::clone(active) });
+        let new = Arc::new(Active { threshold, ..Active::clone(&active) });
+        // Scores of another model have another scale: what was compared with the one of a moment ago is not set for the next.
+        let found = camera.active.compare_and_swap(&active, new);
+        if !Arc::ptr_eq(&found, &active) {
+            return Err(ControlError::Busy("take a threshold: model or engine are being changed"));
+        }
         Ok(())
     }
 
@@ -70,7 +76,13 @@ mod tests {
             threshold: 10.0,
             sources: Vec::new(),
         };
-        let active = Active { threshold: Threshold::new(10.0).unwrap(), model: Arc::new(model), degraded: false };
+        let active = Active {
+            threshold: Threshold::new(10.0).unwrap(),
+            model: Arc::new(model),
+            degraded: false,
+            number: 0,
+            recipe: 0,
+        };
         let cameras = [("top".to_owned(), active.clone()), ("side".to_owned(), active)];
         let control = LineControl {
             status: Status::new(cameras, ["top".to_owned(), "side".to_owned()]).0,

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crossbeam_channel::RecvTimeoutError;
 
 use super::lane::{Lane, LaneContext};
-use super::wiring::PartEvent;
+use super::wiring::{JudgedBy, PartEvent};
 use crate::controller::{LaneAction, LaneInput};
 use crate::decide::{FrameSeen, Observed, Trigger};
 use andon_core::CameraState;
@@ -76,16 +76,27 @@ impl Decide {
                 let ticks = lane.ticks_at(seen);
                 lane.handle(LaneInput::Missing { place, count, at: seen, ticks }, at, context);
             }
-            PartEvent::Evicted { camera, frame, picture } => {
-                context.pictures.arrived(camera, frame, picture);
+            PartEvent::Picture { camera, frame, picture } => context.pictures.arrived(camera, frame, picture),
+            PartEvent::Evicted { camera, frame, picture_follows } => {
+                context.pictures.expect(camera, frame, picture_follows);
                 let Some((lane, place)) = find(lanes, camera) else { return };
                 lane.handle(LaneInput::Evicted { place, frame }, at, context);
             }
-            PartEvent::Observed { camera, frame, result, queue_ns, times, regions, map, picture } => {
-                context.pictures.arrived(camera, frame, picture);
+            PartEvent::Observed {
+                camera,
+                frame,
+                result,
+                judged_by,
+                queue_ns,
+                times,
+                regions,
+                map,
+                picture_follows,
+            } => {
+                context.pictures.expect(camera, frame, picture_follows);
                 let Some((lane, place)) = find(lanes, camera) else { return };
-                let threshold = context.status.cameras[camera.index()].active.load().threshold;
-                let seen = Observed { frame, result, threshold, queue_ns, times, regions };
+                let JudgedBy { threshold, model, recipe } = judged_by;
+                let seen = Observed { frame, result, threshold, model, recipe, queue_ns, times, regions };
                 let mut judged = None;
                 lane.handle_and(LaneInput::Observed { place, seen }, at, context, &mut |action| {
                     if let LaneAction::Ended(e) = action

@@ -7,13 +7,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use crossbeam_channel::Receiver;
+use crossbeam_channel::{Receiver, RecvTimeoutError};
 use thiserror::Error;
 
 use super::pictures::PictureTap;
 use super::replace::{BuiltDetector, DetectorSwap};
 use super::status::Status;
-use super::wiring::PartEvent;
+use super::wiring::{JudgedBy, PartEvent};
 use andon_core::Detector;
 use andon_core::RefuseNewest;
 use andon_core::{AnomalyMap, CameraId, Detection, Fault, Frame, FrameView, Mono, Pool, Regions};
@@ -69,6 +69,9 @@ impl Detector for PlaceholderDetector {
     }
 }
 
+/// How often an inspector without frames looks whether its model is to be changed.
+const IDLE: Duration = Duration::from_millis(100);
+
 /// Between two messages about frames that cannot be judged.
 const QUIET: Duration = Duration::from_secs(60);
 
@@ -110,28 +113,41 @@ impl Infer {
         let mut out = Detection::default();
         let mut rebuilt = VecDeque::with_capacity(RESTARTS + 1);
         let mut said = Said::default();
-        while let Ok(frame) = self.frames.recv() {
+        while let Some(frame) = self.next() {
             let taken = Mono::now();
             let number = frame.number;
             let queue_ns = taken.0.saturating_sub(frame.t_capture.0);
             self.replace();
-            let result = self.detect(&frame, &mut out);
-            let picture = self.pictures.copy(frame.view(), result.is_ok().then_some(&out.map));
-            // The camera's buffer goes back before anything else is done.
-            drop(frame);
+            let judged_by = {
+                let active = self.status.cameras[self.camera.index()].active.load();
+                JudgedBy { threshold: active.threshold, model: active.number, recipe: active.recipe }
+            };
+            let result = self.detect(&frame, judged_by.threshold.get(), &mut out);
             let map = match result {
                 Ok(_) if self.status.maps_wanted.load(Relaxed) => self.map_of(&out),
                 _ => None,
             };
             let (times, regions) = (out.times, result.map_or(Regions::default(), |(_, regions)| regions));
             let result = result.map(|(score, _)| score);
-            let camera = self.camera;
-            let observed =
-                PartEvent::Observed { camera, frame: number, result, queue_ns, times, regions, map, picture };
-            if self.parts.try_send(observed).is_err() {
-                // The part ends at its deadline; nothing can pass by this.
-                self.status.shed.parts.fetch_add(1, Relaxed);
+            let wanted = self.pictures.wanted(frame.view());
+            // If this is refused, the part ends at its deadline; nothing can pass by that.
+            self.tell(PartEvent::Observed {
+                camera: self.camera,
+                frame: number,
+                result,
+                judged_by,
+                queue_ns,
+                times,
+                regions,
+                map,
+                picture_follows: wanted.is_some(),
+            });
+            // A picture takes as long to copy as memory does, so that the result is out before.
+            if let Some(view) = wanted {
+                let picture = self.pictures.copy(&view, result.is_ok().then_some(&out.map));
+                self.tell(PartEvent::Picture { camera: self.camera, frame: number, picture });
             }
+            drop(frame);
             match result {
                 Ok(_) => {}
                 Err(fault @ (Fault::Engine(_) | Fault::Panic)) => self.rebuild(fault, &mut rebuilt)?,
@@ -141,16 +157,32 @@ impl Infer {
         Ok(())
     }
 
+    fn tell(&self, event: PartEvent) {
+        if self.parts.try_send(event).is_err() {
+            self.status.shed.parts.fetch_add(1, Relaxed);
+        }
+    }
+
     fn name(&self) -> &str {
         &self.status.cameras[self.camera.index()].name
     }
 
-    /// The score, and the regions at or above the threshold of this moment. Advisory: the lane controller judges.
-    fn detect(&mut self, frame: &Frame, out: &mut Detection) -> Result<(f32, Regions), Fault> {
+    /// The next frame; `None` once the capture stage is gone and its queue is empty. A model is changed without one, too.
+    fn next(&mut self) -> Option<Frame> {
+        loop {
+            match self.frames.recv_timeout(IDLE) {
+                Ok(frame) => return Some(frame),
+                Err(RecvTimeoutError::Timeout) => self.replace(),
+                Err(RecvTimeoutError::Disconnected) => return None,
+            }
+        }
+    }
+
+    /// The score, and the regions at or above the threshold. Advisory: the lane controller judges.
+    fn detect(&mut self, frame: &Frame, threshold: f32, out: &mut Detection) -> Result<(f32, Regions), Fault> {
         let view = frame.view().ok_or(Fault::BadFrame)?;
         out.score = f32::NAN;
         out.times = Default::default();
-        let threshold = self.status.cameras[self.camera.index()].active.load().threshold.get();
         let detector = &mut self.detector;
         // The detector is thrown away after a panic, so its broken invariants are never seen.
         let work = AssertUnwindSafe(|| {
@@ -192,13 +224,21 @@ impl Infer {
         Ok(())
     }
 
-    /// Takes a better detector, if one was made meanwhile.
+    /// Takes another detector, if one was made meanwhile.
     fn replace(&mut self) {
         let Some(replacement) = &self.replacement else { return };
-        if let Some(degraded) = replacement.exchange(&mut self.detector) {
-            let engine = self.detector.engine_name();
-            self.status.cameras[self.camera.index()].runs_on(engine, degraded);
-            tracing::info!(camera = self.name(), engine, "another engine inspects from now on");
+        let Some(taken) = replacement.exchange(&mut self.detector, &mut self.make) else { return };
+        let (engine, camera) = (self.detector.engine_name(), &self.status.cameras[self.camera.index()]);
+        match taken.model {
+            Some(model) => {
+                let name = model.model.clone();
+                camera.judges_by(model, engine, taken.degraded);
+                tracing::info!(camera = camera.name, model = name.name, engine, "another model judges from now on");
+            }
+            None => {
+                camera.runs_on(engine, taken.degraded);
+                tracing::info!(camera = camera.name, engine, "another engine inspects from now on");
+            }
         }
     }
 }

@@ -199,7 +199,7 @@ impl Effects {
             LaneAction::LineStop(on) => status.lanes[usize::from(self.number)].stopped.store(*on, Relaxed),
             LaneAction::Ended(_) => {}
         }
-        let active = |camera: CameraId| status.cameras[camera.index()].active.load_full();
+        let active = |camera: CameraId, number| status.cameras[camera.index()].judged_by(number);
         let Some(record) = self.records.record(&action, &active) else { return };
         if let Record::Verdict(verdict) = &record {
             metrics.ended(verdict.camera, verdict);

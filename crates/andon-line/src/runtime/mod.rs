@@ -36,6 +36,6 @@ pub use lane_spec::{EjectorLine, LaneSpec};
 pub use line::{CameraSpec, Line, LineError, LineReport, LineSpec};
 pub use pictures::PictureSpec;
 pub use presence::Presence;
-pub use replace::{BuiltDetector, DetectorSwap};
+pub use replace::{ActiveModel, BuiltDetector, DetectorSwap, ModelChange};
 pub use status::{CameraStatus, LaneStatus, LineInbox, Shed, Status};
 pub use tape::Tape;

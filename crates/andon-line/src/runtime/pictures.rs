@@ -34,14 +34,15 @@ pub(super) struct PictureTap {
 }
 
 impl PictureTap {
-    /// A copy of the frame and of its map, if there is one; `None` if nobody wants it, the frame cannot be read, or no buffer is free.
-    pub fn copy(&self, frame: Option<FrameView<'_>>, map: Option<&AnomalyMap>) -> Option<Pooled<PictureBuffer>> {
-        if !self.wants.copies(self.camera, Mono::now()) {
-            return None;
-        }
-        let view = frame?;
+    /// The frame, if somebody may want its picture and it can be read.
+    pub fn wanted<'a>(&self, frame: Option<FrameView<'a>>) -> Option<FrameView<'a>> {
+        frame.filter(|_| self.wants.copies(self.camera, Mono::now()))
+    }
+
+    /// A copy of the frame and of its map, if there is one; `None` if no buffer is free.
+    pub fn copy(&self, frame: &FrameView<'_>, map: Option<&AnomalyMap>) -> Option<Pooled<PictureBuffer>> {
         let mut buffer = self.pool.take()?;
-        buffer.frame.copy_from(&view);
+        buffer.frame.copy_from(frame);
         match map {
             Some(map) => buffer.map.copy_from(map),
             None => buffer.map.clear(),
@@ -62,8 +63,23 @@ struct Waiting {
     shown: bool,
 }
 
+/// A frame whose part has no outcome yet, and its picture once that is copied.
+struct Slot {
+    frame: FrameNo,
+    state: SlotState,
+}
+
+enum SlotState {
+    /// It is being copied.
+    Coming,
+    /// It is here.
+    Here(Pooled<PictureBuffer>),
+    /// No buffer was free.
+    Lost,
+}
+
 struct Camera {
-    pictures: VecDeque<(FrameNo, Pooled<PictureBuffer>)>,
+    slots: VecDeque<Slot>,
     verdicts: VecDeque<Waiting>,
     /// Parts that passed.
     passes: u64,
@@ -89,12 +105,32 @@ impl PictureMatcher {
         cameras: usize,
     ) -> PictureMatcher {
         let camera =
-            || Camera { pictures: VecDeque::with_capacity(OPEN), verdicts: VecDeque::with_capacity(OPEN), passes: 0 };
+            || Camera { slots: VecDeque::with_capacity(OPEN), verdicts: VecDeque::with_capacity(OPEN), passes: 0 };
         PictureMatcher { rules, wants, to, delivery, cameras: (0..cameras).map(|_| camera()).collect() }
     }
 
-    /// The inspector, or the queue before it, is done with a frame; this is its picture, if it was copied. Comes before the verdict, except
-    /// where the part had ended before.
+    /// The inspector, or the queue before it, is done with a frame. Comes before the verdict, except where the part had ended before.
+    pub fn expect(&mut self, camera: CameraId, frame: FrameNo, picture_follows: bool) {
+        let Some(open) = self.cameras.get_mut(camera.index()).filter(|_| self.to.is_some()) else { return };
+        if !picture_follows {
+            // A part that had ended before waits for nothing any more.
+            if let Some(at) = open.verdicts.iter().position(|w| w.frame == frame) {
+                let waiting = open.verdicts.remove(at);
+                self.lose(waiting.and_then(|w| w.kept_for), PictureLoss::Frame);
+            }
+            return;
+        }
+        if open.verdicts.iter().any(|w| w.frame == frame) {
+            return;
+        }
+        if open.slots.len() == OPEN {
+            // Of a frame that belonged to no part.
+            open.slots.pop_front();
+        }
+        open.slots.push_back(Slot { frame, state: SlotState::Coming });
+    }
+
+    /// The picture of a frame that was expected; none if no buffer was free.
     pub fn arrived(&mut self, camera: CameraId, frame: FrameNo, picture: Option<Pooled<PictureBuffer>>) {
         let Some(open) = self.cameras.get_mut(camera.index()).filter(|_| self.to.is_some()) else { return };
         if let Some(at) = open.verdicts.iter().position(|w| w.frame == frame) {
@@ -105,12 +141,10 @@ impl PictureMatcher {
             }
             return;
         }
-        let Some(picture) = picture else { return };
-        if open.pictures.len() == OPEN {
-            // Of a frame that belonged to no part.
-            open.pictures.pop_front();
+        // Without a slot, its part has its outcome and nobody wanted it: the buffer goes back.
+        if let Some(slot) = open.slots.iter_mut().find(|slot| slot.frame == frame) {
+            slot.state = picture.map_or(SlotState::Lost, SlotState::Here);
         }
-        open.pictures.push_back((frame, picture));
     }
 
     /// A part has its outcome. `frame` is the frame that it was judged by, if any came.
@@ -121,20 +155,22 @@ impl PictureMatcher {
         open.passes += u64::from(passed);
         // Without a frame there never was a picture.
         let Some(frame) = frame else { return };
-        let at = open.pictures.iter().position(|(of, _)| *of == frame);
-        let picture = at.and_then(|at| open.pictures.remove(at));
+        let at = open.slots.iter().position(|slot| slot.frame == frame);
+        let slot = at.and_then(|at| open.slots.remove(at)).map(|slot| slot.state);
         let kept_for = if self.wants.keeps_ring(camera) { self.rules.kept_for(verdict, open.passes) } else { None };
-        let comes = matches!(verdict.reason, Reason::Late | Reason::Stopped);
+        let late = slot.is_none() && matches!(verdict.reason, Reason::Late | Reason::Stopped);
+        let comes = late || matches!(slot, Some(SlotState::Coming));
+        let here = matches!(slot, Some(SlotState::Here(_)));
         let shown = (!passed && self.wants.keeps_recent(camera))
-            || ((picture.is_some() || comes) && self.wants.take_live(camera, verdict.t_verdict));
+            || ((here || comes) && self.wants.take_live(camera, verdict.t_verdict));
         if kept_for.is_none() && !shown {
             return;
         }
-        match picture {
-            Some((_, picture)) => {
+        match slot {
+            Some(SlotState::Here(picture)) => {
                 self.send(PictureRecord { verdict: verdict.clone(), picture, kept_for, shown });
             }
-            None if comes => {
+            _ if comes => {
                 let full = open.verdicts.len() == OPEN;
                 let oldest = if full { open.verdicts.pop_front() } else { None };
                 open.verdicts.push_back(Waiting { frame, verdict: verdict.clone(), kept_for, shown });
@@ -142,7 +178,7 @@ impl PictureMatcher {
             }
             // The frame could not be read: there is nothing to keep.
             None if verdict.reason == Reason::BadFrame => {}
-            None => self.lose(kept_for, PictureLoss::Buffer),
+            _ => self.lose(kept_for, PictureLoss::Buffer),
         }
     }
 

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 
 use super::faults::LaneFaults;
+use super::replace::ActiveModel;
 use super::wiring::PartEvent;
 use crate::controller::Active;
 use andon_core::CameraState;
@@ -19,6 +20,8 @@ pub struct CameraStatus {
     pub name: String,
     /// What judges now.
     pub active: ArcSwap<Active>,
+    /// What judged before the last change of the model: parts that are still on their way were judged by it.
+    before: ArcSwapOption<Active>,
     state: AtomicU8,
     /// Rebuilds of the pipeline.
     pub camera_restarts: AtomicU64,
@@ -32,10 +35,34 @@ impl CameraStatus {
         CameraStatus {
             name,
             active: ArcSwap::from_pointee(active),
+            before: ArcSwapOption::empty(),
             state: AtomicU8::new(0),
             camera_restarts: AtomicU64::new(0),
             detector_restarts: AtomicU64::new(0),
         }
+    }
+
+    /// What judged under that number; what judges now without one, or if it is long gone: between two changes lies the time in which a
+    /// model is loaded, and no part is under way that long.
+    pub(super) fn judged_by(&self, number: Option<u16>) -> Arc<Active> {
+        let active = self.active.load_full();
+        match number.filter(|n| *n != active.number) {
+            Some(n) => self.before.load_full().filter(|before| before.number == n).unwrap_or(active),
+            None => active,
+        }
+    }
+
+    /// From now on, another model judges, by this engine.
+    pub(super) fn judges_by(&self, model: ActiveModel, engine: &str, degraded: bool) {
+        let ActiveModel { threshold, model, recipe } = model;
+        let model = match model.engine == engine {
+            true => model,
+            false => Arc::new(ModelTag { engine: engine.to_owned(), ..ModelTag::clone(&model) }),
+        };
+        let before = self.active.load_full();
+        let number = before.number.wrapping_add(1);
+        self.before.store(Some(before));
+        self.active.store(Arc::new(Active { threshold, model, degraded, number, recipe }));
     }
 
     /// From now on, another engine judges.

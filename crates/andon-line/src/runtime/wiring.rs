@@ -13,9 +13,20 @@
 
 use crossbeam_channel::Receiver;
 
-use andon_core::{AnomalyMap, CameraId, Fault, Frame, FrameNo, Mono, Pool, Pooled, Regions, StageTimes};
+use andon_core::{AnomalyMap, CameraId, Fault, Frame, FrameNo, Mono, Pool, Pooled, Regions, StageTimes, Threshold};
 use andon_core::{EvictOldest, LatestOnly, ParkedReceiver, RefuseNewest, refuse};
 use andon_core::{MapRecord, PictureBuffer, PictureRecord, Record};
+
+/// The model that inspected a frame, as its score has to be judged.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct JudgedBy {
+    /// The threshold that was in force.
+    pub threshold: Threshold,
+    /// Which of the camera's models it is.
+    pub model: u16,
+    /// Which recipe it belongs to.
+    pub recipe: u16,
+}
 
 /// What decide is told, by the capture and the inspection stages. One channel carries both, so that a part's admission
 /// always comes before its result.
@@ -77,8 +88,8 @@ pub enum PartEvent {
         camera: CameraId,
         /// Frame.
         frame: FrameNo,
-        /// Its picture, if somebody may want it.
-        picture: Option<Pooled<PictureBuffer>>,
+        /// A [`PartEvent::Picture`] of it follows.
+        picture_follows: bool,
     },
     /// The inspector is done with the frame.
     Observed {
@@ -88,6 +99,8 @@ pub enum PartEvent {
         frame: FrameNo,
         /// Raw score, or why there is none.
         result: Result<f32, Fault>,
+        /// What it is to be judged by: threshold and number of the model that inspected it.
+        judged_by: JudgedBy,
         /// Capture to inspector, in nanoseconds.
         queue_ns: u64,
         /// Steps of the inspection.
@@ -96,7 +109,16 @@ pub enum PartEvent {
         regions: Regions,
         /// The anomaly map, while somebody wants it.
         map: Option<Pooled<AnomalyMap>>,
-        /// Its picture, if somebody may want it.
+        /// A [`PartEvent::Picture`] of it follows.
+        picture_follows: bool,
+    },
+    /// A copy of a frame whose end was told before: nothing that decides on a part waits for it.
+    Picture {
+        /// Camera.
+        camera: CameraId,
+        /// Frame.
+        frame: FrameNo,
+        /// The copy; none if no buffer was free.
         picture: Option<Pooled<PictureBuffer>>,
     },
     /// The line stops and nothing more will come that counts: end what is open.

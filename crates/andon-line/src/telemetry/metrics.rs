@@ -165,7 +165,9 @@ fn outcome_of(reason: Reason) -> &'static str {
     match reason {
         Reason::UnderThreshold => "PASS",
         Reason::OverThreshold | Reason::Borderline => Outcome::Reject.as_str(),
-        Reason::Overflow | Reason::Late | Reason::FrameMissing | Reason::Stopped => Outcome::Uninspected.as_str(),
+        Reason::Overflow | Reason::Late | Reason::FrameMissing | Reason::Stopped | Reason::RecipeChanged => {
+            Outcome::Uninspected.as_str()
+        }
         Reason::BadFrame
         | Reason::WrongSize
         | Reason::WrongKind

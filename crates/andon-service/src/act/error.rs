@@ -4,6 +4,7 @@ use thiserror::Error;
 
 use crate::accounts::AccountError;
 use crate::live::AlarmError;
+use crate::models::ModelError;
 use andon_core::{ControlError, Role};
 use andon_io::history::{HistoryError, ReviewError};
 
@@ -41,6 +42,9 @@ pub enum ActError {
     /// There is no such alarm.
     #[error(transparent)]
     Alarm(#[from] AlarmError),
+    /// The models stay as they are.
+    #[error(transparent)]
+    Model(#[from] ModelError),
     /// Users or audit.
     #[error(transparent)]
     Account(#[from] AccountError),

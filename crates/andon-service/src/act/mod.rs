@@ -68,6 +68,9 @@ acts! {
     change_password: ChangePassword,
     review_part: ReviewPart,
     start_batch: StartBatch,
+    learn_good: LearnGood,
+    forget_good: ForgetGood,
+    change_recipe: ChangeRecipe,
 }
 
 #[cfg(test)]

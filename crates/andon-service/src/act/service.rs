@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::{Act, ActError, Change, HistoryAccess};
 use crate::accounts::{Accounts, AuditEntry};
 use crate::live::Board;
+use crate::models::{LineModels, ModelError};
 use andon_core::{Actor, Control, Via};
 
 /// A running line, as far as acts reach it.
@@ -23,22 +24,37 @@ pub struct Service {
     line: Option<LineAccess>,
     /// The history; none where none is kept, and on the command line.
     history: Option<HistoryAccess>,
+    /// The models; none where nobody changes them.
+    models: Option<Arc<dyn LineModels>>,
 }
 
 impl Service {
     /// The service of a running line.
     pub fn of_line(accounts: Arc<Accounts>, line: LineAccess) -> Service {
-        Service { accounts, line: Some(line), history: None }
+        Service { accounts, line: Some(line), history: None, models: None }
     }
 
     /// The service of the command line: users and audit alone.
     pub fn of_accounts(accounts: Arc<Accounts>) -> Service {
-        Service { accounts, line: None, history: None }
+        Service { accounts, line: None, history: None, models: None }
     }
 
     /// The same with a history.
     pub fn with_history(self, history: Option<HistoryAccess>) -> Service {
         Service { history, ..self }
+    }
+
+    /// The same with models that may be changed.
+    pub fn with_models(self, models: Option<Arc<dyn LineModels>>) -> Service {
+        Service { models, ..self }
+    }
+
+    /// The models.
+    ///
+    /// # Errors
+    /// [`ModelError::NoFiles`].
+    pub fn models(&self) -> Result<&Arc<dyn LineModels>, ActError> {
+        self.models.as_ref().ok_or(ActError::Model(ModelError::NoFiles))
     }
 
     /// The history.

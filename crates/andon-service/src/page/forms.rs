@@ -16,6 +16,7 @@ use super::visitor::{LOOK, SESSION, Visitor, cookie, set};
 use super::{Language, guard, kept};
 use crate::accounts::{AccountError, AuditEntry};
 use crate::act::{AcknowledgeAlarm, Act, ActError, ReleaseLine, SetThreshold};
+use crate::models::ModelError;
 use andon_core::{Actor, CameraId, Role, Via};
 use andon_io::history::ReviewError;
 
@@ -45,6 +46,20 @@ pub(super) fn status(why: &ActError) -> StatusCode {
         ActError::Role { .. } => StatusCode::FORBIDDEN,
         ActError::Reason | ActError::Control(_) => StatusCode::UNPROCESSABLE_ENTITY,
         ActError::Alarm(_) | ActError::NoHistory => StatusCode::NOT_FOUND,
+        ActError::Model(why) => match why {
+            ModelError::NoFiles
+            | ModelError::NoHistory
+            | ModelError::NoPicture(_)
+            | ModelError::NoCamera(_)
+            | ModelError::NoRecipe(_) => StatusCode::NOT_FOUND,
+            ModelError::Lossy(_) | ModelError::Refused(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            ModelError::ReviewedBad { .. }
+            | ModelError::DefectPasses(_)
+            | ModelError::NotTried(_)
+            | ModelError::Changed
+            | ModelError::Busy => StatusCode::CONFLICT,
+            ModelError::NotTaken(_) | ModelError::File(_) => StatusCode::SERVICE_UNAVAILABLE,
+        },
         ActError::History(why) => kept::status(why),
         ActError::Review(why) => match why {
             ReviewError::NoSuchPart(_) => StatusCode::NOT_FOUND,

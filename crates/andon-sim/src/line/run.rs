@@ -274,7 +274,7 @@ impl<'a> Run<'a> {
         let ready: Vec<_> = self.results.extract_if(.., |r| r.0 <= at).collect();
         for (_, frame, result) in ready {
             let (times, regions) = Default::default();
-            let seen = Observed { frame, result, threshold, queue_ns: 0, times, regions };
+            let seen = Observed { frame, result, threshold, model: 0, recipe: 0, queue_ns: 0, times, regions };
             self.feed(LaneInput::Observed { place: 0, seen });
         }
     }

@@ -254,7 +254,18 @@ pub fn read_image(path: &Path) -> Result<Picture, ImageError> {
 /// # Errors
 /// See [`ImageError`].
 pub fn read_raw(path: &Path) -> Result<RawPicture, ImageError> {
-    let decoded = decode(path)?;
+    raw(path, decode(path)?)
+}
+
+/// Decodes the bytes of one picture as [`read_raw`] does; `name` stands in errors.
+///
+/// # Errors
+/// See [`ImageError`].
+pub fn raw_of_bytes(name: &Path, bytes: &[u8]) -> Result<RawPicture, ImageError> {
+    raw(name, decode_bytes(name, bytes)?)
+}
+
+fn raw(path: &Path, decoded: DynamicImage) -> Result<RawPicture, ImageError> {
     let (width, height) = (decoded.width(), decoded.height());
     let grey = !decoded.color().has_color();
     let little = |values: Vec<u16>| values.into_iter().flat_map(u16::to_le_bytes).collect();
@@ -306,10 +317,6 @@ pub fn read_truth(path: &Path, [want_w, want_h]: [u32; 2]) -> Result<(Vec<bool>,
 pub(super) fn decode(path: &Path) -> Result<DynamicImage, ImageError> {
     let path = path.to_owned();
     let read = |source| ImageError::Read { path: path.clone(), source };
-    let refused = |e: image::ImageError| match e {
-        image::ImageError::Unsupported(_) => ImageError::Unsupported { path: path.clone(), why: one_line(&e) },
-        e => ImageError::Damaged { path: path.clone(), why: one_line(&e) },
-    };
     let file = std::fs::File::open(&path).map_err(read)?;
     let about = file.metadata().map_err(read)?;
     if about.len() > MAX_FILE {
@@ -317,14 +324,23 @@ pub(super) fn decode(path: &Path) -> Result<DynamicImage, ImageError> {
     }
     let mut bytes = Vec::with_capacity(usize::try_from(about.len()).unwrap_or(0));
     file.take(MAX_FILE).read_to_end(&mut bytes).map_err(read)?;
+    decode_bytes(&path, &bytes)
+}
+
+fn decode_bytes(path: &Path, bytes: &[u8]) -> Result<DynamicImage, ImageError> {
+    let path = path.to_owned();
+    let refused = |e: image::ImageError| match e {
+        image::ImageError::Unsupported(_) => ImageError::Unsupported { path: path.clone(), why: one_line(&e) },
+        e => ImageError::Damaged { path: path.clone(), why: one_line(&e) },
+    };
     if bytes.is_empty() {
         return Err(ImageError::Empty { path });
     }
-    let Ok(format) = image::guess_format(&bytes) else { return Err(ImageError::WrongKind { path }) };
+    let Ok(format) = image::guess_format(bytes) else { return Err(ImageError::WrongKind { path }) };
     if !matches!(format, ImageFormat::Png | ImageFormat::Jpeg | ImageFormat::Bmp | ImageFormat::Tiff) {
         return Err(ImageError::WrongKind { path });
     }
-    let decoder = ImageReader::with_format(Cursor::new(&bytes), format).into_decoder().map_err(refused)?;
+    let decoder = ImageReader::with_format(Cursor::new(bytes), format).into_decoder().map_err(refused)?;
     let (width, height) = decoder.dimensions();
     if width > MAX_SIDE || height > MAX_SIDE {
         return Err(ImageError::TooLarge { path, width, height });
@@ -332,10 +348,10 @@ pub(super) fn decode(path: &Path) -> Result<DynamicImage, ImageError> {
     if width == 0 || height == 0 {
         return Err(ImageError::Damaged { path, why: "it has no pixels".into() });
     }
-    if format == ImageFormat::Jpeg && !jpeg::is_whole(&bytes) {
+    if format == ImageFormat::Jpeg && !jpeg::is_whole(bytes) {
         return Err(ImageError::Damaged { path, why: "the file ends before the picture does".into() });
     }
-    let mut reader = ImageReader::with_format(Cursor::new(&bytes), format);
+    let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
     let mut limits = Limits::default();
     (limits.max_image_width, limits.max_image_height) = (Some(MAX_SIDE), Some(MAX_SIDE));
     limits.max_alloc = Some(MAX_ALLOC);

@@ -21,7 +21,8 @@ pub use features::{FeatureReader, FeatureSet};
 pub use groups::Grouping;
 pub(crate) use images::some;
 pub use images::{
-    ImageError, Listing, MAX_SIDE, Picture, RawPicture, bits_range, list_images, read_image, read_raw, read_truth,
+    ImageError, Listing, MAX_SIDE, Picture, RawPicture, bits_range, list_images, raw_of_bytes, read_image, read_raw,
+    read_truth,
 };
 pub use mask::Mask;
 pub use operating::{Aim, Choice, MistakeCosts, OperatingError, choose, claim_at};

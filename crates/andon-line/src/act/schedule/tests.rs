@@ -244,7 +244,7 @@ proptest! {
                 let (times, regions) = Default::default();
                 let frame = FrameNo(frames.saturating_sub(1 + back));
                 let threshold = Threshold::new(1.0).unwrap();
-                let seen = Observed { frame, result: Ok(raw), threshold, queue_ns: 0, times, regions };
+                let seen = Observed { frame, result: Ok(raw), threshold, model: 0, recipe: 0, queue_ns: 0, times, regions };
                 ledger.observed(0, seen, &now, &mut |t| told.push(t));
             }
             for t in told.drain(..) {

@@ -31,7 +31,7 @@ fn frame(n: u64, at: u64) -> FrameSeen {
 fn says(n: u64, result: Result<f32, Fault>) -> Observed {
     let (times, regions) = Default::default();
     let threshold = Threshold::new(1.0).unwrap();
-    Observed { frame: FrameNo(n), result, threshold, queue_ns: 0, times, regions }
+    Observed { frame: FrameNo(n), result, threshold, model: 0, recipe: 0, queue_ns: 0, times, regions }
 }
 
 fn trigger(at: u64) -> Trigger {

@@ -289,6 +289,7 @@ fn reason(reason: Reason) -> &'static str {
         Reason::Overflow => "Nicht geprüft: Teile kamen schneller, als sie beurteilt werden.",
         Reason::Late => "Nicht rechtzeitig geprüft.",
         Reason::FrameMissing => "Die Kamera lieferte kein Bild davon.",
+        Reason::RecipeChanged => "Das Rezept wechselte, bevor alle Kameras geurteilt hatten.",
         Reason::Stopped => "Die Linie hielt, bevor es beurteilt war.",
         Reason::BadFrame => "Das Bild ist beschädigt.",
         Reason::WrongSize => "Das Bild hat eine andere Größe als die gelernten.",

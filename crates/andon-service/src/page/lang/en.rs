@@ -292,6 +292,7 @@ fn reason(reason: Reason) -> &'static str {
         Reason::Overflow => "Not inspected: parts came faster than they can be judged.",
         Reason::Late => "Not inspected in time.",
         Reason::FrameMissing => "The camera gave no picture of it.",
+        Reason::RecipeChanged => "The recipe was changed before all of its cameras had judged.",
         Reason::Stopped => "The line was stopped before it was judged.",
         Reason::BadFrame => "The picture is damaged.",
         Reason::WrongSize => "The picture has another size than those learned from.",

@@ -1,0 +1,101 @@
+//! What people may change about the models of a running line, as the acts and the page ask for it. Who builds the line answers
+//! ([`LineModels`]): this crate knows neither model files nor detectors.
+
+mod error;
+mod trial;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+pub use error::{ModelError, SECONDS};
+pub use trial::{KnownPart, OutcomeChange, Trial, TrialResult, TrialState};
+
+/// A model in use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ModelInUse {
+    /// The cameras that judge by it, by name.
+    pub cameras: Vec<String>,
+    /// Its name.
+    pub name: String,
+    /// Its hash, hexadecimal.
+    pub blake3: String,
+    /// Its file; none if it was made in memory.
+    pub file: Option<PathBuf>,
+    /// Pictures that it knows.
+    pub pictures: usize,
+    /// Those of them that were added after learning, oldest first.
+    pub added: Vec<AddedPicture>,
+}
+
+/// A picture that a model was taught after learning.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AddedPicture {
+    /// Its name in the model.
+    pub name: String,
+    /// The part that it is of, if it came from this page.
+    pub part: Option<String>,
+}
+
+/// What changed, in words for the audit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ModelChanged {
+    /// Name of the cameras that judge by it.
+    pub cameras: Vec<String>,
+    /// As it was.
+    pub before: String,
+    /// As it is.
+    pub after: String,
+}
+
+/// The set-up of a product: a model for each camera.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecipeInfo {
+    /// Its name.
+    pub name: String,
+    /// The number by which a PLC asks for it, if it has one.
+    pub number: Option<u16>,
+    /// For each camera its model: name, and first digits of its hash. What the file is if it cannot be read.
+    pub models: Vec<(String, String)>,
+    /// Why it cannot be taken: a file is missing or damaged, or of another size than the cameras' frames.
+    pub fault: Option<String>,
+    /// The line judges by it now.
+    pub active: bool,
+}
+
+/// The models of a running line. Called by threads of the page and of the network alone: each call may take as long as a disk and a
+/// detector's start do, and the line goes on meanwhile.
+pub trait LineModels: Send + Sync {
+    /// The models in use, each once.
+    fn in_use(&self) -> Vec<ModelInUse>;
+
+    /// Begins to find out, in the background, what would change if the model that judged a part learned it as good. One is tried at a
+    /// time; a trial that is over gives way.
+    ///
+    /// # Errors
+    /// [`ModelError`]: there is no picture of the part that could be learned, or another trial runs.
+    fn try_good(self: Arc<Self>, part: &str) -> Result<(), ModelError>;
+
+    /// The trial that runs or was made last.
+    fn trial(&self) -> Option<Trial>;
+
+    /// Teaches the model the part that was tried, writes its file, and lets the cameras judge by it from the next part on.
+    ///
+    /// # Errors
+    /// [`ModelError`]; the line judges as before, and the file is as it was.
+    fn learn_good(&self, part: &str) -> Result<ModelChanged, ModelError>;
+
+    /// Takes a picture that was added out of the model of a camera again: the file is then what it was before.
+    ///
+    /// # Errors
+    /// [`ModelError`]; the line judges as before, and the file is as it was.
+    fn forget(&self, camera: &str, picture: &str) -> Result<ModelChanged, ModelError>;
+
+    /// The recipes of the configuration, by name. Reads files.
+    fn recipes(&self) -> Vec<RecipeInfo>;
+
+    /// Lets every camera judge by the models of a recipe, from the same part on.
+    ///
+    /// # Errors
+    /// [`ModelError`]; the line judges as before.
+    fn change_recipe(&self, name: &str) -> Result<ModelChanged, ModelError>;
+}
