@@ -26,6 +26,9 @@ mod line;
 #[path = "it/pictures.rs"]
 mod pictures;
 #[cfg(all(feature = "page", feature = "rten", feature = "gst"))]
+#[path = "it/line_models.rs"]
+mod line_models;
+#[cfg(all(feature = "page", feature = "rten", feature = "gst"))]
 #[path = "it/page_pictures.rs"]
 mod page_pictures;
 #[cfg(feature = "rten")]

@@ -75,7 +75,7 @@ mod tests {
         (recipes, wrong)
     }
 
-    const CAMERAS: &str = "[cameras.side]\nmodel = \"s.andon\"\n[cameras.top]\nmodel = \"t.andon\"\n";
+    const CAMERAS: &str = "[cameras.side]\npipeline = \"v4l2\"\nmodel = \"s.andon\"\n[cameras.top]\npipeline = \"v4l2\"\nmodel = \"t.andon\"\n";
 
     #[test]
     fn a_recipe_names_a_model_for_every_camera() {

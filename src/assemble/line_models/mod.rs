@@ -9,12 +9,12 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::config::{FrameSize, Recipe};
-use andon_core::Threshold;
+use andon_core::{OwnedFrame, Threshold};
 use andon_io::history::History;
-use andon_io::pictures::PictureRing;
+use andon_io::pictures::{PictureRing, save_png};
 use andon_line::runtime::{DetectorSwap, Status};
 use andon_service::models::{
-    AddedPicture, LineModels, ModelChanged, ModelError, ModelInUse, RecipeInfo, Trial, TrialState,
+    AddedPicture, LineModels, ModelChanged, ModelError, ModelInUse, RecipeInfo, RecipeModel, Trial, TrialState,
 };
 use andon_vision::methods::{AdaptError, remove};
 use andon_vision::model::bundle::Bundle;
@@ -264,18 +264,38 @@ impl LineModels for Models {
         self.put(&old, new, &file, &cameras, threshold)
     }
 
+    fn has_recipes(&self) -> bool {
+        !self.recipes.is_empty()
+    }
+
+    fn recipe_picture(&self, name: &str) -> Option<Arc<[u8]>> {
+        let recipe = self.recipes.iter().find(|recipe| recipe.name == name)?;
+        let bundle = self.recipe_bundles(recipe).into_iter().next()?.ok()?;
+        let frame = bundle.parity_frames().next()?;
+        let mut owned = OwnedFrame::default();
+        owned.copy_from(&frame);
+        save_png(&owned).ok().map(Into::into)
+    }
+
     fn recipes(&self) -> Vec<RecipeInfo> {
         let active: Vec<String> = lock(&self.state).active.iter().map(|(bundle, _)| bundle.blake3.clone()).collect();
         let info = |recipe: &Recipe| {
             let bundles = self.recipe_bundles(recipe);
-            let word = |(bundle, file): (&Result<Arc<Bundle>, String>, &PathBuf)| match bundle {
-                Ok(bundle) => (bundle.manifest.name.clone(), digits(&bundle.blake3).to_owned()),
-                Err(_) => (file.display().to_string(), String::new()),
+            let model = |(camera, bundle): (&CameraSlot, &Result<Arc<Bundle>, String>)| {
+                let (bundle, m) = (bundle.as_ref().ok()?, &bundle.as_ref().ok()?.manifest);
+                Some(RecipeModel {
+                    camera: camera.name.clone(),
+                    name: m.name.clone(),
+                    blake3: bundle.blake3.clone(),
+                    threshold: m.threshold,
+                    pictures: m.training.images(),
+                    learned: m.created.clone(),
+                })
             };
             RecipeInfo {
                 name: recipe.name.clone(),
                 number: recipe.number,
-                models: bundles.iter().zip(&recipe.models).map(word).collect(),
+                models: self.cameras.iter().zip(&bundles).filter_map(model).collect(),
                 fault: bundles.iter().find_map(|bundle| bundle.as_ref().err().cloned()),
                 active: bundles.iter().zip(&active).all(|(b, now)| b.as_ref().is_ok_and(|b| b.blake3 == *now)),
             }

@@ -48,18 +48,35 @@ pub struct ModelChanged {
 }
 
 /// The set-up of a product: a model for each camera.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct RecipeInfo {
     /// Its name.
     pub name: String,
     /// The number by which a PLC asks for it, if it has one.
     pub number: Option<u16>,
-    /// For each camera its model: name, and first digits of its hash. What the file is if it cannot be read.
-    pub models: Vec<(String, String)>,
+    /// For each camera its model, as far as its file can be read.
+    pub models: Vec<RecipeModel>,
     /// Why it cannot be taken: a file is missing or damaged, or of another size than the cameras' frames.
     pub fault: Option<String>,
     /// The line judges by it now.
     pub active: bool,
+}
+
+/// The model of one camera in a recipe.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RecipeModel {
+    /// The camera.
+    pub camera: String,
+    /// The model's name.
+    pub name: String,
+    /// Its hash, hexadecimal.
+    pub blake3: String,
+    /// Its threshold.
+    pub threshold: f32,
+    /// Pictures that it knows.
+    pub pictures: usize,
+    /// When it was learned, RFC 3339.
+    pub learned: String,
 }
 
 /// The models of a running line. Called by threads of the page and of the network alone: each call may take as long as a disk and a
@@ -89,6 +106,12 @@ pub trait LineModels: Send + Sync {
     /// # Errors
     /// [`ModelError`]; the line judges as before, and the file is as it was.
     fn forget(&self, camera: &str, picture: &str) -> Result<ModelChanged, ModelError>;
+
+    /// Whether the configuration has recipes.
+    fn has_recipes(&self) -> bool;
+
+    /// A good part of a recipe, as its first camera's network sees it: a PNG. `None` if there is none, or its file cannot be read.
+    fn recipe_picture(&self, name: &str) -> Option<Arc<[u8]>>;
 
     /// The recipes of the configuration, by name. Reads files.
     fn recipes(&self) -> Vec<RecipeInfo>;

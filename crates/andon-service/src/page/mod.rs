@@ -12,6 +12,7 @@ mod forms;
 mod guard;
 mod kept;
 mod lang;
+mod models;
 mod numbers;
 mod options;
 mod pictures;

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use super::site::Site;
 use super::view::{self, Place, Scene};
 use super::visitor::Visitor;
-use super::{assets, events, forms, guard, kept, pictures};
+use super::{assets, events, forms, guard, kept, models, pictures};
 use crate::accounts::AuditEntry;
 use andon_core::Role;
 
@@ -51,6 +51,7 @@ pub(super) fn router(site: Arc<Site>) -> Router {
         .route("/sizes.css", get(assets::sizes))
         .route("/assets/{version}/{name}", get(assets::asset))
         .merge(kept::routes())
+        .merge(models::routes())
         .fallback(nowhere)
         .layer(DefaultBodyLimit::max(BODY))
         .layer(middleware::from_fn_with_state(site.clone(), guard::guard))
@@ -168,7 +169,7 @@ impl WithStatus for Response {
 }
 
 /// Refuses who has less than `role`, in words.
-fn only(site: &Site, head: &HeaderMap, role: Role) -> Option<Response> {
+pub(super) fn only(site: &Site, head: &HeaderMap, role: Role) -> Option<Response> {
     let visitor = Visitor::of(site, head, true);
     let may = visitor.session.is_some_and(|session| session.role >= role);
     let t = visitor.t;

@@ -101,6 +101,24 @@ fn a_score_in_the_review_band_rejects_as_borderline_and_a_sure_defect_outweighs_
 }
 
 #[test]
+fn a_part_whose_cameras_judge_by_different_recipes_is_not_inspected() {
+    let window = Matching::Window { from_ns: 0, to_ns: 5_000_000 };
+    let mut ledger = Ledger::new(rule(window, 2));
+    let mut heard = Heard::default();
+    for (n, recipes) in [[0, 0], [0, 1], [1, 1], [1, 0]].into_iter().enumerate() {
+        let (n, at) = (n as u64, 20 * n as u64);
+        ledger.trigger(trigger(at), &now(at), &mut heard.tell());
+        for (camera, recipe) in recipes.into_iter().enumerate() {
+            ledger.frame(camera, frame(n, at), &now(at), &mut heard.tell());
+            ledger.observed(camera, Observed { recipe, ..says(n, Ok(0.5)) }, &now(at), &mut heard.tell());
+        }
+    }
+    let half = |n| (n, "UNINSPECTED", Reason::RecipeChanged);
+    let whole = |n| (n, "PASS", Reason::UnderThreshold);
+    assert_eq!(heard.outcomes(), [whole(0), half(1), whole(2), half(3)]);
+}
+
+#[test]
 fn silence_ends_at_the_deadline() {
     let (mut ledger, mut heard) = (free(), Heard::default());
     ledger.frame(0, frame(0, 5), &now(6), &mut heard.tell());

@@ -90,6 +90,9 @@ texts! {
     trend_p99 time_left ejected_missed good_scores rejects_10_min records fine troubles strip strip_empty newer
     older in_force models_own new_threshold until_restart set_threshold boxes version box_word line_word
     refused_requests failed_logins viewers state model hash engine degraded yes no latency restarts sink taken shed
+    models_word recipes part_was_good good_hint good_try good_running judged_again without_picture score_before score_after would_change none_would_change
+    would_pass would_reject defect_passes still_rejected teach teach_hint learned_from_line nothing_learned undo pictures_known file_word in_use
+    recipe_number change_over change_hint recipe_fault no_recipes models_hint no_models patches_learned learned_on
     waiting set_aside trouble not_there part_gone form_old not_a_number
 }
 

@@ -107,6 +107,7 @@ pub(in crate::page) fn navigation(scene: Scene<'_>, place: Place) -> Markup {
             }
         }
     };
+    let has_recipes = scene.site.service.models().is_ok_and(|models| models.has_recipes());
     let admin = visitor.session.as_ref().is_some_and(|s| s.role >= Role::Quality);
     html! {
         nav #nav aria-label=(t.pages) {
@@ -114,6 +115,7 @@ pub(in crate::page) fn navigation(scene: Scene<'_>, place: Place) -> Markup {
             (entry(Place::Review, "/review", "✓", t.review, 0))
             (entry(Place::Alarms, "/alarms", "△", t.alarms, unseen))
             (entry(Place::History, "/history", "▤", t.history, 0))
+            @if has_recipes { (entry(Place::Recipes, "/recipes", "▦", t.recipes, 0)) }
             (entry(Place::Threshold, "/threshold", "⌇", t.threshold, 0))
             (entry(Place::System, "/system", "☰", t.system, 0))
             @if admin { (entry(Place::Audit, "/audit", "✎", t.audit, 0)) }

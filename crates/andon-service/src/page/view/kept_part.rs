@@ -7,7 +7,7 @@ use super::{Scene, icons};
 use crate::page::Language;
 use crate::page::numbers::{day, real, whole};
 use andon_core::Role;
-use andon_io::history::{PartDetail, PartRow, Review, ReviewState};
+use andon_io::history::{OutcomeKind, PartDetail, PartRow, Review, ReviewState};
 
 /// Columns, rows and place of a region.
 fn number(region: &Value, name: &str) -> Option<u64> {
@@ -109,6 +109,16 @@ pub(super) fn about(scene: Scene<'_>, row: &PartRow) -> Markup {
     }
 }
 
+/// The way to "that part was good", for those who may.
+pub(super) fn was_good(scene: Scene<'_>, id: &str, is_reject: bool) -> Markup {
+    let may = scene.visitor.session.as_ref().is_some_and(|s| s.role >= Role::Quality);
+    html! {
+        @if is_reject && may && scene.site.service.models().is_ok() {
+            a.button href={ "/good/" (id) } { (scene.visitor.t.part_was_good) " …" }
+        }
+    }
+}
+
 /// What somebody said, in a line.
 pub(super) fn said(scene: Scene<'_>, review: &Review) -> Markup {
     let (t, language) = (scene.visitor.t, scene.visitor.language);
@@ -146,6 +156,7 @@ pub(in crate::page) fn kept_part(scene: Scene<'_>, detail: &PartDetail) -> Marku
                 p.small { (row.model) " · " code { (row.id) } }
                 div.keys {
                     a.button href={ "/review?part=" (row.id) } { (if may { t.review_this } else { t.review_word }) }
+                    (was_good(scene, &row.id, row.outcome == OutcomeKind::Reject))
                     a.button rel="up" href="/history" { (t.history) }
                 }
                 @if let Some(verdict) = &detail.verdict {

@@ -20,6 +20,8 @@ pub(in crate::page) enum Place {
     History,
     Counters,
     WhatIf,
+    Models,
+    Recipes,
     Message,
 }
 
@@ -32,6 +34,7 @@ impl Place {
             Place::System => "system",
             Place::Part | Place::Threshold | Place::Login | Place::Users | Place::Audit | Place::Message => "other",
             Place::Review | Place::History | Place::Counters | Place::WhatIf => "other",
+            Place::Models | Place::Recipes => "other",
         }
     }
 }

@@ -4,6 +4,7 @@
 use maud::{Markup, html};
 
 use super::facts::Facts;
+use super::kept_part::was_good;
 use super::live::{about, heat_keys};
 use super::{Scene, icons, picture};
 use crate::page::numbers::real;
@@ -49,6 +50,7 @@ pub(in crate::page) fn part(scene: Scene<'_>, found: &Found) -> Markup {
                     @if scene.site.service.history().is_ok() {
                         a.button href={ "/review?part=" (part.id) } { (t.review_this) }
                     }
+                    (was_good(scene, &part.id, part.result == "REJECT"))
                     @if let Some(older) = older { a.button rel="next" href={ "/part/" (older) } { (t.older) " →" } }
                 }
             }

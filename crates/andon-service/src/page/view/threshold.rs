@@ -14,6 +14,7 @@ pub(in crate::page) fn threshold(scene: Scene<'_>, wrong: Option<&str>) -> Marku
     html! {
         h1 { (t.threshold) }
         @if let Some(wrong) = wrong { section.panel.narrow { p.wrong role="alert" { (wrong) } } }
+        @if site.service.models().is_ok() { p.narrow { a.button.wide href="/models" { (t.models_word) } } }
         @if site.service.history().is_ok() { p.narrow { a.button.wide href="/whatif" { (t.whatif_try) } } }
         @for (n, judge) in (site.judges)().iter().enumerate() {
             section.panel.narrow {
@@ -65,7 +66,7 @@ pub(in crate::page) fn release(scene: Scene<'_>, wrong: Option<&str>) -> Markup 
 }
 
 /// Why nothing can be changed here, and what would help.
-fn needs(scene: Scene<'_>, role: Role) -> Markup {
+pub(super) fn needs(scene: Scene<'_>, role: Role) -> Markup {
     let t = scene.visitor.t;
     html! {
         p { (t.needs_role) " " b { (t.role(role)) } "." }

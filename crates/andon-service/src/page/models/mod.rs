@@ -1,0 +1,77 @@
+//! The pages that change models: "that part was good" with what it would change, its undo, and recipes. Questions that read files wait on
+//! threads that may; what is changed goes through the acts.
+
+mod good;
+mod recipes;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Form, Path, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::{get, post};
+use serde::Deserialize;
+
+use super::forms::{self, act, foreign};
+use super::routes::{WithStatus, show};
+use super::site::Site;
+use super::view::{self, Place};
+use crate::act::ForgetGood;
+
+/// Letters of a reason at most.
+const REASON: usize = 300;
+
+/// The addresses of these pages.
+pub(super) fn routes() -> Router<Arc<Site>> {
+    Router::new()
+        .route("/models", get(models))
+        .route("/models/{camera}/forget", post(forget))
+        .route("/good/{part}", get(good::page).post(good::learn))
+        .route("/good/{part}/try", post(good::begin))
+        .route("/good/{part}/state", get(good::state))
+        .route("/good/{part}/heatmap", get(good::heatmap))
+        .route("/recipes", get(recipes::list))
+        .route("/recipes/{name}", get(recipes::confirm).post(recipes::change))
+        .route("/recipes/{name}/picture", get(recipes::picture))
+}
+
+fn cut(reason: &str) -> String {
+    reason.chars().take(REASON).collect()
+}
+
+fn shown(site: &Site, head: &HeaderMap, wrong: Option<&str>) -> Response {
+    show(site, head, 0, Place::Models, |scene| (scene.visitor.t.models_word.to_owned(), view::models(scene, wrong)))
+}
+
+async fn models(State(site): State<Arc<Site>>, head: HeaderMap) -> Response {
+    shown(&site, &head, None)
+}
+
+#[derive(Debug, Deserialize)]
+struct Forget {
+    #[serde(default)]
+    csrf: String,
+    #[serde(default)]
+    picture: String,
+    #[serde(default)]
+    reason: String,
+}
+
+async fn forget(
+    State(site): State<Arc<Site>>,
+    head: HeaderMap,
+    Path(camera): Path<String>,
+    Form(form): Form<Forget>,
+) -> Response {
+    if let Some(refused) = foreign(&site, &head, &form.csrf) {
+        return refused;
+    }
+    match act(&site, &head, &ForgetGood { camera, picture: form.picture }, &cut(&form.reason)) {
+        Ok(()) => Redirect::to("/models").into_response(),
+        Err(why) => {
+            let status: StatusCode = forms::status(&why);
+            shown(&site, &head, Some(&why.to_string())).with_status(status)
+        }
+    }
+}

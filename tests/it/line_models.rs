@@ -1,0 +1,340 @@
+//! "That part was good", its undo, and a change of the recipe, asked over HTTP of a line that runs: what the page says is what the line does.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::Duration;
+
+use andon::assemble::{self, CameraParts, LaneParts, LineBuilder, Page, RunningLine};
+use andon::config::{self, FrameSize, Loaded};
+use andon_core::{
+    CameraId, CameraState, CameraVerdict, Frame, FrameNo, Mono, Next, PixelFormat, Pixels, Pooled, Role, Source,
+    SourceError, Threshold,
+};
+use andon_io::history::{Expected, NewReview, ReviewVerdict, Reviews};
+use andon_io::sinks::wire::verdict_id;
+use andon_line::runtime::LaneSpec;
+use andon_sim::{Conveyor, DefectKind, SimSpec};
+use andon_testkit::RecordingSink;
+use andon_vision::model::bundle::Bundle;
+use andon_vision::model::engine::{EngineChoice, EngineOptions};
+
+use crate::common::until;
+
+/// From one part to the next.
+const PERIOD: Duration = Duration::from_millis(120);
+const DEADLINE: Duration = Duration::from_secs(5);
+
+/// The same pictures again and again.
+struct Carousel {
+    pictures: Vec<Vec<u8>>,
+    side: usize,
+    next: usize,
+    due: Mono,
+}
+
+impl Source for Carousel {
+    fn next(&mut self, until: Mono) -> Result<Next, SourceError> {
+        std::thread::sleep(self.due.min(until).since(Mono::now()));
+        if self.due > until {
+            return Ok(Next::Idle);
+        }
+        self.due = self.due + PERIOD;
+        let rgb = self.pictures[self.next % self.pictures.len()].clone();
+        self.next += 1;
+        let (width, height, stride) = (self.side, self.side, self.side * 3);
+        let pixels = Pixels::Pooled { data: Pooled::alone(rgb), format: PixelFormat::Rgb8, width, height, stride };
+        let source_index = Some(self.next as u64);
+        Ok(Next::Frame(Frame { number: FrameNo(0), t_capture: Mono::now(), source_index, pixels }))
+    }
+
+    fn state(&self) -> CameraState {
+        CameraState::Running
+    }
+
+    fn restarts(&self) -> u64 {
+        0
+    }
+
+    fn last_problem(&self) -> Option<&str> {
+        None
+    }
+}
+
+/// A good part, then one with a scratch, and so on: the same two pictures.
+fn pictures() -> (Vec<Vec<u8>>, usize) {
+    let conveyor = Conveyor::new(SimSpec::default());
+    let (mut good, mut scratched) = (Vec::new(), Vec::new());
+    conveyor.paint_good(40, &mut good);
+    conveyor.paint_with(41, DefectKind::Scratch, &mut scratched);
+    (vec![good, scratched], conveyor.spec().side as usize)
+}
+
+/// A line with a page, a history and a ring, whose model lies in a file of its own.
+struct Bench {
+    line: RunningLine,
+    stop: Arc<AtomicBool>,
+    verdicts: RecordingSink,
+    host: String,
+    cookies: Vec<(String, String)>,
+    model: PathBuf,
+    store: PathBuf,
+}
+
+fn settings(folder: &Path, more: &[(&str, String)]) -> Loaded {
+    let at = |name: &str| folder.join(name).display().to_string();
+    let mut flags = vec![
+        ("zenoh.enabled", "false".to_owned()),
+        ("metrics.enabled", "false".to_owned()),
+        ("pictures.enabled", "true".to_owned()),
+        ("pictures.path", at("pictures")),
+        ("store.enabled", "true".to_owned()),
+        ("store.path", at("andon.db")),
+        ("page.database", at("page.db")),
+        ("page.listen", "127.0.0.1:0".to_owned()),
+    ];
+    flags.extend(more.iter().cloned());
+    let file = folder.join("andon.toml");
+    if !file.exists() {
+        std::fs::write(&file, "").unwrap();
+    }
+    config::load(Some(&file), [], &flags).unwrap()
+}
+
+impl Bench {
+    fn start(folder: &Path, settings: &Loaded) -> Bench {
+        let model = folder.join("part.andon");
+        std::fs::copy(crate::common::flange_model(), &model).unwrap();
+        let engine = EngineOptions { choice: EngineChoice::Rten, threads: 1, ..EngineOptions::default() };
+        let bundle = Arc::new(Bundle::open(&model).unwrap());
+        let (pictures, side) = pictures();
+        let camera = CameraParts {
+            name: "top".to_owned(),
+            source: Box::new(Carousel { pictures, side, next: 0, due: Mono::now() }),
+            model: Some(model.clone()),
+            detector: assemble::open(&bundle, &engine, FrameSize::AsTrained).unwrap(),
+            threshold: Threshold::new(bundle.manifest.threshold).unwrap(),
+            bundle,
+            engine,
+            frame_size: FrameSize::AsTrained,
+            threshold_unsafe: false,
+            deadline: DEADLINE,
+            presence: None,
+        };
+        let page = Page::configured(&settings.config).unwrap().unwrap();
+        page.accounts().add_user("quinn", Role::Quality, "long enough").unwrap();
+        let (stop, verdicts) = (Arc::<AtomicBool>::default(), RecordingSink::default());
+        let sink = verdicts.clone();
+        let line = LineBuilder::new(settings, stop.clone())
+            .unwrap()
+            .camera(camera)
+            .lane(LaneParts { name: "belt".to_owned(), spec: LaneSpec::free(CameraId(0), DEADLINE) })
+            .page(Some(page))
+            .sink(|_| Ok(Box::new(sink)))
+            .start()
+            .unwrap();
+        let url = line.page_url().unwrap();
+        let host = url.trim_start_matches("http://").trim_end_matches('/').to_owned();
+        let store = settings.config.sinks.store.path.clone();
+        let mut bench = Bench { line, stop, verdicts, host, cookies: Vec::new(), model, store };
+        let (status, ..) = bench.post("/login", "name=quinn&password=long+enough");
+        assert_eq!(status, 303);
+        bench
+    }
+
+    fn send(&mut self, method: &str, path: &str, body: &str) -> (u16, String) {
+        let mut stream = TcpStream::connect(&self.host).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        let cookies: Vec<String> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        write!(
+            stream,
+            "{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nCookie: {}\r\nContent-Type: \
+             application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{body}",
+            self.host,
+            cookies.join("; "),
+            body.len()
+        )
+        .unwrap();
+        let mut bytes = Vec::new();
+        stream.read_to_end(&mut bytes).unwrap();
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        for line in head.lines() {
+            let Some((name, cookie)) = line.split_once(": ") else { continue };
+            if name.eq_ignore_ascii_case("set-cookie") {
+                let (name, value) = cookie.split(';').next().unwrap().split_once('=').unwrap();
+                self.cookies.retain(|(known, _)| known != name);
+                self.cookies.push((name.to_owned(), value.to_owned()));
+            }
+        }
+        (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+    }
+
+    fn get(&mut self, path: &str) -> String {
+        let (status, body) = self.send("GET", path, "");
+        assert_eq!(status, 200, "{path}: {body}");
+        body
+    }
+
+    /// Sends a form with the token of the login page.
+    fn post(&mut self, path: &str, form: &str) -> (u16, String) {
+        let page = self.get("/login");
+        let token = page.split("name=\"csrf\" value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+        self.send("POST", path, &format!("csrf={token}&{form}"))
+    }
+
+    fn id(&self, v: &CameraVerdict) -> String {
+        verdict_id(self.line.station(), v.camera, v.seq, v.t_capture)
+    }
+
+    /// The next so many parts with this outcome, from now on.
+    fn next(&self, outcome: &str, count: usize) -> Vec<CameraVerdict> {
+        let from = self.verdicts.verdicts().len();
+        let mut found = Vec::new();
+        until(20, || {
+            let is = |v: &CameraVerdict| v.outcome.as_str() == outcome;
+            found = self.verdicts.verdicts().into_iter().skip(from).filter(is).collect();
+            found.len() >= count
+        });
+        assert!(found.len() >= count, "{} parts with {outcome}", found.len());
+        found
+    }
+
+    /// Waits until the picture of a part is in the ring and its row in the history.
+    fn kept(&self, id: &str) {
+        let ring = self.line.pictures().ring.clone().unwrap();
+        let history = andon_io::history::History::new(&self.store, Default::default());
+        until(20, || ring.find(id).is_some() && history.part(id).is_ok_and(|part| part.is_some()));
+        assert!(ring.find(id).is_some() && history.part(id).unwrap().is_some());
+    }
+
+    fn review(&self, part: &str, verdict: ReviewVerdict) {
+        let review = NewReview {
+            part: part.to_owned(),
+            verdict,
+            defect: None,
+            comment: None,
+            user: "ana".into(),
+            expected: Expected::Anything,
+        };
+        Reviews::new(&self.store).add(&review).unwrap();
+    }
+
+    /// Tries a part, and returns the page that says what would change.
+    fn tried(&mut self, part: &str) -> String {
+        let (status, body) = self.post(&format!("/good/{part}/try"), "");
+        assert_eq!(status, 303, "{body}");
+        let mut page = String::new();
+        until(60, || {
+            page = self.get(&format!("/good/{part}/state"));
+            !page.contains("every 1s")
+        });
+        page
+    }
+
+    fn finish(self) {
+        self.stop.store(true, Relaxed);
+        self.line.finish().unwrap();
+    }
+}
+
+#[test]
+fn that_part_was_good_is_tried_on_every_reviewed_part_learned_between_two_parts_and_undone_to_the_same_bytes() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut on = Bench::start(folder.path(), &settings(folder.path(), &[]));
+    let before = std::fs::read(&on.model).unwrap();
+    let rejects = on.next("REJECT", 3);
+    let [first, second] = [on.id(&rejects[0]), on.id(&rejects[1])];
+    on.kept(&first);
+    on.kept(&second);
+
+    // The first is known to be defective, and the second is its very picture: nothing may be learned.
+    on.review(&first, ReviewVerdict::Bad);
+    let (status, body) = on.post(&format!("/good/{second}"), "reason=looks+fine");
+    assert!(status == 409 && body.contains("was not tried"), "{status} {body}");
+    let page = on.tried(&second);
+    assert!(page.contains("known to be defective would pass") && page.contains(&format!("/part/{first}")), "{page}");
+    let (status, body) = on.post(&format!("/good/{second}"), "reason=looks+fine");
+    assert!(status == 409 && body.contains(&first), "{status} {body}");
+    assert_eq!(std::fs::read(&on.model).unwrap(), before);
+    let (status, body) = on.post(&format!("/good/{first}"), "reason=looks+fine");
+    assert!(status == 409 && body.contains("reviewed as really bad by ana"), "{status} {body}");
+
+    // It was good after all.
+    on.review(&first, ReviewVerdict::Withdrawn);
+    on.review(&first, ReviewVerdict::Good);
+    let page = on.tried(&second);
+    assert!(!page.contains("known to be defective would pass") && page.contains("Teach the model"), "{page}");
+    assert!(page.contains(&format!("/part/{first}")), "the good one would pass, and that is said: {page}");
+    let (status, _) = on.post(&format!("/good/{second}"), "");
+    assert_eq!(status, 422, "without a reason");
+    let (status, body) = on.post(&format!("/good/{second}"), "reason=only+a+reflection");
+    assert_eq!(status, 303, "{body}");
+    let after = std::fs::read(&on.model).unwrap();
+    assert_ne!(after, before);
+    // The scratched parts pass from now on, by the new model, with the threshold as it was.
+    let passes = on.next("PASS", 4);
+    let new = Bundle::open(&on.model).unwrap();
+    assert!(passes.iter().all(|v| v.model.blake3 == new.blake3 && v.threshold == new.manifest.threshold), "{passes:?}");
+    let scores: Vec<f32> = passes.iter().map(|v| v.score.unwrap().get()).collect();
+    assert!(scores.iter().any(|s| *s != scores[0]), "both kinds of parts: {scores:?}");
+
+    // Undone: the same bytes, and rejected again.
+    let models = on.get("/models");
+    assert!(models.contains(&format!("{second}.png")) && models.contains("Undo"), "{models}");
+    let (status, body) = on.post("/models/top/forget", "picture=00.png&reason=x");
+    assert!(
+        status == 422 && body.contains("has not learned a picture called 00.png"),
+        "only what was added: {status} {body}"
+    );
+    let (status, body) = on.post("/models/top/forget", &format!("picture={second}.png&reason=it+was+a+scratch"));
+    assert_eq!(status, 303, "{body}");
+    assert_eq!(std::fs::read(&on.model).unwrap(), before);
+    assert!(on.next("REJECT", 1)[0].model.blake3 != new.blake3);
+    let audit = on.get("/audit.csv");
+    for word in ["learn_good", "only a reflection", "forget_good", "it was a scratch"] {
+        assert!(audit.contains(word), "{word}: {audit}");
+    }
+    let counts = on.line.status().cameras[0].detector_restarts.load(Relaxed);
+    assert_eq!(counts, 0);
+    on.finish();
+}
+
+#[test]
+fn a_recipe_is_changed_over_on_the_page_and_one_that_cannot_be_taken_is_refused_with_its_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    let other = folder.path().join("other.andon");
+    let said = crate::common::said(&[
+        "threshold",
+        crate::common::flange_model().to_str().unwrap(),
+        "--set",
+        "1000",
+        "-o",
+        other.to_str().unwrap(),
+    ]);
+    assert_eq!(said.code, 0, "{}", said.err);
+    let text = "[cameras.top]\npipeline = \"v4l2\"\nmodel = \"part.andon\"\n[recipes.first]\nnumber = 1\nmodels.top = \"part.andon\"\n\
+                [recipes.other]\nmodels.top = \"other.andon\"\n[recipes.gone]\nmodels.top = \"gone.andon\"\n";
+    std::fs::write(folder.path().join("andon.toml"), text).unwrap();
+    let mut on = Bench::start(folder.path(), &settings(folder.path(), &[]));
+    on.next("REJECT", 1);
+    let page = on.get("/recipes");
+    assert!(page.contains("href=\"/recipes/first\" aria-current=\"true\"") && page.contains("/recipes/gone"), "{page}");
+    assert!(on.get("/").contains("href=\"/recipes\""), "in the bar of every page");
+    let (status, body) = on.post("/recipes/gone", "");
+    assert!(status == 422 && body.contains("gone.andon"), "{status} {body}");
+    let (status, _) = on.post("/recipes/none", "");
+    assert_eq!(status, 404);
+    let (status, body) = on.post("/recipes/other", "");
+    assert_eq!(status, 303, "{body}");
+    let passes = on.next("PASS", 4);
+    let new = Bundle::open(&other).unwrap();
+    assert!(passes.iter().all(|v| v.model.blake3 == new.blake3 && v.threshold == 1000.0), "{passes:?}");
+    assert!(on.get("/recipes").contains("href=\"/recipes/other\" aria-current=\"true\""));
+    let (status, _) = on.post("/recipes/first", "");
+    assert_eq!(status, 303);
+    on.next("REJECT", 1);
+    on.finish();
+}
