@@ -216,7 +216,10 @@ fn steady(pictures: Option<PictureSpec>) {
         blake3: String::new(),
         engine: "quiet".into(),
         threshold: 1e9,
+        baseline: 0.0,
+        picture_size: [0; 2],
         sources: Vec::new(),
+        recipe: None,
     });
     let active = Active { threshold: Threshold::new(1e9).unwrap(), model: tag, degraded: false, number: 0, recipe: 0 };
     let (status, inbox) = Line::status_of([("cam".to_owned(), active.clone())]);

@@ -43,10 +43,10 @@ pub struct CameraParts {
 
 impl CameraParts {
     /// What its parts are judged by at the start of the line.
-    pub(super) fn active(&self) -> Active {
+    pub(super) fn active(&self, recipe: Option<&str>) -> Active {
         Active {
             threshold: self.threshold,
-            model: model_tag(&self.bundle, self.detector.detector.engine_name()),
+            model: model_tag(&self.bundle, self.detector.detector.engine_name(), recipe),
             degraded: self.detector.degraded.is_some(),
             number: 0,
             recipe: 0,

@@ -143,14 +143,17 @@ fn rebuild_after_fault(
     }
 }
 
-/// Provenance for verdicts.
-pub fn model_tag(bundle: &Bundle, engine: &str) -> Arc<ModelTag> {
+/// Provenance for verdicts; `recipe` is the one that the model belongs to.
+pub fn model_tag(bundle: &Bundle, engine: &str, recipe: Option<&str>) -> Arc<ModelTag> {
     let m = &bundle.manifest;
     Arc::new(ModelTag {
         name: m.name.clone(),
         blake3: bundle.blake3.clone(),
         engine: engine.to_owned(),
         threshold: m.threshold,
+        baseline: m.baseline,
+        picture_size: bundle.network().picture_size(),
         sources: m.training.sources.clone(),
+        recipe: recipe.map(str::to_owned),
     })
 }

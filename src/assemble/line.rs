@@ -5,7 +5,7 @@
 //! `andon demo` and `examples/line.rs` hand in cameras and lanes of their own and share everything else.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread::JoinHandle;
@@ -23,7 +23,7 @@ use super::health::health;
 use super::page::{self, Page, RunningPage};
 use super::pictures::{self, Pictures};
 use super::sinks;
-use crate::config::{self, Config, Loaded, TriggerKind};
+use crate::config::{self, Config, Loaded, Recipe, TriggerKind};
 use andon_core::{Control, HardwareHealth, Mono, Sink};
 use andon_io::ThermalMonitor;
 use andon_io::sinks::wire::StationInfo;
@@ -144,7 +144,9 @@ impl<'a> LineBuilder<'a> {
     /// # Errors
     /// [`BuildError`]; nothing is left running then.
     pub fn start(self) -> Result<RunningLine, BuildError> {
-        let actives: Vec<(String, Active)> = self.cameras.iter().map(|c| (c.name.clone(), c.active())).collect();
+        let files: Vec<Option<&PathBuf>> = self.cameras.iter().map(|c| c.model.as_ref()).collect();
+        let recipe = Recipe::of_files(&self.config.recipes, &files).map(|recipe| recipe.name.as_str());
+        let actives: Vec<(String, Active)> = self.cameras.iter().map(|c| (c.name.clone(), c.active(recipe))).collect();
         let (status, inbox) = Status::new(actives.clone(), self.lanes.iter().map(|lane| lane.name.clone()));
         let mut station = self.station();
         let metrics = Metrics::new(&station.cameras);
@@ -161,9 +163,8 @@ impl<'a> LineBuilder<'a> {
             config_json: self.config_json,
         });
         let frames: Vec<Option<[u32; 2]>> = self.cameras.iter().map(|c| c.bundle.manifest.frame_size).collect();
-        let bundles: Vec<Arc<Bundle>> = self.cameras.iter().map(|c| c.bundle.clone()).collect();
         let keeps = self.tables.is_none_or(|tables| tables.contains(&"pictures"));
-        let (spec, pictures) = pictures::open(self.config, keeps, &station, &bundles)?;
+        let (spec, pictures) = pictures::open(self.config, keeps, &station)?;
         let swaps: Vec<Arc<DetectorSwap>> = self.cameras.iter().map(|_| Arc::default()).collect();
         let of_page = page::Beside {
             station: &station,
@@ -183,8 +184,7 @@ impl<'a> LineBuilder<'a> {
         }
         let (specs, waiting) = camera_specs(self.cameras, actives, swaps);
         let builder = gpu_background::build_missing(waiting, &self.config.engine.gpu, &self.stop)?;
-        let context =
-            sinks::Context { station: &station, control: &control, takes_triggers: self.takes_triggers, bundles };
+        let context = sinks::Context { station: &station, control: &control, takes_triggers: self.takes_triggers };
         let mut all = sinks::start(self.config, self.tables, context)?;
         all.extend(own);
         for make in self.own_sinks {

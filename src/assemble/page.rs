@@ -1,11 +1,12 @@
 //! The operator's page of a line: its users, its acts, its sink and its server, put together.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::cameras::CameraParts;
 use super::error::BuildError;
-use super::line_models::{CameraSlot, Models};
+use super::line_models::{CameraSlot, Models, TaughtParts};
 use super::page_pictures::PagePictures;
 use super::pictures::Pictures;
 use crate::config::{Config, PageLanguage, Recipe};
@@ -16,7 +17,7 @@ use andon_line::runtime::{DetectorSwap, Status};
 use andon_service::accounts::{self, Accounts};
 use andon_service::act::{AuditedControl, HistoryAccess, LineAccess, Service};
 use andon_service::live::{Board, page_sink};
-use andon_service::models::LineModels;
+use andon_service::models::{Lessons, LineModels};
 use andon_service::page::{Language, PageOptions, PageServer, PageSpec, TlsFiles};
 
 /// So long may a question take that reads every row of a week.
@@ -27,6 +28,8 @@ pub struct Page {
     options: PageOptions,
     accounts: Arc<Accounts>,
     history: Option<HistoryAccess>,
+    /// Where parts that are taught lie, and the program that learns them.
+    taught: Option<(PathBuf, PathBuf)>,
 }
 
 impl Page {
@@ -39,7 +42,7 @@ impl Page {
             return Ok(None);
         }
         let accounts = Arc::new(Accounts::open(&c.page.database)?);
-        Ok(Some(Page { options: options(c), accounts, history: history(c) }))
+        Ok(Some(Page { options: options(c), accounts, history: history(c), taught: None }))
     }
 
     /// A page of a line that is gone with this program: on a free port of loopback, with users in memory, of whom there are none, and
@@ -50,7 +53,12 @@ impl Page {
     pub fn passing(c: &Config) -> Result<Page, BuildError> {
         let listen = ([127, 0, 0, 1], 0).into();
         let options = PageOptions { listen, tls: None, ..options(c) };
-        Ok(Page { options, accounts: Arc::new(Accounts::in_memory()?), history: None })
+        Ok(Page { options, accounts: Arc::new(Accounts::in_memory()?), history: None, taught: None })
+    }
+
+    /// New parts may be taught on it; `andon` is the program that learns them, in a process of its own.
+    pub fn teaching(self, c: &Config, andon: &Path) -> Page {
+        Page { taught: Some((c.page.taught.clone(), andon.to_owned())), ..self }
     }
 
     /// Users and audit.
@@ -114,7 +122,11 @@ pub(super) struct Beside<'a> {
 
 impl Beside<'_> {
     /// The models that may be changed: none where a camera's is in no file.
-    fn models(&self, history: Option<History>) -> std::io::Result<Option<Arc<dyn LineModels>>> {
+    fn models(
+        &self,
+        history: Option<History>,
+        taught: Option<Arc<TaughtParts>>,
+    ) -> std::io::Result<Option<Arc<Models>>> {
         if self.cameras.iter().any(|camera| camera.model.is_none()) {
             return Ok(None);
         }
@@ -127,9 +139,15 @@ impl Beside<'_> {
             swap: swap.clone(),
         };
         let slots = self.cameras.iter().zip(self.swaps).map(slot).collect();
-        let models =
-            Models::new(slots, self.recipes.to_vec(), self.status.clone(), self.pictures.ring.clone(), history)?;
-        Ok(Some(models))
+        let (recipes, ring) = (self.recipes.to_vec(), self.pictures.ring.clone());
+        Models::new(slots, recipes, taught, self.status.clone(), ring, history).map(Some)
+    }
+
+    /// New parts that may be taught, in this folder by this program.
+    fn lessons(&self, folder: PathBuf, andon: PathBuf) -> Option<Arc<TaughtParts>> {
+        let first = self.cameras.first().filter(|camera| camera.model.is_some())?;
+        let (cameras, collector) = (self.station.cameras.clone(), self.pictures.collector.clone());
+        Some(Arc::new(TaughtParts::new(folder, cameras, collector, &first.engine, andon)))
     }
 }
 
@@ -138,11 +156,16 @@ impl Beside<'_> {
 /// # Errors
 /// [`BuildError`].
 pub(super) fn serve(page: Page, beside: Beside<'_>, control: Arc<dyn Control>) -> Result<ServedPage, BuildError> {
-    let models = beside.models(page.history.as_ref().map(|access| access.patient.clone()))?;
+    let taught = page.taught.and_then(|(folder, andon)| beside.lessons(folder, andon));
+    let models = beside.models(page.history.as_ref().map(|access| access.patient.clone()), taught.clone())?;
+    let models = models.map(|models| models as Arc<dyn LineModels>);
+    let lessons = taught.map(|taught| taught as Arc<dyn Lessons>);
     let Beside { station, frames, pictures, status, .. } = beside;
     let board = Arc::new(Board::new(station.clone(), frames));
     let access = LineAccess { control: control.clone(), board: board.clone() };
-    let service = Arc::new(Service::of_line(page.accounts, access).with_history(page.history).with_models(models));
+    let service = Arc::new(
+        Service::of_line(page.accounts, access).with_history(page.history).with_models(models).with_lessons(lessons),
+    );
     let (sink, records) = page_sink();
     let watched = status.clone();
     let server = PageServer::start(PageSpec {

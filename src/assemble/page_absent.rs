@@ -1,5 +1,6 @@
 //! What stands in for the operator's page in a build without it.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use super::cameras::CameraParts;
@@ -15,6 +16,11 @@ use andon_line::runtime::{DetectorSwap, Status};
 pub enum Page {}
 
 impl Page {
+    /// Nothing can be taught without a page.
+    pub fn teaching(self, _: &Config, _: &Path) -> Page {
+        self
+    }
+
     /// Refuses a page that the configuration wants.
     ///
     /// # Errors

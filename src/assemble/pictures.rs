@@ -5,10 +5,9 @@ use std::sync::Arc;
 use super::error::BuildError;
 use crate::config::Config;
 use andon_core::PictureWants;
-use andon_io::pictures::{LivePictures, PictureRing, PictureWriter};
+use andon_io::pictures::{LivePictures, PictureCollector, PictureRing, PictureWriter};
 use andon_io::sinks::wire::StationInfo;
 use andon_line::runtime::PictureSpec;
-use andon_vision::model::bundle::Bundle;
 
 /// Where the pictures of a running line are found. Clones share them.
 #[derive(Clone, Debug)]
@@ -17,18 +16,15 @@ pub struct Pictures {
     pub ring: Option<PictureRing>,
     /// Those of now, in memory. Nothing is kept there until somebody watches, or asks for the last parts that did not pass.
     pub live: LivePictures,
+    /// Those that are collected to learn from.
+    pub collector: PictureCollector,
 }
 
-/// Opens the ring if `keeps` and the table is enabled; `bundles` are the cameras' models, by camera id.
+/// Opens the ring if `keeps` and the table is enabled.
 ///
 /// # Errors
 /// [`BuildError::Pictures`].
-pub(super) fn open(
-    c: &Config,
-    keeps: bool,
-    station: &StationInfo,
-    bundles: &[Arc<Bundle>],
-) -> Result<(PictureSpec, Pictures), BuildError> {
+pub(super) fn open(c: &Config, keeps: bool, station: &StationInfo) -> Result<(PictureSpec, Pictures), BuildError> {
     let (table, wants) = (&c.pictures, Arc::new(PictureWants::default()));
     let ring = match keeps && table.enabled {
         true => {
@@ -38,8 +34,8 @@ pub(super) fn open(
         false => None,
     };
     let live = LivePictures::new(station.cameras.len(), wants.clone());
-    let baselines = bundles.iter().map(|bundle| bundle.manifest.baseline).collect();
-    let sink = PictureWriter::new(table, ring.clone(), live.clone(), station.clone(), baselines);
+    let collector = PictureCollector::new(station.cameras.len(), wants.clone());
+    let sink = PictureWriter::new(table, ring.clone(), live.clone(), station.clone()).collecting(collector.clone());
     let spec = PictureSpec { rules: table.rules(), wants, sink: Box::new(sink) };
-    Ok((spec, Pictures { ring, live }))
+    Ok((spec, Pictures { ring, live, collector }))
 }

@@ -7,7 +7,6 @@ use crate::config::Config;
 use andon_core::{Control, Render, Sink};
 use andon_io::sinks::wire::StationInfo;
 use andon_io::sinks::{SINKS, SinkContext};
-use andon_vision::model::bundle::Bundle;
 use andon_vision::model::heatmap;
 
 /// What sinks are started with.
@@ -16,8 +15,6 @@ pub(super) struct Context<'a> {
     pub control: &'a Arc<dyn Control>,
     /// Parts are announced by messages.
     pub takes_triggers: bool,
-    /// The cameras' models, by camera id.
-    pub bundles: Vec<Arc<Bundle>>,
 }
 
 /// Starts all sinks that are enabled, or of these `tables` those that are enabled and built in.
@@ -35,7 +32,7 @@ pub(super) fn start(
         control: context.control,
         takes_triggers: context.takes_triggers,
         history: store.enabled.then_some(store.path.as_path()),
-        render: &|| renderer(context.bundles.clone()),
+        render: &renderer,
     };
     let mut sinks = Vec::new();
     for kind in SINKS {
@@ -47,15 +44,13 @@ pub(super) fn start(
     Ok(sinks)
 }
 
-/// Draws maps of these bundles, by camera id, at the size of the network's input.
-fn renderer(bundles: Vec<Arc<Bundle>>) -> Render {
-    Box::new(move |camera, map, threshold, levels| {
-        let Some(bundle) = bundles.get(camera.index()) else { return (0, 0, 0.0) };
-        let m = &bundle.manifest;
-        let [w, h] = bundle.network().picture_size();
+/// Draws maps at the size of the network's input.
+fn renderer() -> Render {
+    Box::new(|record, levels| {
+        let ([w, h], typical) = (record.model.picture_size, record.model.baseline);
         let mut values = Vec::new();
-        heatmap::render_into(map, w as usize, h as usize, &mut values);
-        heatmap::to_u8(&values, m.baseline, threshold, levels);
-        (w, h, m.baseline)
+        heatmap::render_into(&record.map, w as usize, h as usize, &mut values);
+        heatmap::to_u8(&values, typical, record.threshold, levels);
+        (w, h, typical)
     })
 }

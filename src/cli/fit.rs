@@ -106,6 +106,9 @@ pub(super) struct FitCommand {
     /// The result as JSON, with the held-out score of every picture, the oddest first.
     #[arg(long)]
     pub(super) json: bool,
+    /// How far it is, a line on standard error at least every so many seconds, for a program that starts it.
+    #[arg(long, value_name = "SECONDS", hide = true)]
+    pub(super) progress_every: Option<u64>,
     #[command(flatten)]
     pub(super) how: FitArgs,
     #[command(flatten)]
@@ -170,7 +173,7 @@ impl FitCommand {
             }
             output::note(&fit_output::estimate(&size, cost, &mut embedder, &backbone, &fit_options));
         }
-        let bar = super::progress::Progress::new();
+        let bar = super::progress::Progress::every(self.progress_every);
         let mut stage = None;
         let mut progress = |now: Phase, done: usize, total: usize| {
             if stage != Some(now) {
@@ -271,7 +274,7 @@ impl FitCommand {
 
     /// What parts look like in their one pose.
     fn pose(&self, surveyed: &Survey) -> Result<Arc<Reference>, Failure> {
-        let bar = super::progress::Progress::new();
+        let bar = super::progress::Progress::every(self.progress_every);
         bar.set_message("poses");
         let mut progress = |done: usize, total: usize| {
             bar.set_length(total as u64);
@@ -301,7 +304,7 @@ impl FitCommand {
         // Gives it its digest, by which engines are kept.
         fitted.bundle.to_bytes()?;
         let bundle = Arc::new(fitted.bundle.clone());
-        let bar = super::progress::Progress::new();
+        let bar = super::progress::Progress::every(self.progress_every);
         bar.set_message("known defects");
         let mut progress = |done: usize, total: usize| {
             bar.set_length(total as u64);
@@ -346,7 +349,7 @@ impl FitCommand {
 
     /// What kind of pictures these are; says the range of 16-bit values.
     fn survey(&self, files: &[PathBuf]) -> Result<Survey, Failure> {
-        let bar = super::progress::Progress::new();
+        let bar = super::progress::Progress::every(self.progress_every);
         bar.set_message("looking at the pictures");
         bar.set_length(files.len() as u64);
         let surveyed = survey(files, &self.take, self.any_size, self.range, &mut |done| bar.set_position(done as u64));

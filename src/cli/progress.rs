@@ -26,8 +26,14 @@ pub(super) struct Progress {
 impl Progress {
     /// Nothing is done yet.
     pub fn new() -> Progress {
+        Progress::every(None)
+    }
+
+    /// The same with a line every so many seconds where there is no terminal, from the start on.
+    pub fn every(seconds: Option<u64>) -> Progress {
         if !io::stderr().is_terminal() {
-            let lines = Some(Arc::new(Mutex::new(Lines::new(Mono::now()))));
+            let (first, pause) = seconds.map_or((FIRST, PAUSE), |s| (Duration::ZERO, Duration::from_secs(s)));
+            let lines = Some(Arc::new(Mutex::new(Lines::new(Mono::now(), first, pause))));
             return Progress { bar: ProgressBar::hidden(), lines };
         }
         let bar = ProgressBar::new(0);
@@ -100,11 +106,13 @@ struct Lines {
     begun: Mono,
     /// When the next line is due.
     next: Mono,
+    /// From one line to the next.
+    pause: Duration,
 }
 
 impl Lines {
-    fn new(now: Mono) -> Lines {
-        Lines { message: String::new(), length: 0, position: 0, begun: now, next: now + FIRST }
+    fn new(now: Mono, first: Duration, pause: Duration) -> Lines {
+        Lines { message: String::new(), length: 0, position: 0, begun: now, next: now + first, pause }
     }
 
     fn begin(&mut self, message: &str, now: Mono) {
@@ -119,7 +127,7 @@ impl Lines {
         if now < self.next || self.length == 0 {
             return None;
         }
-        self.next = now + PAUSE;
+        self.next = now + self.pause;
         let done = (self.position as f64 / self.length as f64).min(1.0);
         let what = if self.message.is_empty() { "working" } else { &self.message };
         let left = match done > 0.0 {
@@ -137,7 +145,7 @@ mod tests {
     #[test]
     fn without_a_terminal_long_work_says_how_far_it_is_and_short_work_nothing() {
         let at = |s: u64| Mono(s * 1_000_000_000);
-        let mut lines = Lines::new(at(0));
+        let mut lines = Lines::new(at(0), FIRST, PAUSE);
         lines.begin("features", at(0));
         (lines.length, lines.position) = (100, 50);
         assert_eq!(lines.due(at(9)), None);

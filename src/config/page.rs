@@ -18,6 +18,8 @@ pub struct RawPage {
     pub language: PageLanguage,
     /// Users, sessions and audit: an SQLite file of its own, beside the configuration unless it says otherwise.
     pub database: PathBuf,
+    /// Folder for what is taught on the page: pictures and models of new parts, a folder for each.
+    pub taught: PathBuf,
     /// The certificate (PEM, with those that it was signed by): HTTPS.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub certificate: Option<PathBuf>,
@@ -43,6 +45,7 @@ impl Default for RawPage {
             listen: "127.0.0.1:8090".into(),
             language: PageLanguage::En,
             database: "andon-page.db".into(),
+            taught: "andon-taught".into(),
             certificate: None,
             key: None,
             insecure: false,
@@ -74,6 +77,8 @@ pub struct PageTable {
     pub language: PageLanguage,
     /// Users, sessions and audit.
     pub database: PathBuf,
+    /// Pictures and models of parts that are taught.
+    pub taught: PathBuf,
     /// Certificate and private key; HTTP without.
     pub tls: Option<(PathBuf, PathBuf)>,
     /// Further names of the box.
@@ -133,6 +138,7 @@ impl RawPage {
             listen,
             language: self.language,
             database: base.join(&self.database),
+            taught: base.join(&self.taught),
             tls,
             names: self.names.clone(),
             key_px: (self.key_mm * self.dpi / 25.4).round() as u32,

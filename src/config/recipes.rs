@@ -30,6 +30,14 @@ pub struct Recipe {
     pub models: Vec<PathBuf>,
 }
 
+impl Recipe {
+    /// The recipe whose models these files are, in the order of the cameras.
+    pub fn of_files<'a>(recipes: &'a [Recipe], files: &[Option<&PathBuf>]) -> Option<&'a Recipe> {
+        let same = |recipe: &&Recipe| recipe.models.iter().map(Some).eq(files.iter().copied());
+        recipes.iter().find(same)
+    }
+}
+
 /// Letters of a recipe's name at most.
 const MAX_NAME: usize = 64;
 

@@ -87,12 +87,15 @@ fn the_page_does_in_a_browser_what_its_users_need() {
     }
     let port = free_port();
     let config = dir.path().join("andon.toml");
+    // A file of its own, which may be taught.
+    let model = dir.path().join("part.andon");
+    std::fs::copy(flange_model(), &model).unwrap();
     let written = format!(
-        "site = \"plant\"\nline = \"press\"\nstation = \"outfeed\"\n[engine]\nkind = \"rten\"\n[page]\nlisten = \"127.0.0.1:{port}\"\n[store]\nenabled = true\n\
-         [cameras.top]\npipeline = \"images\"\nmodel = \"{}\"\ndeadline_ms = 5000\n\
+        "site = \"plant\"\nline = \"press\"\nstation = \"outfeed\"\n[engine]\nkind = \"rten\"\n[page]\nlisten = \"127.0.0.1:{port}\"\n[store]\nenabled = true\n[pictures]\nenabled = true\n[recipes.flange]\nnumber = 1\nmodels.top = \"{model}\"\n\
+         [cameras.top]\npipeline = \"images\"\nmodel = \"{model}\"\ndeadline_ms = 5000\n\
          vars = {{ pattern = \"{}/%05d.png\", type = \"image/png\", decoder = \"pngdec\", fps = \"3\", loop = \"true\" }}\n",
-        flange_model().display(),
-        pictures.display()
+        pictures.display(),
+        model = model.display()
     );
     std::fs::write(&config, written).unwrap();
     user(&config, "anna", "quality", "long enough");
@@ -115,6 +118,14 @@ fn the_page_does_in_a_browser_what_its_users_need() {
     let results = step(browser, json!(["review"]));
     assert!(results["text"].as_str().unwrap().contains("otto"), "who said it: {results}");
     assert_eq!(step(browser, json!(["login", "anna", "long enough"]))["in"], true);
+    let tried = step(browser, json!(["good"]));
+    assert!(tried["text"].as_str().unwrap().contains("judged once more"), "{tried}");
+    for (language, theme) in [("de", "light"), ("en", "dark")] {
+        step(browser, json!(["dress", language, theme]));
+        for page in [tried["path"].as_str().unwrap(), "/models", "/recipes", "/recipes/flange", "/teach"] {
+            step(browser, json!(["rules", page, format!("anna-{language}-{theme}")]));
+        }
+    }
     let hostile = "<img src=x onerror=alert(1)>";
     let set = step(browser, json!(["threshold", "12.5", hostile]));
     assert!(set["may"] == true && set["text"].as_str().unwrap().contains("12.5"), "{set}");

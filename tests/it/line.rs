@@ -27,7 +27,10 @@ fn active() -> Active {
         blake3: String::new(),
         engine: "obedient".into(),
         threshold: 100.0,
+        baseline: 0.0,
+        picture_size: [0; 2],
         sources: Vec::new(),
+        recipe: None,
     });
     Active { threshold: Threshold::new(100.0).unwrap(), model, degraded: false, number: 0, recipe: 0 }
 }
@@ -175,7 +178,10 @@ fn tenfold() -> ModelChange {
         blake3: String::new(),
         engine: String::new(),
         threshold: 1000.0,
+        baseline: 0.0,
+        picture_size: [0; 2],
         sources: Vec::new(),
+        recipe: None,
     };
     ModelChange {
         detector: made(Tenfold),

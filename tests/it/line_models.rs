@@ -93,6 +93,7 @@ fn settings(folder: &Path, more: &[(&str, String)]) -> Loaded {
         ("store.enabled", "true".to_owned()),
         ("store.path", at("andon.db")),
         ("page.database", at("page.db")),
+        ("page.taught", at("taught")),
         ("page.listen", "127.0.0.1:0".to_owned()),
     ];
     flags.extend(more.iter().cloned());
@@ -104,12 +105,11 @@ fn settings(folder: &Path, more: &[(&str, String)]) -> Loaded {
 }
 
 impl Bench {
-    fn start(folder: &Path, settings: &Loaded) -> Bench {
+    fn start(folder: &Path, settings: &Loaded, (pictures, side): (Vec<Vec<u8>>, usize)) -> Bench {
         let model = folder.join("part.andon");
         std::fs::copy(crate::common::flange_model(), &model).unwrap();
         let engine = EngineOptions { choice: EngineChoice::Rten, threads: 1, ..EngineOptions::default() };
         let bundle = Arc::new(Bundle::open(&model).unwrap());
-        let (pictures, side) = pictures();
         let camera = CameraParts {
             name: "top".to_owned(),
             source: Box::new(Carousel { pictures, side, next: 0, due: Mono::now() }),
@@ -124,6 +124,7 @@ impl Bench {
             presence: None,
         };
         let page = Page::configured(&settings.config).unwrap().unwrap();
+        let page = page.teaching(&settings.config, Path::new(env!("CARGO_BIN_EXE_andon")));
         page.accounts().add_user("quinn", Role::Quality, "long enough").unwrap();
         let (stop, verdicts) = (Arc::<AtomicBool>::default(), RecordingSink::default());
         let sink = verdicts.clone();
@@ -243,7 +244,7 @@ impl Bench {
 #[test]
 fn that_part_was_good_is_tried_on_every_reviewed_part_learned_between_two_parts_and_undone_to_the_same_bytes() {
     let folder = tempfile::tempdir().unwrap();
-    let mut on = Bench::start(folder.path(), &settings(folder.path(), &[]));
+    let mut on = Bench::start(folder.path(), &settings(folder.path(), &[]), pictures());
     let before = std::fs::read(&on.model).unwrap();
     let rejects = on.next("REJECT", 3);
     let [first, second] = [on.id(&rejects[0]), on.id(&rejects[1])];
@@ -318,7 +319,7 @@ fn a_recipe_is_changed_over_on_the_page_and_one_that_cannot_be_taken_is_refused_
     let text = "[cameras.top]\npipeline = \"v4l2\"\nmodel = \"part.andon\"\n[recipes.first]\nnumber = 1\nmodels.top = \"part.andon\"\n\
                 [recipes.other]\nmodels.top = \"other.andon\"\n[recipes.gone]\nmodels.top = \"gone.andon\"\n";
     std::fs::write(folder.path().join("andon.toml"), text).unwrap();
-    let mut on = Bench::start(folder.path(), &settings(folder.path(), &[]));
+    let mut on = Bench::start(folder.path(), &settings(folder.path(), &[]), pictures());
     on.next("REJECT", 1);
     let page = on.get("/recipes");
     assert!(page.contains("href=\"/recipes/first\" aria-current=\"true\"") && page.contains("/recipes/gone"), "{page}");
@@ -336,5 +337,67 @@ fn a_recipe_is_changed_over_on_the_page_and_one_that_cannot_be_taken_is_refused_
     let (status, _) = on.post("/recipes/first", "");
     assert_eq!(status, 303);
     on.next("REJECT", 1);
+    on.finish();
+}
+
+#[test]
+fn a_new_part_is_taught_from_the_line_looked_through_and_changed_over_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let conveyor = Conveyor::new(SimSpec::default());
+    let side = conveyor.spec().side as usize;
+    let painted = |n| {
+        let mut rgb = Vec::new();
+        conveyor.paint_good(n, &mut rgb);
+        rgb
+    };
+    let mut on = Bench::start(folder.path(), &settings(folder.path(), &[]), ((100..124).map(painted).collect(), side));
+    let (status, body) = on.post("/teach", "name=../lid&camera=top&count=20");
+    assert!(status == 422 && body.contains("a name has 1 to 64 letters"), "{status} {body}");
+    let (status, body) = on.post("/teach", "name=lid&camera=side&count=20");
+    assert!(status == 404 && body.contains("no camera `side`"), "{status} {body}");
+    let (status, body) = on.post("/teach", "name=lid&camera=top&count=3");
+    assert!(status == 422 && body.contains("20 to 1000"), "{status} {body}");
+    let (status, body) = on.post("/teach", "name=lid&camera=top&count=20");
+    assert_eq!(status, 303, "{body}");
+    let (status, body) = on.post("/teach/lid/top/learn", "");
+    assert!(status == 422 && body.contains("still being collected"), "{status} {body}");
+    let mut page = String::new();
+    let settled = |on: &mut Bench, page: &mut String| {
+        until(120, || {
+            *page = on.get("/teach/lid/top/state");
+            !page.contains("every 1s")
+        })
+    };
+    assert!(settled(&mut on, &mut page), "{page}");
+    assert!(page.contains("<b>20</b> good pictures"), "{page}");
+
+    // A part that is known to be bad, as it would have been collected.
+    let bad = folder.path().join("taught/lid/top/bad");
+    std::fs::create_dir_all(&bad).unwrap();
+    let mut scratched = Vec::new();
+    conveyor.paint_with(41, DefectKind::Scratch, &mut scratched);
+    crate::common::write_png(&bad.join("scratch.png"), conveyor.spec().side, &scratched);
+    let (status, body) = on.post("/teach/lid/top/learn", "");
+    assert_eq!(status, 303, "{body}");
+    assert!(settled(&mut on, &mut page), "{page}");
+    assert!(page.contains("Learned") && page.contains("Bad parts found: 1 / 1"), "{page}");
+    assert_eq!(page.matches("name=\"picture\"").count(), 20, "the oddest first, each to be struck out");
+    let oddest = page.split("name=\"picture\" value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    let (status, picture) = on.send("GET", &format!("/teach/lid/top/good/{oddest}"), "");
+    assert!(status == 200 && picture.len() > 500, "{status}");
+    assert_eq!(on.send("GET", "/teach/lid/top/good/..%2F..%2Flid.andon", "").0, 404);
+    let (status, _) = on.post("/teach/lid/top/strike", &format!("picture={oddest}&picture=nothing.png"));
+    assert_eq!(status, 303);
+    assert!(folder.path().join("taught/lid/top/struck").join(&oddest).exists());
+    assert!(on.get("/teach/lid/top").contains("<b>1</b> struck out"));
+
+    // Nothing judges by it until the line is changed over.
+    let model = Bundle::open(&folder.path().join("taught/lid/top.andon")).unwrap();
+    assert_eq!(model.manifest.training.images(), 20);
+    assert!(on.verdicts.verdicts().iter().all(|v| v.model.blake3 != model.blake3));
+    let (status, body) = on.post("/recipes/lid", "");
+    assert_eq!(status, 303, "{body}");
+    on.next("PASS", 3);
+    assert_eq!(on.verdicts.verdicts().last().unwrap().model.blake3, model.blake3);
     on.finish();
 }

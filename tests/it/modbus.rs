@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use andon_core::CameraId;
-use andon_core::{Actor, Control, ControlError};
+use andon_core::{Actor, Control, ControlError, RecipeState};
 use andon_io::sinks::modbus_server::{ModbusServer, ModbusServerOptions};
 
-use crate::common::{Peer, free_port};
+use crate::common::{Peer, free_port, until};
 
 /// Nothing is controlled here.
 struct Nobody;
@@ -186,4 +186,63 @@ fn pymodbus_reads_writes_and_is_refused() {
     assert_eq!(last["read"], serde_json::json!([1, 125, 20]), "{last}");
     assert_eq!(last["coils"], serde_json::json!([true, false, true]), "{last}");
     assert_eq!(last["refused"], serde_json::json!([2, 2, 1, 1]), "{last}");
+}
+
+/// A line that is changed over to recipe 7 and to no other.
+#[derive(Default)]
+struct Recipes(std::sync::Mutex<u16>);
+
+impl Control for Recipes {
+    fn threshold(&self, _: CameraId) -> f32 {
+        1.0
+    }
+
+    fn set_threshold(&self, _: CameraId, _: f32, _: &Actor, _: &str) -> Result<(), ControlError> {
+        Err(ControlError::NoTriggers)
+    }
+
+    fn trigger(&self, _: Option<u64>) -> Result<(), ControlError> {
+        Err(ControlError::NoTriggers)
+    }
+
+    fn release(&self, _: &Actor) -> Result<(), ControlError> {
+        Ok(())
+    }
+
+    fn recipe(&self) -> RecipeState {
+        RecipeState { name: None, number: *self.0.lock().unwrap(), changing: false }
+    }
+
+    fn change_recipe(&self, recipe: &str, by: &Actor) -> Result<(), ControlError> {
+        assert_eq!(by, &Actor::modbus());
+        if recipe != "7" {
+            return Err(ControlError::NotAllowed(format!("there is no recipe {recipe}")));
+        }
+        *self.0.lock().unwrap() = 7;
+        Ok(())
+    }
+
+    fn config_json(&self) -> String {
+        String::new()
+    }
+}
+
+#[test]
+fn a_plc_changes_the_line_over_by_a_number_and_hears_when_nothing_came_of_it() {
+    let listen = SocketAddr::from(([127, 0, 0, 1], free_port()));
+    let idle = Duration::from_secs(60);
+    let options = ModbusServerOptions { listen, allow_write: true, takes_triggers: false, idle };
+    let _server = ModbusServer::start(options, 2, Arc::new(Recipes::default())).unwrap();
+    let mut plc = connect(listen);
+    // Function 6 on the recipe register of the second block, then functions 4 and 2 on what says what came of it.
+    let write = |number: u8| [6, 0, 141, 0, number];
+    let number = |plc: &mut TcpStream| ask(plc, &[4, 0, 130, 0, 1]).map(|pdu| u16::from_be_bytes([pdu[2], pdu[3]]));
+    let failed = |plc: &mut TcpStream| ask(plc, &[2, 0, 16 + 10, 0, 1]).map(|pdu| pdu[2] & 1 == 1);
+    assert_eq!(number(&mut plc), Some(0));
+    assert_eq!(ask(&mut plc, &write(7)).unwrap()[0], 6);
+    assert!(until(10, || number(&mut plc) == Some(7)));
+    assert_eq!(failed(&mut plc), Some(false));
+    assert_eq!(ask(&mut plc, &write(9)).unwrap()[0], 6, "it was begun");
+    assert!(until(10, || failed(&mut plc) == Some(true)));
+    assert_eq!(number(&mut plc), Some(7), "and everything is as it was");
 }

@@ -26,7 +26,10 @@ fn active() -> Active {
         blake3: String::new(),
         engine: "obedient".into(),
         threshold: 100.0,
+        baseline: 0.0,
+        picture_size: [0; 2],
         sources: Vec::new(),
+        recipe: None,
     });
     Active { threshold: Threshold::new(100.0).unwrap(), model, degraded: false, number: 0, recipe: 0 }
 }
@@ -349,7 +352,7 @@ fn rejecting(parts: u64, per_minute: u64, folder: &Path) -> (Vec<CameraVerdict>,
     wants.keep_ring();
     let live = LivePictures::new(1, wants.clone());
     let station = StationInfo { cameras: vec!["cam".into()], ..StationInfo::default() };
-    let writer = PictureWriter::new(&PicturesConfig::default(), Some(ring.clone()), live, station.clone(), vec![1.0]);
+    let writer = PictureWriter::new(&PicturesConfig::default(), Some(ring.clone()), live, station.clone());
     let (done, peaks) = mpsc::channel::<()>();
     let (watched, mut peak) = (ring.clone(), 0);
     let watch = std::thread::Builder::new().spawn(move || {

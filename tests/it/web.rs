@@ -102,7 +102,16 @@ fn a_port_in_use_is_named_and_a_stop_is_quick() {
 
 /// A part that was rejected; only its score and its times count here.
 fn verdict(score: f32, latency_ms: u64) -> CameraVerdict {
-    let tag = ModelTag { name: "m".into(), blake3: "0".into(), engine: "rten".into(), threshold: 3.0, sources: vec![] };
+    let tag = ModelTag {
+        name: "m".into(),
+        blake3: "0".into(),
+        engine: "rten".into(),
+        threshold: 3.0,
+        baseline: 0.0,
+        picture_size: [0; 2],
+        sources: vec![],
+        recipe: None,
+    };
     CameraVerdict {
         camera: CameraId(0),
         seq: Seq(0),

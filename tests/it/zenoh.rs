@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use andon_core::{Accepted, Actor, Control, ControlError, MapRecord, Record, Sink, ThresholdError};
+use andon_core::{Accepted, Actor, Control, ControlError, MapRecord, RecipeState, Record, Sink, ThresholdError};
 use andon_core::{
     AnomalyMap, CameraId, CameraVerdict, Counts, LatencySummary, ModelTag, Mono, Pooled, Reason, Score, Seq,
     StageTimes, Stats, Threshold, judge,
@@ -40,6 +40,19 @@ impl Control for Knob {
 
     fn release(&self, _: &Actor) -> Result<(), ControlError> {
         self.1.lock().unwrap().clear();
+        Ok(())
+    }
+
+    fn recipe(&self) -> RecipeState {
+        RecipeState { name: Some(format!("with {}", self.threshold(CameraId(0)))), number: 3, changing: false }
+    }
+
+    /// The recipe `lid` has a threshold of 5.
+    fn change_recipe(&self, recipe: &str, _: &Actor) -> Result<(), ControlError> {
+        if recipe != "lid" {
+            return Err(ControlError::NotAllowed(format!("there is no recipe {recipe}")));
+        }
+        *self.0.lock().unwrap() = 5.0;
         Ok(())
     }
 
@@ -88,7 +101,8 @@ fn start_with_history(options: ZenohConfig, history: Option<std::path::PathBuf>)
     let rendered = Arc::new(AtomicU64::new(0));
     let knob = Arc::new(Knob(Mutex::new(10.0), Mutex::default()));
     let count = rendered.clone();
-    let render = Box::new(move |_: CameraId, map: &AnomalyMap, threshold: f32, out: &mut Vec<u8>| {
+    let render = Box::new(move |record: &MapRecord, out: &mut Vec<u8>| {
+        let (map, threshold) = (&record.map, record.threshold);
         count.fetch_add(1, Relaxed);
         out.clear();
         out.extend(map.data.iter().map(|d| (d / threshold * 127.5) as u8));
@@ -98,6 +112,19 @@ fn start_with_history(options: ZenohConfig, history: Option<std::path::PathBuf>)
     let (delivery, boot) = (names.delivery.clone(), names.boot.to_string());
     let sink = ZenohSink::start_with_history(options, names, knob.clone(), render, history).unwrap();
     Bench { sink, rendered, knob, delivery, boot }
+}
+
+fn model() -> Arc<ModelTag> {
+    Arc::new(ModelTag {
+        name: "m".into(),
+        blake3: "ab".into(),
+        engine: "rten".into(),
+        threshold: 10.0,
+        baseline: 0.0,
+        picture_size: [0; 2],
+        sources: Vec::new(),
+        recipe: None,
+    })
 }
 
 fn verdict(seq: u64) -> Record {
@@ -120,13 +147,7 @@ fn verdict(seq: u64) -> Record {
         deadline: now + Duration::from_millis(100),
         queue_ns: 100_000,
         times: StageTimes { preprocess_ns: 1, infer_ns: 2_000_000, aggregate_ns: 3, score_ns: 4 },
-        model: Arc::new(ModelTag {
-            name: "m".into(),
-            blake3: "ab".into(),
-            engine: "rten".into(),
-            threshold: 10.0,
-            sources: Vec::new(),
-        }),
+        model: model(),
         degraded: false,
     })
 }
@@ -134,7 +155,14 @@ fn verdict(seq: u64) -> Record {
 fn map(seq: u64) -> Record {
     let data = (0..32 * 32).map(|i| if i == 500 { 20.0 } else { 0.0 }).collect();
     let map = Pooled::alone(AnomalyMap { width: 32, height: 32, data });
-    Record::Map(MapRecord { camera: CameraId(0), seq: Seq(seq), t_capture: Mono::now(), map, threshold: 10.0 })
+    Record::Map(MapRecord {
+        camera: CameraId(0),
+        seq: Seq(seq),
+        t_capture: Mono::now(),
+        map,
+        threshold: 10.0,
+        model: model(),
+    })
 }
 
 fn stats() -> Record {
@@ -443,6 +471,37 @@ fn a_line_is_released_on_its_own_key_and_in_words_only() {
     assert!(released, "{said:?}");
     let (said, released, _) = ask(false, &words).unwrap();
     assert!(!released && said.iter().any(|v| v["text"].as_str().is_some_and(|t| t.contains("zenoh.allow_control"))));
+}
+
+#[test]
+fn a_recipe_is_read_by_everybody_and_changed_by_its_name_where_that_is_allowed() {
+    let recipe = "andon/s/l/st/ctl/recipe";
+    let ask = |allow_control: bool| -> Option<(Vec<Value>, f32)> {
+        let port = common::free_port();
+        let bench = start(ZenohConfig { allow_control, ..options(Some(port), None) });
+        let (cap, lid) = (format!("{recipe}?set=cap"), format!("{recipe}#{{\"set\": \"lid\"}}"));
+        let queries = ["andon/*/l/st/ctl/recipe", "andon/*/l/st/ctl/recipe?set=lid", &cap, &lid];
+        let mut args = vec!["0", "andon/none"];
+        queries.iter().for_each(|q| args.extend(["--query", q]));
+        args.extend(["--query", "andon/s/l/st/top/status"]);
+        let mut peer = subscriber(port, &args)?;
+        assert!(peer.wait(|v| v["selector"] == "andon/s/l/st/top/status"), "{:?}", peer.seen);
+        let threshold = bench.knob.threshold(CameraId(0));
+        Some((peer.seen.split_off(0), threshold))
+    };
+    let Some((said, threshold)) = ask(true) else { return };
+    let texts: Vec<(bool, String)> = said
+        .iter()
+        .filter(|v| v["selector"].as_str().is_some_and(|s| s.contains("ctl/recipe")))
+        .map(|v| (v["ok"] == true, v["text"].as_str().unwrap_or_default().to_owned()))
+        .collect();
+    let has = |ok: bool, words: &str| texts.iter().any(|(is, text)| *is == ok && text.contains(words));
+    assert!(has(true, "\"recipe\":\"with 10\"") && has(false, "not the exact key"), "{texts:?}");
+    assert!(has(false, "there is no recipe cap") && has(true, "\"recipe\":\"with 5\""), "{texts:?}");
+    assert_eq!(threshold, 5.0);
+    let (said, threshold) = ask(false).unwrap();
+    assert_eq!(threshold, 10.0);
+    assert!(said.iter().any(|v| v["text"].as_str().is_some_and(|t| t.contains("zenoh.allow_control"))), "{said:?}");
 }
 
 #[test]

@@ -140,6 +140,19 @@ class Session:
         self.clean()
         return {"text": self.page.inner_text("body")}
 
+    def good(self):
+        """From the strip to a rejected part, and what its model would make of it; the page says when that is known."""
+        self.open("/")
+        self.page.locator("#strip a").first.wait_for(state="visible", timeout=20000)
+        self.submits(lambda: self.page.locator("#strip a").first.click())
+        self.submits(lambda: self.page.locator("a[href^='/good/']").click())
+        self.submits(lambda: self.page.click("form[action$='/try'] button"))
+        self.page.locator("#good-trial .twice").wait_for(state="visible", timeout=60000)
+        self.page.wait_for_function("() => [...document.querySelectorAll('.twice img')].every((i) => i.complete && i.naturalWidth > 0)", timeout=10000)
+        self.page.screenshot(path=shots / "good.png", full_page=True)
+        self.clean()
+        return {"path": self.page.url[len(url):], "text": self.page.inner_text("main")}
+
     def veil(self):
         """The box is gone: what is shown is marked as old within a few seconds."""
         self.page.locator("#veil").wait_for(state="visible", timeout=8000)

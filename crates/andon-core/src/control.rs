@@ -32,6 +32,17 @@ pub enum ControlError {
     NotAllowed(String),
 }
 
+/// The recipe in force.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RecipeState {
+    /// Its name, where the line judges by one.
+    pub name: Option<String>,
+    /// Its number; 0 if it has none.
+    pub number: u16,
+    /// Models are being changed.
+    pub changing: bool,
+}
+
 /// What the control keys can read and change.
 pub trait Control: Send + Sync {
     /// The active threshold of a camera, by its place in the configuration; NaN for a camera that is not there.
@@ -54,6 +65,23 @@ pub trait Control: Send + Sync {
     /// # Errors
     /// [`ControlError::Busy`], [`ControlError::NotAllowed`].
     fn release(&self, by: &Actor) -> Result<(), ControlError>;
+
+    /// The recipe in force. Never waits.
+    fn recipe(&self) -> RecipeState {
+        RecipeState::default()
+    }
+
+    /// Changes the line over to a recipe, given by its name or by its number in figures; returns when every camera judges by it, which
+    /// takes as long as its models take to load.
+    ///
+    /// # Errors
+    /// [`ControlError::NotAllowed`]; the line judges as before.
+    fn change_recipe(&self, recipe: &str, by: &Actor) -> Result<(), ControlError> {
+        let (user, recipe) = (&by.user, recipe.chars().take(64).collect::<String>());
+        Err(ControlError::NotAllowed(format!(
+            "{user} asks for the recipe {recipe}, and models are not changed here; page.enabled = true allows it"
+        )))
+    }
 
     /// The active configuration as JSON, without secrets.
     fn config_json(&self) -> String;

@@ -60,7 +60,7 @@ mod yuv;
 
 pub use actor::{Actor, Role, Via};
 pub use belt::{ClockBelt, EncoderFault, EncoderTracker, ReadingKind, SharedEncoder};
-pub use control::{Control, ControlError};
+pub use control::{Control, ControlError, RecipeState};
 pub use delivery::{Delivery, PictureCounts, PictureLoss, SinkCounts, SinkState};
 pub use detection::{AnomalyMap, Detection, Fault, StageTimes};
 pub use detector::Detector;

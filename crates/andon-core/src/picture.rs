@@ -68,6 +68,8 @@ pub struct PictureRecord {
     pub kept_for: Option<KeptFor>,
     /// Somebody watches the camera, or looks through the last parts that did not pass.
     pub shown: bool,
+    /// It is one of those that are collected to learn from.
+    pub collected: bool,
 }
 
 /// What takes pictures. Called by the `pictures` thread alone, which may be as slow as disks are; it cannot fail the line.

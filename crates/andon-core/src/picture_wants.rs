@@ -12,10 +12,14 @@ const LIVE_PERIOD: Duration = Duration::from_millis(200);
 const RING: u32 = 1 << 31;
 /// In [`Camera::wanted`]: the last parts that did not pass are kept in memory.
 const RECENT: u32 = 1 << 30;
+/// In [`Camera::wanted`]: pictures are collected to learn from.
+const COLLECT: u32 = 1 << 29;
+/// All that wants every frame.
+const EVERY: u32 = RING | RECENT | COLLECT;
 
 #[derive(Debug, Default)]
 struct Camera {
-    /// Who wants its pictures: two flags, and below them the number of watchers. 0 while nobody does.
+    /// Who wants its pictures: three flags, and below them the number of watchers. 0 while nobody does.
     wanted: AtomicU32,
     /// When the next picture for the watchers is due, nanoseconds of [`Mono`].
     live_due: AtomicU64,
@@ -33,7 +37,7 @@ impl PictureWants {
         let Some(camera) = self.cameras.get(camera.index()) else { return false };
         match camera.wanted.load(Relaxed) {
             0 => false,
-            wanted if wanted & (RING | RECENT) != 0 => true,
+            wanted if wanted & EVERY != 0 => true,
             _ => now.0 >= camera.live_due.load(Relaxed),
         }
     }
@@ -41,7 +45,7 @@ impl PictureWants {
     /// Whether a picture for the watchers is due now; the next one is due [a fifth of a second](LIVE_PERIOD) later. One thread asks.
     pub fn take_live(&self, camera: CameraId, now: Mono) -> bool {
         let Some(camera) = self.cameras.get(camera.index()) else { return false };
-        let due = camera.wanted.load(Relaxed) & !(RING | RECENT) != 0 && now.0 >= camera.live_due.load(Relaxed);
+        let due = camera.wanted.load(Relaxed) & !EVERY != 0 && now.0 >= camera.live_due.load(Relaxed);
         if due {
             camera.live_due.store((now + LIVE_PERIOD).0, Relaxed);
         }
@@ -73,6 +77,20 @@ impl PictureWants {
                 false => camera.wanted.fetch_and(!RECENT, Relaxed),
             };
         }
+    }
+
+    /// Whether pictures of a camera's parts are collected to learn from.
+    pub fn collects(&self, camera: CameraId) -> bool {
+        self.cameras.get(camera.index()).is_some_and(|c| c.wanted.load(Relaxed) & COLLECT != 0)
+    }
+
+    /// Whether pictures of a camera's parts are collected from now on, whatever becomes of the parts.
+    pub fn collect(&self, camera: CameraId, collect: bool) {
+        let Some(camera) = self.cameras.get(camera.index()) else { return };
+        match collect {
+            true => camera.wanted.fetch_or(COLLECT, Relaxed),
+            false => camera.wanted.fetch_and(!COLLECT, Relaxed),
+        };
     }
 
     /// One more watches the camera. Each call has to be made good by [`PictureWants::unwatch`].
@@ -117,6 +135,10 @@ mod tests {
         assert!(wants.copies(top, Mono(0)) && wants.keeps_recent(top) && !wants.keeps_ring(top));
         assert!(!wants.take_live(top, Mono(0)), "nobody watches");
         wants.keep_recent(false);
+        assert!(!wants.copies(top, Mono(0)));
+        wants.collect(top, true);
+        assert!(wants.copies(top, Mono(0)) && wants.collects(top) && !wants.collects(CameraId(1)));
+        wants.collect(top, false);
         assert!(!wants.copies(top, Mono(0)));
         wants.keep_ring();
         assert!(wants.copies(CameraId(15), Mono(0)) && !wants.copies(CameraId(16), Mono(0)));

@@ -1,6 +1,10 @@
 //! What leaves the line, and the contracts of who takes it and who may ask.
 
-use crate::{AnomalyMap, CameraId, CameraVerdict, Ejection, LineEvent, Mono, PartVerdict, Pooled, Seq, Stats};
+use std::sync::Arc;
+
+use crate::{
+    AnomalyMap, CameraId, CameraVerdict, Ejection, LineEvent, ModelTag, Mono, PartVerdict, Pooled, Seq, Stats,
+};
 
 /// What the decide stage hands to the sinks.
 #[derive(Debug)]
@@ -33,6 +37,8 @@ pub struct MapRecord {
     pub map: Pooled<AnomalyMap>,
     /// The threshold that was active: the fixed top of the colour scale.
     pub threshold: f32,
+    /// The model that it is by.
+    pub model: Arc<ModelTag>,
 }
 
 /// What a sink did with a record.
@@ -62,4 +68,4 @@ pub trait Sink: Send {
 
 /// Draws an anomaly map of a camera against a threshold: grey levels on the model's fixed scale, row by row. Returns
 /// `(width, height, typical)`, the last being the distance that is level 0.
-pub type Render = Box<dyn Fn(CameraId, &AnomalyMap, f32, &mut Vec<u8>) -> (u32, u32, f32) + Send>;
+pub type Render = Box<dyn Fn(&MapRecord, &mut Vec<u8>) -> (u32, u32, f32) + Send>;

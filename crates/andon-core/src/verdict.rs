@@ -15,8 +15,14 @@ pub struct ModelTag {
     pub engine: String,
     /// Its own threshold, in the units of the score; the active one may be another.
     pub threshold: f32,
+    /// What a typical good patch has, in the units of the score: the low end of the scale of heatmaps.
+    pub baseline: f32,
+    /// Columns and rows at which its heatmaps are drawn: those of what its network sees.
+    pub picture_size: [u32; 2],
     /// The good pictures that it learned from; regions name them.
     pub sources: Vec<String>,
+    /// The recipe that it belongs to, where the line has recipes.
+    pub recipe: Option<String>,
 }
 
 /// Everything known about one part's outcome. Cheap to clone and to move: no allocation.

@@ -1,7 +1,9 @@
-//! The models of a running line, as its page and its network change them: "that part was good" and its undo, and recipes. What is learned is
+//! The models of a running line, as its page and its network change them: "that part was good" and its undo, recipes, and new parts that are
+//! taught ([`lessons`]). What is learned is
 //! tried first on every reviewed part whose picture is kept ([`trial`]), by the reference on the CPU; what is changed is written to the model's
 //! file, and the cameras take it between two parts ([`swap`]).
 
+mod lessons;
 mod swap;
 mod trial;
 
@@ -21,6 +23,7 @@ use andon_vision::model::bundle::Bundle;
 use andon_vision::model::embedder::PatchEmbedder;
 use andon_vision::model::engine::{EngineChoice, EngineOptions};
 
+pub(super) use lessons::TaughtParts;
 use swap::{NewModel, Opener};
 use trial::Tried;
 
@@ -39,6 +42,7 @@ pub(super) struct CameraSlot {
 pub(super) struct Models {
     cameras: Vec<CameraSlot>,
     recipes: Vec<Recipe>,
+    taught: Option<Arc<TaughtParts>>,
     status: Arc<Status>,
     ring: Option<PictureRing>,
     history: Option<History>,
@@ -48,12 +52,20 @@ pub(super) struct Models {
     changing: Mutex<()>,
 }
 
+/// The recipe in force.
+#[derive(Clone, Debug, Default)]
+struct RecipeInForce {
+    name: Option<String>,
+    number: Option<u16>,
+    /// How many times it was changed since the start.
+    count: u16,
+}
+
 /// What changes.
 struct State {
     /// By camera: what it judges by, and the file of that.
     active: Vec<(Arc<Bundle>, Option<PathBuf>)>,
-    /// How many times the recipe was changed since the start.
-    recipe: u16,
+    recipe: RecipeInForce,
     trial: Option<Trial>,
     /// What the last trial would change the model to.
     tried: Option<Tried>,
@@ -85,14 +97,29 @@ impl Models {
     pub fn new(
         cameras: Vec<CameraSlot>,
         recipes: Vec<Recipe>,
+        taught: Option<Arc<TaughtParts>>,
         status: Arc<Status>,
         ring: Option<PictureRing>,
         history: Option<History>,
     ) -> std::io::Result<Arc<Models>> {
         let active = cameras.iter().map(|camera| (camera.bundle.clone(), camera.file.clone())).collect();
-        let state = Mutex::new(State { active, recipe: 0, trial: None, tried: None });
+        let files: Vec<Option<&PathBuf>> = cameras.iter().map(|camera| camera.file.as_ref()).collect();
+        let recipe = Recipe::of_files(&recipes, &files);
+        let (name, number) = (recipe.map(|recipe| recipe.name.clone()), recipe.and_then(|recipe| recipe.number));
+        let recipe = RecipeInForce { name, number, count: 0 };
+        let state = Mutex::new(State { active, recipe, trial: None, tried: None });
         let opener = Opener::start()?;
-        Ok(Arc::new(Models { cameras, recipes, status, ring, history, opener, state, changing: Mutex::default() }))
+        Ok(Arc::new(Models {
+            cameras,
+            recipes,
+            taught,
+            status,
+            ring,
+            history,
+            opener,
+            state,
+            changing: Mutex::default(),
+        }))
     }
 
     /// A camera's place by its name.
@@ -135,8 +162,8 @@ impl Models {
         let changes = cameras.iter().map(|n| NewModel { camera: *n, bundle: new.clone(), threshold: threshold(*n) });
         let opened = self.open(changes.collect())?;
         write(&new)?;
-        let recipe = lock(&self.state).recipe;
-        if let Err(why) = self.take(opened, recipe) {
+        let recipe = lock(&self.state).recipe.clone();
+        if let Err(why) = self.take(opened, &recipe) {
             if let Err(e) = write(old) {
                 tracing::error!("{}: the old model cannot be written back: {e}", file.display());
             }
@@ -155,6 +182,20 @@ impl Models {
             Err(std::sync::TryLockError::Poisoned(poisoned)) => Ok(poisoned.into_inner()),
             Err(std::sync::TryLockError::WouldBlock) => Err(ModelError::Busy),
         }
+    }
+
+    /// The recipes of the configuration, and after them the parts that were taught under other names.
+    fn all_recipes(&self) -> Vec<Recipe> {
+        let taught = self.taught.iter().flat_map(|taught| taught.recipes());
+        let new = taught.filter(|recipe| self.recipes.iter().all(|known| known.name != recipe.name));
+        self.recipes.iter().cloned().chain(new).collect()
+    }
+
+    /// By its name, or by its number in figures.
+    fn recipe(&self, name: &str) -> Option<Recipe> {
+        let all = self.all_recipes();
+        let number = || name.parse().ok().and_then(|n: u16| all.iter().find(|recipe| recipe.number == Some(n)));
+        all.iter().find(|recipe| recipe.name == name).or_else(number).cloned()
     }
 
     /// The models of a recipe, if every one can be taken.
@@ -264,17 +305,22 @@ impl LineModels for Models {
         self.put(&old, new, &file, &cameras, threshold)
     }
 
-    fn has_recipes(&self) -> bool {
-        !self.recipes.is_empty()
-    }
-
     fn recipe_picture(&self, name: &str) -> Option<Arc<[u8]>> {
-        let recipe = self.recipes.iter().find(|recipe| recipe.name == name)?;
-        let bundle = self.recipe_bundles(recipe).into_iter().next()?.ok()?;
+        let recipe = self.recipe(name)?;
+        let bundle = self.recipe_bundles(&recipe).into_iter().next()?.ok()?;
         let frame = bundle.parity_frames().next()?;
         let mut owned = OwnedFrame::default();
         owned.copy_from(&frame);
         save_png(&owned).ok().map(Into::into)
+    }
+
+    fn recipe_in_force(&self) -> (Option<String>, u16) {
+        let recipe = &lock(&self.state).recipe;
+        (recipe.name.clone(), recipe.number.unwrap_or_default())
+    }
+
+    fn is_changing(&self) -> bool {
+        self.changing.try_lock().is_err()
     }
 
     fn recipes(&self) -> Vec<RecipeInfo> {
@@ -300,15 +346,15 @@ impl LineModels for Models {
                 active: bundles.iter().zip(&active).all(|(b, now)| b.as_ref().is_ok_and(|b| b.blake3 == *now)),
             }
         };
-        self.recipes.iter().map(info).collect()
+        self.all_recipes().iter().map(info).collect()
     }
 
     fn change_recipe(&self, name: &str) -> Result<ModelChanged, ModelError> {
         let _one = self.changing()?;
         let no_recipe = || ModelError::NoRecipe(name.chars().take(64).collect());
-        let recipe = self.recipes.iter().find(|recipe| recipe.name == name).ok_or_else(no_recipe)?;
+        let recipe = self.recipe(name).ok_or_else(no_recipe)?;
         let bundles: Vec<Arc<Bundle>> =
-            self.recipe_bundles(recipe).into_iter().collect::<Result<_, _>>().map_err(ModelError::Refused)?;
+            self.recipe_bundles(&recipe).into_iter().collect::<Result<_, _>>().map_err(ModelError::Refused)?;
         let mut changes = Vec::new();
         for (camera, bundle) in bundles.iter().enumerate() {
             let own = Threshold::new(bundle.manifest.threshold);
@@ -319,11 +365,12 @@ impl LineModels for Models {
             let state = lock(&self.state);
             state.active.iter().map(|(bundle, _)| words(bundle)).collect::<Vec<_>>().join("; ")
         };
-        let number = lock(&self.state).recipe.wrapping_add(1);
+        let count = lock(&self.state).recipe.count.wrapping_add(1);
+        let in_force = RecipeInForce { name: Some(recipe.name.clone()), number: recipe.number, count };
         let opened = self.open(changes)?;
-        self.take(opened, number)?;
+        self.take(opened, &in_force)?;
         let mut state = lock(&self.state);
-        state.recipe = number;
+        state.recipe = in_force;
         state.active = bundles.iter().zip(&recipe.models).map(|(b, file)| (b.clone(), Some(file.clone()))).collect();
         state.tried = None;
         let after = bundles.iter().map(|bundle| words(bundle)).collect::<Vec<_>>().join("; ");

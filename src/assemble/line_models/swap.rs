@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Sender, bounded};
 
-use super::{Models, refused};
+use super::{Models, RecipeInForce, refused};
 use crate::assemble::detector::{OpenError, OpenedDetector, model_tag, open, remaker};
 use crate::config::FrameSize;
 use andon_core::{Mono, Threshold};
@@ -90,7 +90,7 @@ impl Models {
     ///
     /// # Errors
     /// [`ModelError::NotTaken`].
-    pub(super) fn take(&self, models: Vec<ReadyModel>, recipe: u16) -> Result<(), ModelError> {
+    pub(super) fn take(&self, models: Vec<ReadyModel>, recipe: &RecipeInForce) -> Result<(), ModelError> {
         let cameras: Vec<usize> = models.iter().map(|ready| ready.model.camera).collect();
         let before = cameras.iter().map(|n| self.status.cameras[*n].active.load_full());
         let before: Vec<_> = before.collect();
@@ -98,8 +98,8 @@ impl Models {
             let camera = &self.cameras[model.camera];
             let active = ActiveModel {
                 threshold: model.threshold,
-                model: model_tag(&model.bundle, detector.detector.engine_name()),
-                recipe,
+                model: model_tag(&model.bundle, detector.detector.engine_name(), recipe.name.as_deref()),
+                recipe: recipe.count,
             };
             let made = BuiltDetector { detector: detector.detector, degraded: detector.degraded.is_some() };
             let make = remaker(model.bundle, camera.engine.clone(), camera.frame_size);
@@ -123,7 +123,7 @@ impl Models {
             })
             .collect();
         if !back.is_empty()
-            && let Err(e) = self.open(back).and_then(|ready| self.take(ready, super::lock(&self.state).recipe))
+            && let Err(e) = self.open(back).and_then(|ready| self.take(ready, &super::lock(&self.state).recipe.clone()))
         {
             tracing::error!("a camera judges by a model that the others do not have: {e}");
         }

@@ -37,7 +37,10 @@ fn verdict(seq: u64, score: Option<f32>) -> CameraVerdict {
             blake3: String::new(),
             engine: "rten".into(),
             threshold: 10.0,
+            baseline: 0.0,
+            picture_size: [0; 2],
             sources: Vec::new(),
+            recipe: None,
         }),
         degraded: false,
     }

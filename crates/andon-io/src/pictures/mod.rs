@@ -9,6 +9,7 @@
 //! kill in between leaves a file that the next start removes.
 
 mod coding;
+mod collector;
 mod config;
 mod error;
 mod heat;
@@ -20,6 +21,7 @@ mod stored;
 mod writer;
 
 pub use coding::{PictureFormat, luma, save_png};
+pub use collector::{Collection, PictureCollector};
 pub use config::PicturesConfig;
 pub use error::PictureError;
 pub use heat::heatmap_png;

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use ulid::Ulid;
 
 use super::coding::{PictureFormat, jpeg, png, viewable};
+use super::collector::PictureCollector;
 use super::config::PicturesConfig;
 use super::error::PictureError;
 use super::heat::heatmap_png;
@@ -28,20 +29,19 @@ pub struct PictureWriter {
     quality: u8,
     with_map: bool,
     live: LivePictures,
-    /// By camera: what a typical good patch has.
-    baselines: Vec<f32>,
+    /// Pictures to learn from.
+    collector: Option<PictureCollector>,
     /// A fault that was told and lasts.
     fault: bool,
 }
 
 impl PictureWriter {
-    /// Writes into `ring`, if there is one, as the table says. `baselines` are those of the cameras' models, by camera id.
+    /// Writes into `ring`, if there is one, as the table says.
     pub fn new(
         config: &PicturesConfig,
         ring: Option<PictureRing>,
         live: LivePictures,
         station: StationInfo,
-        baselines: Vec<f32>,
     ) -> PictureWriter {
         let writer = PictureWriter {
             station,
@@ -50,11 +50,16 @@ impl PictureWriter {
             quality: config.jpeg_quality,
             with_map: config.anomaly_map,
             live,
-            baselines,
+            collector: None,
             fault: false,
         };
         writer.measure();
         writer
+    }
+
+    /// Hands pictures that are collected to learn from to this collector.
+    pub fn collecting(self, collector: PictureCollector) -> PictureWriter {
+        PictureWriter { collector: Some(collector), ..self }
     }
 
     fn keep(
@@ -73,7 +78,7 @@ impl PictureWriter {
                 (jpeg(&viewable(&view)?, self.quality, None)?, "jpg")
             }
         };
-        let baseline = self.baseline(record);
+        let baseline = record.verdict.model.baseline;
         let as_json = |source| PictureError::Note { path: ring.folder().to_owned(), source };
         let note = Note {
             schema: PICTURE_SCHEMA.to_owned(),
@@ -90,7 +95,7 @@ impl PictureWriter {
     fn show(&self, id: String, verdict: &[u8], record: &PictureRecord) -> Result<(), PictureError> {
         let buffer = &*record.picture;
         let view = buffer.frame.view().ok_or(PictureError::Empty)?;
-        let heatmap_png = heatmap_png(&buffer.map, self.baseline(record), record.verdict.threshold)?;
+        let heatmap_png = heatmap_png(&buffer.map, record.verdict.model.baseline, record.verdict.threshold)?;
         self.live.put(LivePicture {
             id,
             camera: record.verdict.camera,
@@ -102,10 +107,6 @@ impl PictureWriter {
             heatmap_png: heatmap_png.map(Into::into),
         });
         Ok(())
-    }
-
-    fn baseline(&self, record: &PictureRecord) -> f32 {
-        self.baselines.get(record.verdict.camera.index()).copied().unwrap_or_default()
     }
 
     /// Counts what became of a picture for the ring. A fault is said when it begins and when it is over.
@@ -154,6 +155,9 @@ impl PictureSink for PictureWriter {
             && let Err(e) = self.show(id.clone(), &verdict, &record)
         {
             tracing::debug!("a picture cannot be shown: {e}");
+        }
+        if let Some(collector) = self.collector.as_ref().filter(|_| record.collected) {
+            collector.take(v.camera, &id, &record.picture.frame);
         }
         if let (Some(why), Some(ring)) = (record.kept_for, self.ring.clone())
             && let Ok(id) = Ulid::from_string(&id)

@@ -30,7 +30,7 @@ impl Control for NoControl {
 
 fn start(kind: &SinkKind, tables: &SinkTables) -> Result<Option<Box<dyn Sink>>, SinkError> {
     let control: Arc<dyn Control> = Arc::new(NoControl);
-    let render = || -> Render { Box::new(|_, _, _, _| (0, 0, 0.0)) };
+    let render = || -> Render { Box::new(|_, _| (0, 0, 0.0)) };
     let station = StationInfo::default();
     let context =
         SinkContext { station: &station, control: &control, takes_triggers: false, history: None, render: &render };

@@ -64,6 +64,9 @@ pub struct VerdictRecord<'a> {
     pub regions: Vec<RegionRecord<'a>>,
     /// How many there are in all.
     pub regions_total: u32,
+    /// The recipe that was in force, where the line has recipes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recipe: Option<&'a str>,
     /// What judged.
     pub model: ModelRecord<'a>,
     /// Where the time went.
@@ -182,6 +185,7 @@ pub fn verdict<'a>(names: &'a StationInfo, wall: &WallClock, v: &'a CameraVerdic
         margin: score.map(|s| s / v.threshold),
         regions: v.regions.as_slice().iter().map(|r| RegionRecord::new(r, &v.model.sources)).collect(),
         regions_total: v.regions.total,
+        recipe: v.model.recipe.as_deref(),
         model: ModelRecord { name: &v.model.name, blake3: &v.model.blake3, engine: &v.model.engine },
         latency_ms: LatencyRecord {
             queue: ms(v.queue_ns),

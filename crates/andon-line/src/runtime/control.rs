@@ -74,7 +74,10 @@ mod tests {
             blake3: String::new(),
             engine: "rten".into(),
             threshold: 10.0,
+            baseline: 0.0,
+            picture_size: [0; 2],
             sources: Vec::new(),
+            recipe: None,
         };
         let active = Active {
             threshold: Threshold::new(10.0).unwrap(),

@@ -106,7 +106,9 @@ impl Decide {
                     }
                 });
                 if let (Some(map), Some((seq, t_capture))) = (map, judged) {
-                    let record = MapRecord { camera, seq, t_capture, map, threshold: threshold.get() };
+                    let judge = context.status.cameras[camera.index()].judged_by(Some(model));
+                    let model = judge.model.clone();
+                    let record = MapRecord { camera, seq, t_capture, map, threshold: threshold.get(), model };
                     if maps.set(record) {
                         context.status.shed.maps.fetch_add(1, Relaxed);
                     }

@@ -61,6 +61,7 @@ struct Waiting {
     verdict: CameraVerdict,
     kept_for: Option<KeptFor>,
     shown: bool,
+    collected: bool,
 }
 
 /// A frame whose part has no outcome yet, and its picture once that is copied.
@@ -134,9 +135,9 @@ impl PictureMatcher {
     pub fn arrived(&mut self, camera: CameraId, frame: FrameNo, picture: Option<Pooled<PictureBuffer>>) {
         let Some(open) = self.cameras.get_mut(camera.index()).filter(|_| self.to.is_some()) else { return };
         if let Some(at) = open.verdicts.iter().position(|w| w.frame == frame) {
-            let Some(Waiting { verdict, kept_for, shown, .. }) = open.verdicts.remove(at) else { return };
+            let Some(Waiting { verdict, kept_for, shown, collected, .. }) = open.verdicts.remove(at) else { return };
             match picture {
-                Some(picture) => self.send(PictureRecord { verdict, picture, kept_for, shown }),
+                Some(picture) => self.send(PictureRecord { verdict, picture, kept_for, shown, collected }),
                 None => self.lose(kept_for, PictureLoss::Buffer),
             }
             return;
@@ -163,17 +164,18 @@ impl PictureMatcher {
         let here = matches!(slot, Some(SlotState::Here(_)));
         let shown = (!passed && self.wants.keeps_recent(camera))
             || ((here || comes) && self.wants.take_live(camera, verdict.t_verdict));
-        if kept_for.is_none() && !shown {
+        let collected = self.wants.collects(camera);
+        if kept_for.is_none() && !shown && !collected {
             return;
         }
         match slot {
             Some(SlotState::Here(picture)) => {
-                self.send(PictureRecord { verdict: verdict.clone(), picture, kept_for, shown });
+                self.send(PictureRecord { verdict: verdict.clone(), picture, kept_for, shown, collected });
             }
             _ if comes => {
                 let full = open.verdicts.len() == OPEN;
                 let oldest = if full { open.verdicts.pop_front() } else { None };
-                open.verdicts.push_back(Waiting { frame, verdict: verdict.clone(), kept_for, shown });
+                open.verdicts.push_back(Waiting { frame, verdict: verdict.clone(), kept_for, shown, collected });
                 self.lose(oldest.and_then(|w| w.kept_for), PictureLoss::Frame);
             }
             // The frame could not be read: there is nothing to keep.

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{ActError, ReleaseLine, Service, SetThreshold};
-use andon_core::{Actor, CameraId, Control, ControlError};
+use super::{ActError, ChangeRecipe, ReleaseLine, Service, SetThreshold};
+use andon_core::{Actor, CameraId, Control, ControlError, RecipeState};
 
 /// A line's control with roles and audit in front. Reading and triggers pass through.
 pub struct AuditedControl {
@@ -40,6 +40,16 @@ impl Control for AuditedControl {
 
     fn release(&self, by: &Actor) -> Result<(), ControlError> {
         self.service.perform(by, &ReleaseLine, "").map(drop).map_err(refused)
+    }
+
+    fn recipe(&self) -> RecipeState {
+        let Ok(models) = self.service.models() else { return RecipeState::default() };
+        let (name, number) = models.recipe_in_force();
+        RecipeState { name, number, changing: models.is_changing() }
+    }
+
+    fn change_recipe(&self, recipe: &str, by: &Actor) -> Result<(), ControlError> {
+        self.service.perform(by, &ChangeRecipe { recipe: recipe.to_owned() }, "").map(drop).map_err(refused)
     }
 
     fn config_json(&self) -> String {

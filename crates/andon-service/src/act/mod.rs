@@ -71,6 +71,9 @@ acts! {
     learn_good: LearnGood,
     forget_good: ForgetGood,
     change_recipe: ChangeRecipe,
+    collect_pictures: CollectPictures,
+    strike_pictures: StrikePictures,
+    learn_part: LearnPart,
 }
 
 #[cfg(test)]

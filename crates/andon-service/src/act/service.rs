@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Act, ActError, Change, HistoryAccess};
 use crate::accounts::{Accounts, AuditEntry};
 use crate::live::Board;
-use crate::models::{LineModels, ModelError};
+use crate::models::{Lessons, LineModels, ModelError};
 use andon_core::{Actor, Control, Via};
 
 /// A running line, as far as acts reach it.
@@ -26,17 +26,19 @@ pub struct Service {
     history: Option<HistoryAccess>,
     /// The models; none where nobody changes them.
     models: Option<Arc<dyn LineModels>>,
+    /// New parts that are taught; none where that cannot be done.
+    lessons: Option<Arc<dyn Lessons>>,
 }
 
 impl Service {
     /// The service of a running line.
     pub fn of_line(accounts: Arc<Accounts>, line: LineAccess) -> Service {
-        Service { accounts, line: Some(line), history: None, models: None }
+        Service { accounts, line: Some(line), history: None, models: None, lessons: None }
     }
 
     /// The service of the command line: users and audit alone.
     pub fn of_accounts(accounts: Arc<Accounts>) -> Service {
-        Service { accounts, line: None, history: None, models: None }
+        Service { accounts, line: None, history: None, models: None, lessons: None }
     }
 
     /// The same with a history.
@@ -47,6 +49,19 @@ impl Service {
     /// The same with models that may be changed.
     pub fn with_models(self, models: Option<Arc<dyn LineModels>>) -> Service {
         Service { models, ..self }
+    }
+
+    /// The same with new parts that may be taught.
+    pub fn with_lessons(self, lessons: Option<Arc<dyn Lessons>>) -> Service {
+        Service { lessons, ..self }
+    }
+
+    /// New parts that are taught.
+    ///
+    /// # Errors
+    /// [`ModelError::NoFiles`].
+    pub fn lessons(&self) -> Result<&Arc<dyn Lessons>, ActError> {
+        self.lessons.as_ref().ok_or(ActError::Model(ModelError::NoFiles))
     }
 
     /// The models.

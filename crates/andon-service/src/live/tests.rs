@@ -10,8 +10,16 @@ use andon_io::sinks::wire::StationInfo;
 /// A verdict of camera 0 at a score against the threshold 10, taken now plus `seconds`.
 pub(crate) fn verdict(seq: u64, score: f32, seconds: u64) -> CameraVerdict {
     let judged = judge(Ok(score), Threshold::new(10.0).unwrap());
-    let tag =
-        ModelTag { name: "m".into(), blake3: "0".into(), engine: "rten".into(), threshold: 10.0, sources: vec![] };
+    let tag = ModelTag {
+        name: "m".into(),
+        blake3: "0".into(),
+        engine: "rten".into(),
+        threshold: 10.0,
+        baseline: 0.0,
+        picture_size: [0; 2],
+        sources: vec![],
+        recipe: None,
+    };
     let at = Mono(Mono::now().0 + seconds * 1_000_000_000);
     CameraVerdict {
         camera: CameraId(0),

@@ -2,12 +2,14 @@
 //! ([`LineModels`]): this crate knows neither model files nor detectors.
 
 mod error;
+mod lesson;
 mod trial;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
 pub use error::{ModelError, SECONDS};
+pub use lesson::{COUNTS, LearnedModel, Lesson, LessonKind, LessonState, Lessons, ScoredPicture};
 pub use trial::{KnownPart, OutcomeChange, Trial, TrialResult, TrialState};
 
 /// A model in use.
@@ -107,16 +109,20 @@ pub trait LineModels: Send + Sync {
     /// [`ModelError`]; the line judges as before, and the file is as it was.
     fn forget(&self, camera: &str, picture: &str) -> Result<ModelChanged, ModelError>;
 
-    /// Whether the configuration has recipes.
-    fn has_recipes(&self) -> bool;
+    /// Name and number of the recipe in force: none, and 0, where it has none. Never waits.
+    fn recipe_in_force(&self) -> (Option<String>, u16);
+
+    /// Whether models are being changed. Never waits.
+    fn is_changing(&self) -> bool;
 
     /// A good part of a recipe, as its first camera's network sees it: a PNG. `None` if there is none, or its file cannot be read.
     fn recipe_picture(&self, name: &str) -> Option<Arc<[u8]>>;
 
-    /// The recipes of the configuration, by name. Reads files.
+    /// The recipes of the configuration and the parts that were taught on the page, by name. Reads files.
     fn recipes(&self) -> Vec<RecipeInfo>;
 
-    /// Lets every camera judge by the models of a recipe, from the same part on.
+    /// Lets every camera judge by the models of a recipe, given by its name or by its number in figures. A part that is under way
+    /// meanwhile, and whose cameras judge by different ones, is not inspected.
     ///
     /// # Errors
     /// [`ModelError`]; the line judges as before.

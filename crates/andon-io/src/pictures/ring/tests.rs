@@ -144,8 +144,16 @@ fn record(n: u64, outcome: Outcome, side: usize) -> PictureRecord {
     let mut buffer = PictureBuffer::default();
     buffer.frame.copy_from(&FrameView::new(PixelFormat::Bgr8, side, side, side * 3, &data).unwrap());
     buffer.map = AnomalyMap { width: 2, height: 2, data: vec![1.0, 2.5, f32::NAN, 0.1] };
-    let model =
-        ModelTag { name: "m".into(), blake3: String::new(), engine: "e".into(), threshold: 2.0, sources: Vec::new() };
+    let model = ModelTag {
+        name: "m".into(),
+        blake3: String::new(),
+        engine: "e".into(),
+        threshold: 2.0,
+        baseline: 1.0,
+        picture_size: [0; 2],
+        sources: Vec::new(),
+        recipe: None,
+    };
     let verdict = CameraVerdict {
         camera: CameraId(0),
         seq: Seq(n),
@@ -167,14 +175,20 @@ fn record(n: u64, outcome: Outcome, side: usize) -> PictureRecord {
         degraded: false,
     };
     let shown = n.is_multiple_of(2);
-    PictureRecord { verdict, picture: Pooled::alone(buffer), kept_for: Some(KeptFor::NotPassed), shown }
+    PictureRecord {
+        verdict,
+        picture: Pooled::alone(buffer),
+        kept_for: Some(KeptFor::NotPassed),
+        shown,
+        collected: false,
+    }
 }
 
 fn writer(ring: &PictureRing, config: &PicturesConfig) -> (PictureWriter, LivePictures, StationInfo) {
     let station = StationInfo { cameras: vec!["top".into()], ..StationInfo::default() };
     let live = LivePictures::new(1, Default::default());
     live.keep_recent(true);
-    (PictureWriter::new(config, Some(ring.clone()), live.clone(), station.clone(), vec![1.0]), live, station)
+    (PictureWriter::new(config, Some(ring.clone()), live.clone(), station.clone()), live, station)
 }
 
 #[test]

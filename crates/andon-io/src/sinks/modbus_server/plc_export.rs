@@ -1,6 +1,6 @@
 //! What a PLC programmer gets of the one table of registers: a page, a tag list, and a function block in Structured Text.
 
-use super::registers::{BLOCK, CONTROL, CONTROL_BITS, MAP_VERSION, STATUS, STATUS_BITS};
+use super::registers::{BLOCK, CONTROL, CONTROL_BITS, MAP_VERSION, RECIPE, STATUS, STATUS_BITS};
 use andon_core::Reason;
 
 /// The map as a Markdown page, for cameras in the order of their blocks.
@@ -31,6 +31,11 @@ pub fn markdown(cameras: &[String]) -> String {
     for (n, (name, about)) in CONTROL_BITS.iter().enumerate() {
         text += &format!("| {n} | {name} | {about} |\n");
     }
+    text += &format!(
+        "\nRecipe register {RECIPE} of the block (functions 6, 16): the number of a recipe changes the whole line over to it. The answer says only \
+         that it was begun: RecipeChanging falls when it is over, RecipeNumber says which one is in force, and CommandFailed rises if \
+         nothing came of it.\n"
+    );
     text += "\n| ReasonCode | reason |\n|---|---|\n";
     for (n, reason) in Reason::ALL.iter().enumerate() {
         text += &format!("| {n} | {} |\n", reason.as_str());
@@ -49,6 +54,7 @@ pub fn csv(cameras: &[String]) -> String {
         }
         text +=
             &format!("{camera}_Control,{},1,6,write,\"bits of the control register\"\n", base + usize::from(CONTROL));
+        text += &format!("{camera}_Recipe,{},1,6,write,\"number of a recipe\"\n", base + usize::from(RECIPE));
     }
     text
 }
@@ -142,7 +148,7 @@ mod tests {
     #[test]
     fn a_tag_list_has_one_line_for_each_register_of_each_camera() {
         let text = csv(&["top".into(), "side".into()]);
-        assert_eq!(text.lines().count(), 1 + 2 * (STATUS.len() + 1));
+        assert_eq!(text.lines().count(), 1 + 2 * (STATUS.len() + 2));
         assert!(text.contains("side_PartNumber,105,2,4,read,") && text.contains("side_Control,140,1,6,write,"));
     }
 }

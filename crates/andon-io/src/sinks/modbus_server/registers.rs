@@ -8,12 +8,16 @@
 
 use std::collections::VecDeque;
 
+use andon_core::RecipeState;
+
 /// Version of the map; grows when a register changes its meaning.
 pub const MAP_VERSION: u16 = 1;
 /// Registers of a block; block `n` begins at `n * BLOCK`.
 pub const BLOCK: u16 = 100;
 /// Where the control register of a block is; its bits are also the coils from `n * 16` on.
 pub const CONTROL: u16 = 40;
+/// Where the register of a block is to which the number of a recipe is written: the line is changed over to it.
+pub const RECIPE: u16 = 41;
 /// Results that wait for the PLC.
 const WAITING: usize = 64;
 
@@ -35,7 +39,7 @@ const fn reg(offset: u16, words: u16, name: &'static str, about: &'static str) -
 }
 
 /// The status registers, read-only: by function 4, and by function 3 for PLCs that know no other.
-pub const STATUS: [Register; 19] = [
+pub const STATUS: [Register; 20] = [
     reg(0, 1, "Status", "bits, see below"),
     reg(1, 1, "MapVersion", "1; a program should stop on another"),
     reg(2, 1, "Heartbeat", "grows ten times a second while the program lives"),
@@ -55,10 +59,11 @@ pub const STATUS: [Register; 19] = [
     reg(24, 2, "Error", ""),
     reg(26, 2, "LateResults", "came after their part had ended; ignored"),
     reg(28, 2, "Lost", "results that the PLC did not fetch in time"),
+    reg(30, 1, "RecipeNumber", "of the recipe in force; 0 if it has none"),
 ];
 
 /// Bits of the status register.
-pub const STATUS_BITS: [(&str, &str); 11] = [
+pub const STATUS_BITS: [(&str, &str); 12] = [
     ("Online", "the camera gives frames"),
     ("TriggerReady", "a trigger will be taken"),
     ("TriggerAck", "the trigger was taken; falls with Trigger"),
@@ -70,6 +75,7 @@ pub const STATUS_BITS: [(&str, &str); 11] = [
     ("Error", "camera down or line fault"),
     ("LineStop", "the line is asked to stop; ClearError releases it"),
     ("CommandFailed", "the last command was refused; ClearError resets"),
+    ("RecipeChanging", "models are being changed"),
 ];
 
 /// Bits of the control register, and coils.
@@ -109,6 +115,8 @@ pub enum Command {
     Trigger,
     /// Release the line.
     Release,
+    /// Change over to a recipe by its number.
+    Recipe(u16),
 }
 
 /// One camera's block.
@@ -204,7 +212,7 @@ impl Block {
                 self.trigger_ack = well;
                 self.failed |= !well;
             }
-            Command::Release => self.failed |= !well,
+            Command::Release | Command::Recipe(_) => self.failed |= !well,
         }
     }
 
@@ -214,7 +222,7 @@ impl Block {
     }
 
     /// All status registers from offset 0 on.
-    pub fn registers(&self, heartbeat: u16, takes_triggers: bool) -> [u16; CONTROL as usize] {
+    pub fn registers(&self, heartbeat: u16, takes_triggers: bool, recipe: &RecipeState) -> [u16; CONTROL as usize] {
         let mut all = [0u16; CONTROL as usize];
         let r = &self.last;
         let bits = [
@@ -229,6 +237,7 @@ impl Block {
             !self.online || self.line_stop,
             self.line_stop,
             self.failed,
+            recipe.changing,
         ];
         all[0] = bits.iter().enumerate().fold(0, |word, (n, on)| word | u16::from(*on) << n);
         (all[1], all[2], all[3], all[4]) = (MAP_VERSION, heartbeat, r.code, r.reason);
@@ -247,6 +256,7 @@ impl Block {
         }
         (all[13], all[14]) = (tenth_ms(r.latency_ns), tenth_ms(r.margin_ns));
         all[15] = self.waiting.len() as u16;
+        all[30] = recipe.number;
         all
     }
 
@@ -275,7 +285,7 @@ mod tests {
     }
 
     fn shown(block: &Block) -> (bool, u32) {
-        let r = block.registers(0, true);
+        let r = block.registers(0, true, &RecipeState::default());
         (r[0] & 1 << 4 != 0, u32::from(r[5]) << 16 | u32::from(r[6]))
     }
 
@@ -295,14 +305,14 @@ mod tests {
         block.write(BUFFER);
         block.result(result(70_000), true);
         block.result(PlcResult { code: 2, ..result(70_001) }, true);
-        let r = block.registers(9, false);
+        let r = block.registers(9, false, &RecipeState::default());
         assert_eq!((shown(&block), r[0] & 1 << 7, r[2], r[3], r[15]), ((true, 70_000), 1 << 7, 9, 1, 1));
         assert_eq!((r[9], r[10], r[11], r[12]), (0, 15_000, 0, 20_000));
         block.write(BUFFER | ACK);
         assert_eq!(shown(&block), (false, 70_000), "still readable, no longer valid");
-        assert_eq!(block.registers(0, false)[0] & 1 << 7, 0, "and no longer a pass");
+        assert_eq!(block.registers(0, false, &RecipeState::default())[0] & 1 << 7, 0, "and no longer a pass");
         block.write(BUFFER);
-        assert_eq!((shown(&block), block.registers(0, false)[3]), ((true, 70_001), 2));
+        assert_eq!((shown(&block), block.registers(0, false, &RecipeState::default())[3]), ((true, 70_001), 2));
     }
 
     #[test]
@@ -311,15 +321,15 @@ mod tests {
         block.result(result(0), true);
         block.result(result(1), true);
         assert_eq!(shown(&block), (true, 1), "without buffer the newest is shown");
-        assert_eq!(block.registers(0, false)[0] & 1 << 5, 1 << 5);
+        assert_eq!(block.registers(0, false, &RecipeState::default())[0] & 1 << 5, 1 << 5);
         assert_eq!(block.write(1 << 4), [Command::Release]);
-        assert_eq!(block.registers(0, false)[0] & 1 << 5, 0);
-        assert_eq!(block.registers(0, false)[29], 1, "the count of lost results stays");
+        assert_eq!(block.registers(0, false, &RecipeState::default())[0] & 1 << 5, 0);
+        assert_eq!(block.registers(0, false, &RecipeState::default())[29], 1, "the count of lost results stays");
         let mut reader = Block::default();
         reader.result(result(0), false);
         reader.result(result(1), false);
         assert_eq!(
-            (shown(&reader), reader.registers(0, false)[0] & 1 << 5),
+            (shown(&reader), reader.registers(0, false, &RecipeState::default())[0] & 1 << 5),
             ((true, 1), 0),
             "a mere reader loses nothing"
         );
@@ -329,14 +339,14 @@ mod tests {
     fn a_trigger_is_acknowledged_or_refused() {
         let mut block = Block::default();
         assert!(block.write(1).is_empty(), "not enabled");
-        assert_eq!(block.registers(0, true)[0] & 1 << 10, 1 << 10);
+        assert_eq!(block.registers(0, true, &RecipeState::default())[0] & 1 << 10, 1 << 10);
         block.write(ENABLE);
         assert_eq!(block.write(ENABLE | 1), [Command::Trigger]);
         block.done(Command::Trigger, true);
-        assert_eq!(block.registers(0, true)[0] & 0b110, 0b110);
+        assert_eq!(block.registers(0, true, &RecipeState::default())[0] & 0b110, 0b110);
         assert!(block.write(ENABLE | 1).is_empty(), "one edge, one trigger");
         block.write(ENABLE);
-        assert_eq!(block.registers(0, true)[0] & 0b100, 0);
+        assert_eq!(block.registers(0, true, &RecipeState::default())[0] & 0b100, 0);
     }
 
     proptest! {

@@ -77,7 +77,10 @@ fn verdict(seq: u64, result: Result<f32, Fault>, reason: Option<Reason>) -> Came
             blake3: String::new(),
             engine: String::new(),
             threshold: 100.0,
+            baseline: 0.0,
+            picture_size: [0; 2],
             sources: Vec::new(),
+            recipe: None,
         }),
         degraded: false,
     }

@@ -93,6 +93,8 @@ texts! {
     models_word recipes part_was_good good_hint good_try good_running judged_again without_picture score_before score_after would_change none_would_change
     would_pass would_reject defect_passes still_rejected teach teach_hint learned_from_line nothing_learned undo pictures_known file_word in_use
     recipe_number change_over change_hint recipe_fault no_recipes models_hint no_models patches_learned learned_on
+    teach_part teach_part_hint how_many collect_pictures collect_good collect_bad good_pictures bad_pictures struck_out being_learned collecting
+    enough learn_now learned_word good_rejected_at_most sure no_bad_tried oddest_first oddest_hint strike_out
     waiting set_aside trouble not_there part_gone form_old not_a_number
 }
 

@@ -1,8 +1,9 @@
-//! The pages that change models: "that part was good" with what it would change, its undo, and recipes. Questions that read files wait on
+//! The pages that change models: "that part was good" with what it would change, its undo, recipes, and new parts that are taught. Questions that read files wait on
 //! threads that may; what is changed goes through the acts.
 
 mod good;
 mod recipes;
+mod teach;
 
 use std::sync::Arc;
 
@@ -31,6 +32,14 @@ pub(super) fn routes() -> Router<Arc<Site>> {
         .route("/good/{part}/try", post(good::begin))
         .route("/good/{part}/state", get(good::state))
         .route("/good/{part}/heatmap", get(good::heatmap))
+        .route("/teach", get(teach::list).post(teach::begin))
+        .route("/teach/{name}/{camera}", get(teach::page))
+        .route("/teach/{name}/{camera}/state", get(teach::state))
+        .route("/teach/{name}/{camera}/collect", post(teach::collect))
+        .route("/teach/{name}/{camera}/stop", post(teach::stop))
+        .route("/teach/{name}/{camera}/strike", post(teach::strike))
+        .route("/teach/{name}/{camera}/learn", post(teach::learn))
+        .route("/teach/{name}/{camera}/{kind}/{picture}", get(teach::picture))
         .route("/recipes", get(recipes::list))
         .route("/recipes/{name}", get(recipes::confirm).post(recipes::change))
         .route("/recipes/{name}/picture", get(recipes::picture))

@@ -56,7 +56,10 @@ impl Kept {
             blake3: "0123456789abcdef0123456789abcdef".into(),
             engine: "rten".into(),
             threshold: 10.0,
+            baseline: 0.0,
+            picture_size: [0; 2],
             sources: Vec::new(),
+            recipe: None,
         });
         let store = self.store.as_mut().unwrap();
         let wanted = self.history.query(&all()).map_or(0, |page| page.rows.len()) + numbers.clone().count();

@@ -107,7 +107,7 @@ pub(in crate::page) fn navigation(scene: Scene<'_>, place: Place) -> Markup {
             }
         }
     };
-    let has_recipes = scene.site.service.models().is_ok_and(|models| models.has_recipes());
+    let has_recipes = scene.site.service.models().is_ok();
     let admin = visitor.session.as_ref().is_some_and(|s| s.role >= Role::Quality);
     html! {
         nav #nav aria-label=(t.pages) {

@@ -14,6 +14,7 @@ pub(in crate::page) fn recipes(scene: Scene<'_>, recipes: &[RecipeInfo]) -> Mark
     html! {
         h1 { (t.recipes) }
         @if recipes.is_empty() { section.panel.narrow { p { (t.no_recipes) } } }
+        @if scene.site.service.lessons().is_ok() { p { a.button href="/teach" { (t.teach_part) " …" } } }
         ul.tiles {
             @for recipe in recipes {
                 li { a.tile href={ "/recipes/" (escaped(&recipe.name)) } aria-current=[recipe.active.then_some("true")] {

@@ -5,13 +5,14 @@ mod accept;
 mod connections;
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use self::accept::Guests;
 use self::adu::{Device, Exception};
 use super::ModbusServerConfig;
-use super::registers::{BLOCK, Block, CONTROL, Command, PlcResult};
+use super::registers::{BLOCK, Block, CONTROL, Command, PlcResult, RECIPE};
 use crate::sinks::{SinkContext, SinkError};
 use andon_core::{Accepted, Actor, Control, Record, Sink};
 use andon_core::{CameraVerdict, Mono, Outcome, Reason, Stats};
@@ -60,6 +61,10 @@ struct Shared {
     control: Arc<dyn Control>,
     started: Mono,
     guests: Guests,
+    /// A recipe that the PLC asked for is on its way.
+    changes_recipe: AtomicBool,
+    /// For threads that outlive a request.
+    me: Weak<Shared>,
 }
 
 /// The sink that fills the map, and the server beside it.
@@ -79,7 +84,15 @@ impl ModbusServer {
         control: Arc<dyn Control>,
     ) -> std::io::Result<ModbusServer> {
         let blocks = Mutex::new((0..cameras).map(|_| Block::default()).collect());
-        let shared = Arc::new(Shared { options, blocks, control, started: Mono::now(), guests: Guests::default() });
+        let shared = Arc::new_cyclic(|me| Shared {
+            options,
+            blocks,
+            control,
+            started: Mono::now(),
+            guests: Guests::default(),
+            changes_recipe: AtomicBool::new(false),
+            me: me.clone(),
+        });
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .thread_name("modbus-in")
@@ -103,7 +116,7 @@ impl Device for Shared {
     }
 
     fn write_registers(&self, at: u16, words: &[u16]) -> Result<(), Exception> {
-        // The control register of one block, and nothing else, is writable.
+        // The control register or the recipe of one block, and nothing else, is writable.
         let [word] = words[..] else { return Err(Exception::Address) };
         self.write(at, word)
     }
@@ -124,15 +137,18 @@ impl Shared {
         if end > blocks.len() * usize::from(BLOCK) {
             return Err(Exception::Address);
         }
-        let beat = self.heartbeat();
+        let (beat, recipe) = (self.heartbeat(), self.control.recipe());
         let mut cached: Option<(usize, [u16; CONTROL as usize])> = None;
         let word = |address: usize| {
             let (n, offset) = (address / usize::from(BLOCK), address % usize::from(BLOCK));
             if offset == usize::from(CONTROL) {
                 return blocks[n].control();
             }
+            if offset == usize::from(RECIPE) {
+                return recipe.number;
+            }
             if cached.is_none_or(|(c, _)| c != n) {
-                cached = Some((n, blocks[n].registers(beat, self.options.takes_triggers)));
+                cached = Some((n, blocks[n].registers(beat, self.options.takes_triggers, &recipe)));
             }
             cached.and_then(|(_, all)| all.get(offset).copied()).unwrap_or(0)
         };
@@ -146,9 +162,10 @@ impl Shared {
         if end > blocks.len() * 16 {
             return Err(Exception::Address);
         }
+        let recipe = self.control.recipe();
         let word = |n: usize| match control {
             true => blocks[n].control(),
-            false => blocks[n].registers(0, self.options.takes_triggers)[0],
+            false => blocks[n].registers(0, self.options.takes_triggers, &recipe)[0],
         };
         Ok((usize::from(at)..end).map(|b| word(b / 16) & 1 << (b % 16) != 0).collect())
     }
@@ -170,6 +187,9 @@ impl Shared {
     }
 
     fn write(&self, at: u16, word: u16) -> Result<(), Exception> {
+        if at % BLOCK == RECIPE {
+            return self.write_recipe(usize::from(at / BLOCK), word);
+        }
         if at % BLOCK != CONTROL {
             return Err(Exception::Address);
         }
@@ -189,6 +209,8 @@ impl Shared {
             let done = match command {
                 Command::Trigger => self.control.trigger(None),
                 Command::Release => self.control.release(&Actor::modbus()),
+                // Comes by a register of its own.
+                Command::Recipe(_) => Ok(()),
             };
             if let Err(why) = &done {
                 tracing::warn!("the PLC's {command:?} is refused: {why}");
@@ -199,6 +221,48 @@ impl Shared {
             }
         }
         Ok(())
+    }
+
+    /// The number of a recipe. It takes as long as models take to load, so the answer says only that it was begun: RecipeChanging falls
+    /// when it is over, and CommandFailed rises if nothing came of it.
+    fn write_recipe(&self, n: usize, number: u16) -> Result<(), Exception> {
+        if n >= self.blocks.lock().unwrap_or_else(PoisonError::into_inner).len() {
+            return Err(Exception::Address);
+        }
+        if !self.options.allow_write {
+            return Err(Exception::Function);
+        }
+        let in_force = self.control.recipe();
+        if !in_force.changing && in_force.number == number && number != 0 {
+            return Ok(());
+        }
+        let failed = move |shared: &Shared| {
+            if let Some(block) = shared.blocks.lock().unwrap_or_else(PoisonError::into_inner).get_mut(n) {
+                block.done(Command::Recipe(number), false);
+            }
+        };
+        // One at a time, however often the PLC writes.
+        if self.changes_recipe.swap(true, Relaxed) {
+            failed(self);
+            return Ok(());
+        }
+        let shared = self.me.upgrade().ok_or(Exception::Function)?;
+        let change = move || {
+            let done = shared.control.change_recipe(&number.to_string(), &Actor::modbus());
+            if let Err(why) = &done {
+                tracing::warn!("the PLC's recipe {number} is refused: {why}");
+            }
+            if done.is_err() {
+                failed(&shared);
+            }
+            shared.changes_recipe.store(false, Relaxed);
+        };
+        let begun = std::thread::Builder::new().name("recipe".to_owned()).spawn(change);
+        begun.map(drop).map_err(|e| {
+            tracing::warn!("the PLC's recipe {number} is not begun: {e}");
+            self.changes_recipe.store(false, Relaxed);
+            Exception::Function
+        })
     }
 
     fn verdict(&self, v: &CameraVerdict) {

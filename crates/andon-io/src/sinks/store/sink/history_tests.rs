@@ -51,7 +51,10 @@ fn verdict(n: u64, score: f32) -> Record {
             blake3: "0123456789abcdef01".into(),
             engine: "rten".into(),
             threshold: 10.0,
+            baseline: 0.0,
+            picture_size: [0; 2],
             sources: Vec::new(),
+            recipe: None,
         }),
         degraded: false,
     })

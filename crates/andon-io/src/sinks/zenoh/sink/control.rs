@@ -140,6 +140,21 @@ pub(super) fn wanted_threshold(own: &str, query: &Query) -> Result<Option<f32>, 
     }
 }
 
+/// The recipe that a query on `own` asks for, by name or number; `None` if it only reads.
+pub(super) fn wanted_recipe(own: &str, query: &Query) -> Result<Option<String>, Refused> {
+    let asked = query.key_expr().as_str();
+    let parameter = query.parameters().get("set").map(str::to_owned);
+    let payload = query.payload().map(|p| p.to_bytes().into_owned()).unwrap_or_default();
+    let wanted = recipe_intent(parameter.as_deref(), &payload);
+    if asked == own {
+        return wanted;
+    }
+    match wanted {
+        Ok(Some(_)) => exact(own, asked).map(|()| None),
+        _ => Ok(None),
+    }
+}
+
 /// Says on how the line is released.
 pub(super) const RELEASE: &str = "releasing the line needs the payload {\"release\": true}";
 
@@ -185,6 +200,22 @@ fn threshold_intent(parameter: Option<&str>, payload: &[u8]) -> Result<Option<f3
     value.get("set").and_then(Value::as_f64).map(|v| Some(v as f32)).ok_or_else(refused)
 }
 
+/// `?set=lid-500`, `{"set": "lid-500"}` or `{"set": 7}`.
+fn recipe_intent(parameter: Option<&str>, payload: &[u8]) -> Result<Option<String>, Refused> {
+    if let Some(text) = parameter {
+        return Ok(Some(text.to_owned()));
+    }
+    if payload.is_empty() {
+        return Ok(None);
+    }
+    let refused = || Refused::NoIntent("changing the recipe needs ?set=NAME or the payload {\"set\": \"NAME\"}");
+    match object(payload).ok_or_else(refused)?.get("set") {
+        Some(Value::String(name)) => Ok(Some(name.clone())),
+        Some(Value::Number(number)) => Ok(Some(number.to_string())),
+        _ => Err(refused()),
+    }
+}
+
 fn object(payload: &[u8]) -> Option<Value> {
     (payload.len() <= MOST).then(|| serde_json::from_slice::<Value>(payload).ok()).flatten().filter(Value::is_object)
 }
@@ -226,6 +257,18 @@ mod tests {
             [(None, "{\"release\": false}"), (None, "true"), (Some("false"), ""), (Some("true"), "{}"), (Some(""), "")]
         {
             assert_eq!(release_intent(parameter, payload.as_bytes()), Err(Refused::NoIntent(RELEASE)), "{payload}");
+        }
+    }
+
+    #[test]
+    fn a_recipe_is_named_or_numbered() {
+        assert_eq!(recipe_intent(Some("lid"), b""), Ok(Some("lid".to_owned())));
+        assert_eq!(recipe_intent(None, b"{\"set\": \"lid\"}"), Ok(Some("lid".to_owned())));
+        assert_eq!(recipe_intent(None, b"{\"set\": 7}"), Ok(Some("7".to_owned())));
+        assert_eq!(recipe_intent(None, b""), Ok(None));
+        for payload in ["lid", "7", "{}", "{\"set\": true}", "{\"recipe\": \"lid\"}"] {
+            let why = recipe_intent(None, payload.as_bytes()).unwrap_err().to_string();
+            assert!(why.contains("?set=NAME"), "{why}");
         }
     }
 

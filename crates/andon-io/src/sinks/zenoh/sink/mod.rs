@@ -7,6 +7,7 @@
 mod control;
 #[cfg_attr(not(feature = "store"), path = "history_absent.rs")]
 mod history;
+mod recipe;
 mod session;
 mod twins;
 
@@ -129,7 +130,7 @@ impl ZenohSink {
         if !session.wants_map(map.camera) {
             return Accepted::Ignored;
         }
-        let (width, height, typical) = render(map.camera, &map.map, map.threshold, levels);
+        let (width, height, typical) = render(map, levels);
         let note = wire::heatmap_note(names, &wall, map, typical);
         let (Some(png), Ok(note)) = (png(levels, width, height), serde_json::to_vec(&note)) else {
             return Accepted::Shed;

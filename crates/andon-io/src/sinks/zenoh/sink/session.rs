@@ -17,7 +17,7 @@ use zenoh_ext::{AdvancedPublisher, AdvancedPublisherBuilderExt, CacheConfig, Mis
 use super::super::{ZenohConfig, ZenohError, ZenohMode};
 use super::control::{self, Refusals, Refused};
 use super::twins::{LEASE, Twins};
-use super::{RING, history, wait};
+use super::{RING, history, recipe, wait};
 use crate::sinks::wire::{self, StationInfo, Topic};
 use andon_core::{Accepted, Actor, Control};
 use andon_core::{CameraId, Mono};
@@ -33,6 +33,7 @@ pub(super) struct ZenohSession {
     lanes: Vec<LanePublishers>,
     /// What takes orders for the whole station: triggers, and the release of the line.
     subscriptions: (Subscriber<()>, Queryable<()>),
+    _recipe: Queryable<()>,
     twins: Twins,
     /// Answers questions about the history, if one is kept.
     history: Option<Queryable<()>>,
@@ -76,13 +77,14 @@ impl ZenohSession {
         let refusals = Arc::new(Refusals::new(names.delivery.clone()));
         let subscriptions =
             (triggers(&session, &base, control, &refusals)?, release(&session, &base, control, &refusals, options)?);
+        let recipe = recipe::declare(&session, &base, control, &refusals, options.allow_control)?;
         let twins = Twins::declare(&session, names)?;
         let history = history::declare(&session, names, history_path)?;
         // Last, for these say that the box is alive.
         let cameras = (0..names.cameras.len())
             .map(|n| declare(&session, CameraId(n as u8), names, control, &refusals, options.allow_control))
             .collect::<Result<_, _>>()?;
-        Ok(ZenohSession { session, cameras, lanes, subscriptions, twins, history })
+        Ok(ZenohSession { session, cameras, lanes, subscriptions, _recipe: recipe, twins, history })
     }
 
     pub fn put(&self, kind: Topic, payload: Vec<u8>) -> Accepted {
