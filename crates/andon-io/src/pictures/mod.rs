@@ -24,7 +24,7 @@ pub use config::PicturesConfig;
 pub use error::PictureError;
 pub use live::{LivePicture, LivePictures, WatchGuard};
 pub use note::PictureSummary;
-pub use quality::{PictureQuality, PictureSketch};
+pub use quality::{CameraFigures, PictureQuality, PictureSketch};
 pub use ring::{PictureFilter, PictureRing, RingLimits};
 pub use stored::StoredPicture;
 pub use writer::PictureWriter;

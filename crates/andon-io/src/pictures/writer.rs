@@ -4,16 +4,17 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use ulid::Ulid;
 
-use super::coding::{PictureFormat, jpeg, png, viewable};
+use super::coding::{PictureFormat, jpeg, luma, png, viewable};
 use super::config::PicturesConfig;
 use super::error::PictureError;
 use super::heat::overlay_png;
 use super::live::{LivePicture, LivePictures};
 use super::note::{Layout, MapNote, Note, PICTURE_SCHEMA};
+use super::quality::CameraFigures;
 use super::ring::PictureRing;
 use super::stored::QUALITY;
 use crate::sinks::wire::{self, StationInfo};
-use andon_core::{KeptFor, PictureLoss, PictureRecord, PictureSink};
+use andon_core::{KeptFor, Mono, PictureLoss, PictureRecord, PictureSink};
 
 /// The longer side of a picture in memory, at most: the live page shows no more.
 const LIVE_SIDE: u32 = 960;
@@ -91,6 +92,8 @@ impl PictureWriter {
         let buffer = &*record.picture;
         let view = buffer.frame.view().ok_or(PictureError::Empty)?;
         let heatmap_png = overlay_png(&buffer.map, self.baseline(record), record.verdict.threshold)?;
+        let set_up = self.live.is_set_up(record.verdict.camera, Mono::now());
+        let figures = set_up.then(|| CameraFigures::of(&luma(&view)));
         self.live.put(LivePicture {
             id,
             camera: record.verdict.camera,
@@ -100,6 +103,7 @@ impl PictureWriter {
             frame_size: [view.width as u32, view.height as u32],
             jpeg: jpeg(&viewable(&view)?, QUALITY, Some(LIVE_SIDE))?.into(),
             heatmap_png: heatmap_png.map(Into::into),
+            figures,
         });
         Ok(())
     }

@@ -66,6 +66,9 @@ acts! {
     add_user: AddUser,
     remove_user: RemoveUser,
     change_password: ChangePassword,
+    change_role: ChangeRole,
+    change_own_password: ChangeOwnPassword,
+    keep_reference: KeepReference,
     review_part: ReviewPart,
     start_batch: StartBatch,
 }

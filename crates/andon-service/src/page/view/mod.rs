@@ -1,5 +1,6 @@
 //! The pages as HTML. Everything that comes from outside (names, reasons, texts) goes through maud, which escapes it.
 
+mod aid;
 mod alarms;
 mod audit;
 mod banner;
@@ -22,9 +23,10 @@ mod threshold;
 mod users;
 mod whatif;
 
+pub(super) use aid::aid;
 pub(super) use alarms::{alarms, alarms_list};
 pub(super) use audit::audit;
-pub(super) use banner::{banner, navigation, say};
+pub(super) use banner::{banner, navigation, say, unseen};
 pub(super) use counted::counted;
 pub(super) use counters::{counters, state};
 pub(super) use history::{history, no_history};
@@ -38,7 +40,7 @@ pub(super) use review::{review, review_results};
 pub(super) use strip::strip;
 pub(super) use system::{system, system_body};
 pub(super) use threshold::{release, threshold};
-pub(super) use users::users;
+pub(super) use users::{user, users};
 pub(super) use whatif::{flips, whatif};
 
 use super::site::Site;
