@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::pictures::Pictures;
 use andon_core::CameraId;
 use andon_io::pictures::{PictureError, StoredPicture};
-use andon_service::page::{Picture, PictureKind, PictureSource};
+use andon_service::page::{Picture, PictureKind, PictureSource, SetUpPicture};
 
 const JPEG: &str = "image/jpeg";
 const PNG: &str = "image/png";
@@ -135,6 +135,17 @@ impl PictureSource for PagePictures {
         let recent = self.pictures.live.recent(live.camera);
         let Some(n) = recent.iter().position(|part| part.id == id) else { return [None, None] };
         [n.checked_sub(1), Some(n + 1)].map(|n| Some(recent.get(n?)?.id.clone()))
+    }
+
+    fn ask_to_set_up(&self, camera: CameraId) {
+        self.pictures.live.ask(camera);
+    }
+
+    fn to_set_up(&self, camera: CameraId) -> Option<SetUpPicture> {
+        let live = self.pictures.live.latest(camera)?;
+        let figures = live.figures?;
+        let picture = Picture { bytes: live.jpeg.clone(), media_type: JPEG };
+        Some(SetUpPicture { id: live.id.clone(), picture, figures })
     }
 
     fn at_hand(&self, id: &str, kind: PictureKind) -> Option<Picture> {

@@ -91,7 +91,7 @@ fn the_page_does_in_a_browser_what_its_users_need() {
     let model = dir.path().join("part.andon");
     std::fs::copy(flange_model(), &model).unwrap();
     let written = format!(
-        "site = \"plant\"\nline = \"press\"\nstation = \"outfeed\"\n[engine]\nkind = \"rten\"\n[page]\nlisten = \"127.0.0.1:{port}\"\n[store]\nenabled = true\n[pictures]\nenabled = true\n[recipes.flange]\nnumber = 1\nmodels.top = \"{model}\"\n\
+        "site = \"plant\"\nline = \"press\"\nstation = \"outfeed\"\n[engine]\nkind = \"rten\"\n[page]\nlisten = \"127.0.0.1:{port}\"\n[store]\nenabled = true\n[alarms]\nconsecutive = 2\n[pictures]\nenabled = true\n[recipes.flange]\nnumber = 1\nmodels.top = \"{model}\"\n\
          [cameras.top]\npipeline = \"images\"\nmodel = \"{model}\"\ndeadline_ms = 5000\n\
          vars = {{ pattern = \"{}/%05d.png\", type = \"image/png\", decoder = \"pngdec\", fps = \"3\", loop = \"true\" }}\n",
         pictures.display(),
@@ -100,6 +100,7 @@ fn the_page_does_in_a_browser_what_its_users_need() {
     std::fs::write(&config, written).unwrap();
     user(&config, "anna", "quality", "long enough");
     user(&config, "otto", "operator", "4711");
+    user(&config, "ada", "admin", "even longer");
     let line = Line::start(&config, port);
     let shots = std::env::var_os("ANDON_SHOTS").map_or_else(|| dir.path().join("shots"), Into::into);
     let url = format!("http://127.0.0.1:{port}");
@@ -117,7 +118,24 @@ fn the_page_does_in_a_browser_what_its_users_need() {
     assert_eq!(step(browser, json!(["threshold", "12.5", "tired of it"]))["may"], false, "an operator may not");
     let results = step(browser, json!(["review"]));
     assert!(results["text"].as_str().unwrap().contains("otto"), "who said it: {results}");
+    step(browser, json!(["acknowledge"]));
+    step(browser, json!(["plain", "otto", "4711"]));
+    assert_eq!(step(browser, json!(["login", "ada", "even longer"]))["in"], true);
+    let named = step(browser, json!(["users", "<b>leo</b>", "leader", "long enough"]));
+    assert!(named["text"].as_str().unwrap().contains("<b>leo</b> · quality"), "{named}");
+    for (language, theme) in [("de", "light"), ("en", "dark")] {
+        step(browser, json!(["dress", language, theme]));
+        for page in ["/users", "/users/one?name=otto", "/login", "/aid?camera=0", "/audit", "/system"] {
+            step(browser, json!(["rules", page, format!("ada-{language}-{theme}")]));
+        }
+    }
+    assert!(!step(browser, json!(["remove", "<b>leo</b>"]))["text"].as_str().unwrap().contains("<b>leo</b>"));
+    let set_up = step(browser, json!(["aid"]));
+    assert!(set_up["text"].as_str().unwrap().contains("ada"), "who kept the reference: {set_up}");
     assert_eq!(step(browser, json!(["login", "anna", "long enough"]))["in"], true);
+    assert_eq!(step(browser, json!(["own_password", "long enough", "longer still"]))["in"], true);
+    assert_eq!(step(browser, json!(["login", "anna", "long enough"]))["in"], false);
+    assert_eq!(step(browser, json!(["login", "anna", "longer still"]))["in"], true);
     let tried = step(browser, json!(["good"]));
     assert!(tried["text"].as_str().unwrap().contains("judged once more"), "{tried}");
     for (language, theme) in [("de", "light"), ("en", "dark")] {

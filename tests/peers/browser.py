@@ -63,7 +63,93 @@ class Session:
         with self.page.expect_navigation(wait_until="load", timeout=15000):
             act()
 
+    def stays(self, act, then):
+        """An act that is answered with a part of the page: what `then` selects comes, and the page is not loaded anew."""
+        self.page.evaluate("() => { window.here = true }")
+        act()
+        self.page.locator(then).first.wait_for(state="visible", timeout=15000)
+        must(self.page.evaluate("() => window.here === true"), "the page was loaded anew")
+
     # The steps.
+
+    def acknowledge(self):
+        """The worst alarm is acknowledged in the bar: it goes, the count beside the way to the alarms falls, the page stays."""
+        self.open("/")
+        self.page.locator("#banner form").wait_for(state="visible", timeout=20000)
+        before = int(self.page.inner_text("#unseen").split()[0])
+        self.stays(lambda: self.page.click("#banner form button"), "#banner.calm")
+        self.page.wait_for_function("(n) => parseInt(document.querySelector('#unseen').textContent) < n", arg=before, timeout=5000)
+        self.clean()
+
+    def plain(self, name, password):
+        """A browser without scripts logs in and reviews a part: forms and pages alone."""
+        context = self.page.context.browser.new_context(java_script_enabled=False)
+        page = context.new_page()
+        page.goto(url + "/login")
+        page.fill("#name", name)
+        page.fill("#password", password)
+        page.click("form[action='/login'] button")
+        page.goto(url + "/review")
+        page.click("form.saying button[value=good]")
+        page.locator("section.done").wait_for(state="visible", timeout=10000)
+        context.close()
+
+    def users(self, name, role, password):
+        """An admin adds a user, gives him another role, and removes another one; each act says that it was done."""
+        self.open("/users")
+        self.page.fill("#name", name)
+        self.page.select_option("#role", role)
+        self.page.fill("#new-password", password)
+        self.page.fill("#new-again", password)
+        self.page.screenshot(path=shots / "users.png", full_page=True)
+        self.submits(lambda: self.page.click("form[action='/users'] button"))
+        must(self.page.locator("section.done").count() == 1, "nothing is said of it")
+        self.submits(lambda: self.page.get_by_role("link", name=f"Change {name}", exact=True).click())
+        self.page.screenshot(path=shots / "user.png", full_page=True)
+        self.page.select_option("#role", "quality")
+        self.submits(lambda: self.page.click("form[action='/users/role'] button"))
+        text = self.page.inner_text("main")
+        self.clean()
+        return {"text": text}
+
+    def remove(self, name):
+        self.open("/users")
+        self.submits(lambda: self.page.get_by_role("link", name=f"Change {name}", exact=True).click())
+        self.submits(lambda: self.page.click("form[action='/users/remove'] button"))
+        self.clean()
+        return {"text": self.page.inner_text("main")}
+
+    def own_password(self, current, new):
+        self.open("/login")
+        self.page.click("summary")
+        self.page.fill("#current", current)
+        self.page.fill("#new-password", new)
+        self.page.fill("#new-again", new)
+        self.submits(lambda: self.page.click("form[action='/password'] button"))
+        self.clean()
+        return {"in": self.page.locator("form[action='/logout']").count() == 1}
+
+    def aid(self):
+        """A camera is set up: pictures come one after the other with their sharpness; one is kept, and the next ones stand beside it."""
+        self.open("/aid?camera=0")
+        number = "() => /\\d/.test(document.querySelector('#aid-sharpness').textContent)"
+        self.page.wait_for_function(number, timeout=15000)
+        self.page.wait_for_function("() => /\\d/.test(document.querySelector('#aid-pace').textContent)", timeout=15000)
+        self.page.screenshot(path=shots / "aid.png")
+        self.submits(lambda: self.page.click("#aid-keep"))
+        self.page.wait_for_function(number, timeout=15000)
+        self.page.click("#aid-half")
+        self.page.click("#aid-grid")
+        self.page.wait_for_timeout(500)
+        self.page.screenshot(path=shots / "aid-half.png")
+        self.page.set_viewport_size({"width": 390, "height": 844})
+        self.page.wait_for_timeout(300)
+        across = self.page.evaluate("() => document.documentElement.scrollWidth - innerWidth")
+        self.page.screenshot(path=shots / "aid-390x844.png", full_page=True)
+        self.page.set_viewport_size({"width": 1280, "height": 800})
+        must(across <= 0, f"wider than the screen by {across} px")
+        self.clean()
+        return {"text": self.page.inner_text("main")}
 
     def look(self):
         """Live shows verdicts that move on, without scrolling at the size of a panel and without overflow at any."""
@@ -134,8 +220,12 @@ class Session:
         """A part of the queue by the keyboard alone: really bad, and the next one is there; taken back, it waits again."""
         self.open("/review")
         self.page.locator("form[action^='/review/']").first.wait_for(state="attached", timeout=10000)
-        self.submits(lambda: self.page.keyboard.press("1"))
+        self.stays(lambda: self.page.keyboard.press("1"), "section.done")
+        self.page.wait_for_function("() => location.search.includes('done=')", timeout=5000)
         self.page.screenshot(path=shots / "review.png")
+        self.stays(lambda: self.page.keyboard.press("u"), "main:not(:has(section.done))")
+        self.page.wait_for_function("() => !location.search.includes('done=')", timeout=5000)
+        self.stays(lambda: self.page.keyboard.press("1"), "section.done")
         self.open("/review/results")
         self.clean()
         return {"text": self.page.inner_text("body")}

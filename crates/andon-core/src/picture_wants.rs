@@ -8,6 +8,9 @@ use crate::{CameraId, Mono};
 /// Frames of a camera that is only watched are copied at most this often: five a second.
 const LIVE_PERIOD: Duration = Duration::from_millis(200);
 
+/// Frames for who sets a camera up are copied at most this often: fourteen a second.
+const AID_PERIOD: Duration = Duration::from_millis(70);
+
 /// In [`Camera::wanted`]: the ring keeps pictures.
 const RING: u32 = 1 << 31;
 /// In [`Camera::wanted`]: the last parts that did not pass are kept in memory.
@@ -16,6 +19,10 @@ const RECENT: u32 = 1 << 30;
 const COLLECT: u32 = 1 << 29;
 /// All that wants every frame.
 const EVERY: u32 = RING | RECENT | COLLECT;
+/// In [`Camera::wanted`]: who sets the camera up waits for one more picture.
+const AID: u32 = 1 << 28;
+/// The rest of [`Camera::wanted`]: how many watch.
+const WATCHERS: u32 = AID - 1;
 
 #[derive(Debug, Default)]
 struct Camera {
@@ -23,6 +30,8 @@ struct Camera {
     wanted: AtomicU32,
     /// When the next picture for the watchers is due, nanoseconds of [`Mono`].
     live_due: AtomicU64,
+    /// When the next picture for who sets the camera up is due.
+    aid_due: AtomicU64,
 }
 
 /// Who wants pictures of which camera. While nobody does, a frame costs the line one load of an atomic.
@@ -38,18 +47,33 @@ impl PictureWants {
         match camera.wanted.load(Relaxed) {
             0 => false,
             wanted if wanted & EVERY != 0 => true,
-            _ => now.0 >= camera.live_due.load(Relaxed),
+            wanted => is_due(wanted & AID, &camera.aid_due, now) || is_due(wanted & WATCHERS, &camera.live_due, now),
         }
     }
 
-    /// Whether a picture for the watchers is due now; the next one is due [a fifth of a second](LIVE_PERIOD) later. One thread asks.
+    /// Whether a picture for the watchers is due now, or one that was [asked for](PictureWants::ask). The next one for the watchers is due a
+    /// fifth of a second later, the next one to ask for 70 ms later. One thread takes.
     pub fn take_live(&self, camera: CameraId, now: Mono) -> bool {
         let Some(camera) = self.cameras.get(camera.index()) else { return false };
-        let due = camera.wanted.load(Relaxed) & !EVERY != 0 && now.0 >= camera.live_due.load(Relaxed);
-        if due {
+        let wanted = camera.wanted.load(Relaxed);
+        let aids = is_due(wanted & AID, &camera.aid_due, now);
+        if aids {
+            camera.wanted.fetch_and(!AID, Relaxed);
+            camera.aid_due.store((now + AID_PERIOD).0, Relaxed);
+        }
+        let shows = is_due(wanted & WATCHERS, &camera.live_due, now);
+        if shows {
             camera.live_due.store((now + LIVE_PERIOD).0, Relaxed);
         }
-        due
+        aids || shows
+    }
+
+    /// One more picture of the camera, as soon as there is one: for who sets it up, and asks again when that one is drawn. However many ask, it is
+    /// one.
+    pub fn ask(&self, camera: CameraId) {
+        if let Some(camera) = self.cameras.get(camera.index()) {
+            camera.wanted.fetch_or(AID, Relaxed);
+        }
     }
 
     /// Whether the last parts that did not pass are kept in memory.
@@ -108,9 +132,32 @@ impl PictureWants {
     }
 }
 
+fn is_due(wanted: u32, due: &AtomicU64, now: Mono) -> bool {
+    wanted != 0 && now.0 >= due.load(Relaxed)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_sets_a_camera_up_gets_one_picture_for_each_time_of_asking_and_fourteen_a_second_at_most() {
+        let (wants, top) = (PictureWants::default(), CameraId(0));
+        let at = |ms: u64| Mono(ms * 1_000_000);
+        wants.ask(top);
+        wants.ask(top);
+        assert!(wants.copies(top, at(1)) && !wants.copies(CameraId(1), at(1)));
+        assert!(wants.take_live(top, at(1)) && !wants.take_live(top, at(500)) && !wants.copies(top, at(500)));
+        wants.ask(top);
+        assert!(wants.take_live(top, at(501)));
+        wants.ask(top);
+        assert!(!wants.copies(top, at(570)) && !wants.take_live(top, at(570)), "69 ms later");
+        assert!(wants.copies(top, at(571)) && wants.take_live(top, at(571)));
+        wants.watch(top);
+        wants.ask(top);
+        assert!(wants.take_live(top, at(700)) && !wants.copies(top, at(800)), "one picture for both");
+        assert!(wants.copies(top, at(900)), "who watches has a pace of his own");
+    }
 
     #[test]
     fn a_camera_that_is_only_watched_is_copied_five_times_a_second_and_no_longer_than_that() {

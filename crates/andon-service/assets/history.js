@@ -11,6 +11,16 @@
   // Keys: 1, 2, 3 say it, u takes it back. A key that is held says it once.
   let said = false;
   addEventListener("pageshow", () => { said = false; });
+  // The next part came in place of the last, or the answer did not come: keys say something again, and the address is that of the part.
+  document.addEventListener("htmx:finally:request", (event) => {
+    const { sourceElement: form, response } = event.detail.ctx;
+    // Its classes are gone with it.
+    if (!(form.getAttribute("action") || "").startsWith("/review/")) return;
+    said = false;
+    delete form.dataset.sent;
+    if (response && new URL(response.raw.url).pathname === "/review") history.replaceState(history.state, "", response.raw.url);
+    scrollTo(0, 0);
+  });
   document.addEventListener("keydown", (event) => {
     if (event.target.matches("input:not([type=radio], [type=range]), textarea, select") || event.ctrlKey || event.altKey || event.metaKey || event.repeat) return;
     const key = /^[123u]$/.test(event.key) ? $(`button[data-key="${event.key}"]`) : null;
@@ -21,7 +31,7 @@
   });
   // Two touches are one review.
   document.addEventListener("submit", (event) => {
-    if (!event.target.matches(".saying, .done form")) return;
+    if (!event.target.matches(".saying, .taking-back")) return;
     if (event.target.dataset.sent) event.preventDefault();
     event.target.dataset.sent = "yes";
   });

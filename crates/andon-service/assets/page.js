@@ -75,7 +75,7 @@
     if (!key) return;
     heat = strength(key.id === "heat" ? (heat ? 0 : 2) : heat + (key.id === "heat-more" ? 1 : -1));
   });
-  stream.addEventListener("htmx:sse:after:message", () => { const key = $("#heat"); if (key) key.setAttribute("aria-pressed", heat > 0); });
+  for (const name of ["htmx:sse:after:message", "htmx:after:swap"]) document.addEventListener(name, () => { const key = $("#heat"); if (key) key.setAttribute("aria-pressed", heat > 0); });
 
   // Next and previous by arrow keys and swipes.
   const go = (rel) => { const link = $(`a[rel=${rel}]`); if (link) link.click(); };

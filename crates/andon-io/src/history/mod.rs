@@ -49,6 +49,7 @@ pub use self::{
     reader::{History, HistoryError, USUAL_TIME_LIMIT},
     reviews::{
         Batch, Expected, MAX_COMMENT, MAX_DEFECT, MAX_NAME, NewReview, Review, ReviewError, ReviewVerdict, Reviews,
+        TextFault,
     },
     schema::{NEAR_MISS, SAMPLE_STEP},
     spread::{ReviewCounts, ScoreSpread},

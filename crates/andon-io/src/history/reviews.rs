@@ -135,16 +135,35 @@ pub enum ReviewError {
     #[error("part {0} has no review to take back")]
     NothingToWithdraw(String),
     /// A text is empty or too long, or holds what no text should.
-    #[error("{field}: {why}")]
+    #[error("{field}: {fault}")]
     Text {
         /// Which.
         field: &'static str,
         /// What is wrong with it.
-        why: String,
+        fault: TextFault,
     },
     /// The file cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// What is wrong with a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum TextFault {
+    /// Nothing is in it.
+    #[error("empty")]
+    Empty,
+    /// It is too long.
+    #[error("{letters} letters; at most {most}")]
+    Long {
+        /// How many letters it has.
+        letters: usize,
+        /// How many it may have.
+        most: usize,
+    },
+    /// It holds control characters.
+    #[error("holds control characters")]
+    Control,
 }
 
 /// Writes reviews and batches. Clones share their connection, which is opened when it is needed.
@@ -249,16 +268,16 @@ impl Reviews {
 fn text(field: &'static str, given: &str, most: usize) -> Result<String, ReviewError> {
     let given = given.trim();
     let letters = given.chars().count();
-    let why = if given.is_empty() {
-        "empty".to_owned()
+    let fault = if given.is_empty() {
+        TextFault::Empty
     } else if letters > most {
-        format!("{letters} letters; at most {most}")
+        TextFault::Long { letters, most }
     } else if given.chars().any(|c| c.is_control() && c != '\n') {
-        "holds control characters".to_owned()
+        TextFault::Control
     } else {
         return Ok(given.to_owned());
     };
-    Err(ReviewError::Text { field, why })
+    Err(ReviewError::Text { field, fault })
 }
 
 const COLUMNS: &str = "id, part, verdict, defect, comment, user, at, previous";

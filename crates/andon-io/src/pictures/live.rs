@@ -3,16 +3,21 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use super::coding::jpeg;
 use super::error::PictureError;
+use super::quality::CameraFigures;
 use super::stored::QUALITY;
-use andon_core::{CameraId, PictureWants};
+use andon_core::{CameraId, Mono, PictureWants};
 
 /// Parts that did not pass, of each camera, that stay in memory while somebody may look through them.
 const RECENT: usize = 40;
 /// Pictures that were shown live, of each camera, that stay in memory: three seconds, so that a browser that was told an id still finds it.
 const SHOWN: usize = 16;
+
+/// Who asked for a picture to set a camera up is at it for so long: figures are made for what comes meanwhile.
+const SET_UP: Duration = Duration::from_secs(2);
 
 /// A judged part as people see it.
 #[derive(Clone, Debug)]
@@ -33,6 +38,8 @@ pub struct LivePicture {
     pub jpeg: Arc<[u8]>,
     /// The heatmap to lay over it, a PNG with transparency to be stretched to its size; `None` where the frame was not inspected.
     pub heatmap_png: Option<Arc<[u8]>>,
+    /// Sharpness and exposure, while somebody [sets the camera up](LivePictures::ask).
+    pub figures: Option<CameraFigures>,
 }
 
 impl LivePicture {
@@ -58,6 +65,8 @@ struct Slot {
 struct Inner {
     wants: Arc<PictureWants>,
     slots: Vec<Mutex<Slot>>,
+    /// By camera: until when somebody sets it up, nanoseconds of [`Mono`].
+    set_up_until: Vec<AtomicU64>,
     version: AtomicU64,
 }
 
@@ -82,7 +91,21 @@ impl LivePictures {
     /// Of so many cameras; the line reads in `wants` whether anybody looks.
     pub fn new(cameras: usize, wants: Arc<PictureWants>) -> LivePictures {
         let slots = (0..cameras).map(|_| Mutex::default()).collect();
-        LivePictures(Arc::new(Inner { wants, slots, version: AtomicU64::new(0) }))
+        let set_up_until = (0..cameras).map(|_| AtomicU64::new(0)).collect();
+        LivePictures(Arc::new(Inner { wants, slots, set_up_until, version: AtomicU64::new(0) }))
+    }
+
+    /// One more picture of a camera for who sets it up, as soon as the line has judged one; it comes as [`LivePictures::latest`], with figures.
+    /// Asked again when that one was seen: at most fourteen a second, one coding for all who ask.
+    pub fn ask(&self, camera: CameraId) {
+        if let Some(until) = self.0.set_up_until.get(camera.index()) {
+            until.store((Mono::now() + SET_UP).0, Relaxed);
+            self.0.wants.ask(camera);
+        }
+    }
+
+    pub(super) fn is_set_up(&self, camera: CameraId, now: Mono) -> bool {
+        self.0.set_up_until.get(camera.index()).is_some_and(|until| now.0 < until.load(Relaxed))
     }
 
     /// Watches a camera: as long as the guard lives, its judged parts are coded, at most five a second.
@@ -151,7 +174,6 @@ fn push(to: &mut VecDeque<Arc<LivePicture>>, picture: Arc<LivePicture>, most: us
 #[cfg(test)]
 mod tests {
     use super::*;
-    use andon_core::Mono;
 
     fn picture(n: u64, result: &'static str) -> LivePicture {
         LivePicture {
@@ -163,6 +185,7 @@ mod tests {
             frame_size: [1, 1],
             jpeg: [1].into(),
             heatmap_png: None,
+            figures: None,
         }
     }
 

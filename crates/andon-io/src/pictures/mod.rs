@@ -27,7 +27,7 @@ pub use error::PictureError;
 pub use heat::heatmap_png;
 pub use live::{LivePicture, LivePictures, WatchGuard};
 pub use note::PictureSummary;
-pub use quality::{PictureQuality, PictureSketch};
+pub use quality::{CameraFigures, PictureQuality, PictureSketch};
 pub use ring::{PictureFilter, PictureRing, RingLimits};
 pub use stored::StoredPicture;
 pub use writer::PictureWriter;

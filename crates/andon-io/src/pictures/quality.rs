@@ -54,6 +54,35 @@ impl PictureQuality {
     }
 }
 
+/// What helps to set a camera up: sharpness and exposure of one picture, and how its brightness is spread.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
+pub struct CameraFigures {
+    /// Sharpness, and the shares that are clipped.
+    #[serde(flatten)]
+    pub quality: PictureQuality,
+    /// Pixels by brightness, four levels of 256 in each, the darkest first.
+    #[serde(serialize_with = "as_list")]
+    pub histogram: [u32; CameraFigures::BINS],
+}
+
+fn as_list<S: serde::Serializer>(bins: &[u32; CameraFigures::BINS], to: S) -> Result<S::Ok, S::Error> {
+    to.collect_seq(bins)
+}
+
+impl CameraFigures {
+    /// Columns of the histogram.
+    pub const BINS: usize = 64;
+
+    /// Of a picture's brightness.
+    pub fn of(grey: &GrayImage) -> CameraFigures {
+        let mut histogram = [0; CameraFigures::BINS];
+        for &level in grey.as_raw() {
+            histogram[usize::from(level) * CameraFigures::BINS / 256] += 1;
+        }
+        CameraFigures { quality: PictureQuality::of(grey), histogram }
+    }
+}
+
 /// The means of a picture's brightness in a grid, by which near-copies are found.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PictureSketch {
@@ -123,6 +152,19 @@ mod tests {
         assert!(!first.is_near_copy(&PictureSketch::of(&scratched)), "a scratch");
         assert!(!first.is_near_copy(&PictureSketch::of(&GrayImage::new(1, 1))), "another size");
         assert!(PictureSketch::of(&GrayImage::new(0, 0)).cells.is_empty());
+    }
+
+    #[test]
+    fn the_histogram_counts_every_pixel_once() {
+        let mut grey = GrayImage::new(4, 4);
+        for (n, level) in [(0, 3), (1, 4), (2, 255), (3, 252)] {
+            grey.put_pixel(n, 0, image::Luma([level]));
+        }
+        let figures = CameraFigures::of(&grey);
+        assert_eq!((figures.histogram[0], figures.histogram[1], figures.histogram[63]), (13, 1, 2));
+        assert_eq!(figures.histogram.iter().sum::<u32>(), 16);
+        let told = serde_json::to_value(figures).unwrap();
+        assert!(told["sharpness"].is_f64() && told["histogram"][63] == 2, "{told}");
     }
 
     #[test]

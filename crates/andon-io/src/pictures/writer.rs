@@ -4,17 +4,18 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use ulid::Ulid;
 
-use super::coding::{PictureFormat, jpeg, png, viewable};
+use super::coding::{PictureFormat, jpeg, luma, png, viewable};
 use super::collector::PictureCollector;
 use super::config::PicturesConfig;
 use super::error::PictureError;
 use super::heat::heatmap_png;
 use super::live::{LivePicture, LivePictures};
 use super::note::{Layout, MapNote, Note, PICTURE_SCHEMA};
+use super::quality::CameraFigures;
 use super::ring::PictureRing;
 use super::stored::QUALITY;
 use crate::sinks::wire::{self, StationInfo};
-use andon_core::{KeptFor, PictureLoss, PictureRecord, PictureSink};
+use andon_core::{KeptFor, Mono, PictureLoss, PictureRecord, PictureSink};
 
 /// The longer side of a picture in memory, at most: the live page shows no more.
 const LIVE_SIDE: u32 = 960;
@@ -96,6 +97,8 @@ impl PictureWriter {
         let buffer = &*record.picture;
         let view = buffer.frame.view().ok_or(PictureError::Empty)?;
         let heatmap_png = heatmap_png(&buffer.map, record.verdict.model.baseline, record.verdict.threshold)?;
+        let set_up = self.live.is_set_up(record.verdict.camera, Mono::now());
+        let figures = set_up.then(|| CameraFigures::of(&luma(&view)));
         self.live.put(LivePicture {
             id,
             camera: record.verdict.camera,
@@ -105,6 +108,7 @@ impl PictureWriter {
             frame_size: [view.width as u32, view.height as u32],
             jpeg: jpeg(&viewable(&view)?, QUALITY, Some(LIVE_SIDE))?.into(),
             heatmap_png: heatmap_png.map(Into::into),
+            figures,
         });
         Ok(())
     }

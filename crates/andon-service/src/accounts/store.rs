@@ -13,7 +13,7 @@ use super::AccountError;
 const BUSY: Duration = Duration::from_secs(2);
 
 /// The version of the tables, in SQLite's `user_version`.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 
 // The audit refuses changes in the file itself, so that no bug and no second program takes an entry back.
 const TABLES: &str = "
@@ -27,6 +27,12 @@ CREATE TABLE audit (
 CREATE TRIGGER audit_keeps BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END;
 CREATE TRIGGER audit_stays BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END;
 PRAGMA user_version = 1;
+";
+
+/// Version 2: what each camera is to see, by its name.
+const REFERENCES: &str = "
+CREATE TABLE reference (camera TEXT PRIMARY KEY, at TEXT NOT NULL, name TEXT NOT NULL, part TEXT NOT NULL, jpeg BLOB NOT NULL) STRICT;
+PRAGMA user_version = 2;
 ";
 
 /// Users, sessions and audit in one SQLite file. Shared by all who need them; calls wait for each other and for the disk.
@@ -65,7 +71,8 @@ impl Accounts {
         connection.pragma_update(None, "synchronous", "FULL")?;
         let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
         match version {
-            0 => connection.execute_batch(&format!("BEGIN IMMEDIATE; {TABLES} COMMIT;"))?,
+            0 => connection.execute_batch(&format!("BEGIN IMMEDIATE; {TABLES} {REFERENCES} COMMIT;"))?,
+            1 => connection.execute_batch(&format!("BEGIN IMMEDIATE; {REFERENCES} COMMIT;"))?,
             VERSION => {}
             _ => return Err(AccountError::Later(std::path::PathBuf::new())),
         }

@@ -1,6 +1,6 @@
 //! Users: add, list, remove, change the password, log in.
 
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
 use super::session::{fresh_session, now_ms};
 use super::{AccountError, Accounts, LoginLimit, password};
@@ -65,16 +65,45 @@ impl Accounts {
     /// # Errors
     /// [`AccountError::NoUser`], [`AccountError::LastAdmin`], [`AccountError::Database`].
     pub fn remove_user(&self, name: &str) -> Result<(), AccountError> {
-        let user = self.user(name)?;
-        let admins = self.users()?.into_iter().filter(|u| u.role == Role::Admin).count();
-        if user.role == Role::Admin && admins == 1 {
-            return Err(AccountError::LastAdmin(name.to_owned()));
-        }
         let mut db = self.lock();
-        let change = db.transaction()?;
+        // Immediate: `andon user` and the page may do it at the same time, and the last admin stays all the same.
+        let change = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        not_the_last_admin(&change, name)?;
         change.execute("DELETE FROM users WHERE name = ?1", [name])?;
         change.execute("DELETE FROM sessions WHERE name = ?1", [name])?;
         Ok(change.commit()?)
+    }
+
+    /// Another role, from the next request on; returns the one before. Who had a role with a PIN and gets one with a password needs one of that
+    /// role's rules with it, and has to log in again everywhere.
+    ///
+    /// # Errors
+    /// [`AccountError::NoUser`], [`AccountError::LastAdmin`], [`AccountError::Password`] where a password is missing or too short,
+    /// [`AccountError::Database`].
+    pub fn change_role(&self, name: &str, role: Role, password: Option<&str>) -> Result<Role, AccountError> {
+        let before = self.user(name)?.role;
+        if before <= Role::Operator && role > Role::Operator && password.is_none() {
+            return Err(AccountError::Password(role));
+        }
+        let hash = match password {
+            Some(password) => {
+                password::check_password(role, password)?;
+                Some(password::hash(password)?)
+            }
+            None => None,
+        };
+        let mut db = self.lock();
+        let change = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        if role != Role::Admin {
+            not_the_last_admin(&change, name)?;
+        }
+        change.execute("UPDATE users SET role = ?2 WHERE name = ?1", params![name, role.as_str()])?;
+        if let Some(hash) = hash {
+            change.execute("UPDATE users SET hash = ?2 WHERE name = ?1", params![name, hash])?;
+            change.execute("DELETE FROM sessions WHERE name = ?1", [name])?;
+        }
+        change.commit()?;
+        Ok(before)
     }
 
     /// Another password; the user has to log in again everywhere.
@@ -98,6 +127,15 @@ impl Accounts {
     /// # Errors
     /// [`AccountError::Wait`] while too many attempts failed, [`AccountError::Wrong`], [`AccountError::Database`].
     pub fn log_in(&self, limit: &LoginLimit, name: &str, password: &str, from: &str) -> Result<String, AccountError> {
+        self.check(limit, name, password, from)?;
+        fresh_session(&self.lock(), name, now_ms())
+    }
+
+    /// Whether name and password belong together, as one attempt to log in.
+    ///
+    /// # Errors
+    /// [`AccountError::Wait`] while too many attempts failed, [`AccountError::Wrong`], [`AccountError::Database`].
+    pub fn check(&self, limit: &LoginLimit, name: &str, password: &str, from: &str) -> Result<(), AccountError> {
         let now = andon_core::Mono::now();
         if let Some(wait) = limit.wait(name, from, now) {
             return Err(AccountError::Wait(wait));
@@ -110,6 +148,19 @@ impl Accounts {
             return Err(AccountError::Wrong);
         }
         limit.succeeded(name, from);
-        fresh_session(&self.lock(), name, now_ms())
+        Ok(())
     }
+}
+
+/// Refuses to take a role from a user who is the last to have it: nobody could make users on the page any more.
+fn not_the_last_admin(db: &Connection, name: &str) -> Result<(), AccountError> {
+    let role: Option<String> =
+        db.query_row("SELECT role FROM users WHERE name = ?1", [name], |row| row.get(0)).optional()?;
+    let Some(role) = role else { return Err(AccountError::NoUser(name.to_owned())) };
+    let admins: i64 =
+        db.query_row("SELECT count(*) FROM users WHERE role = ?1", [Role::Admin.as_str()], |row| row.get(0))?;
+    if Role::of(&role) == Some(Role::Admin) && admins == 1 {
+        return Err(AccountError::LastAdmin(name.to_owned()));
+    }
+    Ok(())
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Act, ActError, Change, HistoryAccess};
-use crate::accounts::{Accounts, AuditEntry};
+use crate::accounts::{Accounts, AuditEntry, LoginLimit};
 use crate::live::Board;
 use crate::models::{Lessons, LineModels, ModelError};
 use andon_core::{Actor, Control, Via};
@@ -20,6 +20,8 @@ pub struct LineAccess {
 pub struct Service {
     /// Users, sessions and audit.
     pub accounts: Arc<Accounts>,
+    /// Attempts to log in, and to say one's own password again.
+    pub limit: LoginLimit,
     /// The line; none on the command line.
     line: Option<LineAccess>,
     /// The history; none where none is kept, and on the command line.
@@ -33,12 +35,14 @@ pub struct Service {
 impl Service {
     /// The service of a running line.
     pub fn of_line(accounts: Arc<Accounts>, line: LineAccess) -> Service {
-        Service { accounts, line: Some(line), history: None, models: None, lessons: None }
+        let (limit, line) = (LoginLimit::default(), Some(line));
+        Service { accounts, limit, line, history: None, models: None, lessons: None }
     }
 
     /// The service of the command line: users and audit alone.
     pub fn of_accounts(accounts: Arc<Accounts>) -> Service {
-        Service { accounts, line: None, history: None, models: None, lessons: None }
+        let limit = LoginLimit::default();
+        Service { accounts, limit, line: None, history: None, models: None, lessons: None }
     }
 
     /// The same with a history.

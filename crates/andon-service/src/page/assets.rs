@@ -38,6 +38,8 @@ assets! {
     "uPlot.min.css": STYLE,
     "page.css": STYLE,
     "history.js": SCRIPT,
+    "aid.js": SCRIPT,
+    "aid.css": STYLE,
     "history.css": STYLE,
     "icon.svg": "image/svg+xml",
     "LICENSE-htmx": TEXT,

@@ -139,7 +139,7 @@ fn camera(site: &Site, asked: &Asked) -> usize {
 fn fragments(site: &Site, visitor: &Visitor, asked: &Asked, sent: &mut Vec<(&'static str, String)>) -> String {
     let now = site.board.snapshot();
     let scene = Scene { site, now: &now, visitor, camera: camera(site, asked) };
-    let mut all = vec![("banner", view::banner(scene)), ("say", view::say(scene))];
+    let mut all = vec![("banner", view::banner(scene)), ("say", view::say(scene)), ("unseen", view::unseen(scene))];
     if asked.view == Place::Live.stream() {
         all.push(("verdict", view::verdict(scene)));
         all.push(("counters", view::counters(scene)));

@@ -92,7 +92,7 @@ pub(super) async fn acknowledge(
         Ok(()) => Redirect::to("/alarms").into_response(),
         Err(why) => {
             let t = Visitor::of(&site, &head, false).t;
-            say(&site, &head, status(&why), t.refused, &why.to_string())
+            say(&site, &head, status(&why), t.refused, &(t.refusal)(&why))
         }
     }
 }
@@ -104,7 +104,7 @@ pub(super) async fn release(State(site): State<Arc<Site>>, head: HeaderMap, Form
     match act(&site, &head, &ReleaseLine, "") {
         Ok(()) => Redirect::to("/").into_response(),
         Err(why) => show(&site, &head, 0, Place::Message, |scene| {
-            (scene.visitor.t.release.to_owned(), view::release(scene, Some(&why.to_string())))
+            (scene.visitor.t.release.to_owned(), view::release(scene, Some(&(scene.visitor.t.refusal)(&why))))
         })
         .with_status(status(&why)),
     }
@@ -133,7 +133,7 @@ pub(super) async fn threshold(
     let why = match form.value.trim().replace(',', ".").parse::<f32>() {
         Ok(value) => match act(&site, &head, &SetThreshold { camera: CameraId(camera), value }, &reason) {
             Ok(()) => return Redirect::to("/threshold").into_response(),
-            Err(why) => (status(&why), why.to_string()),
+            Err(why) => (status(&why), (Visitor::of(&site, &head, false).t.refusal)(&why)),
         },
         Err(_) => {
             let t = Visitor::of(&site, &head, false).t;
@@ -171,7 +171,7 @@ pub(super) async fn login(
     let (who, address) = (name.clone(), from.clone());
     // Hashing takes its time, and one waits for the other: not on the threads that answer.
     let done = tokio::task::spawn_blocking(move || {
-        let done = asked.accounts().log_in(&asked.limit, &who, &form.password, &address);
+        let done = asked.accounts().log_in(&asked.service.limit, &who, &form.password, &address);
         note_login(&asked, &who, &address, done.as_ref().err());
         done
     })
@@ -191,11 +191,14 @@ pub(super) async fn login(
                 _ => StatusCode::INTERNAL_SERVER_ERROR,
             };
             show(&site, &head, 0, Place::Login, |scene| {
-                (scene.visitor.t.log_in.to_owned(), view::login(scene, Some(&why.to_string())))
+                (scene.visitor.t.log_in.to_owned(), view::login(scene, Some(&(scene.visitor.t.account)(&why))))
             })
             .with_status(status)
         }
-        Err(_) => say(&site, &head, StatusCode::INTERNAL_SERVER_ERROR, "login", "the login failed; try again"),
+        Err(_) => {
+            let t = Visitor::of(&site, &head, false).t;
+            say(&site, &head, StatusCode::INTERNAL_SERVER_ERROR, t.log_in, t.not_understood)
+        }
     }
 }
 

@@ -6,6 +6,7 @@
 //!                                                                     └────► act::Service
 //! ```
 
+mod aid;
 mod assets;
 mod events;
 mod forms;
@@ -20,12 +21,13 @@ mod routes;
 mod server;
 mod site;
 mod tls;
+mod users;
 mod view;
 mod visitor;
 
 pub use lang::Language;
 pub use options::{PageOptions, TlsFiles};
-pub use pictures::{Picture, PictureKind, PictureSource};
+pub use pictures::{Picture, PictureKind, PictureSource, SetUpPicture};
 pub use server::{PageError, PageServer, PageSpec};
 
 #[cfg(test)]

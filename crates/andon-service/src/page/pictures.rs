@@ -12,6 +12,7 @@ use ulid::Ulid;
 
 use super::site::Site;
 use andon_core::{CameraId, Mono};
+use andon_io::pictures::CameraFigures;
 
 /// A page hears of a verdict before its picture is coded: a picture of a part so young is waited for.
 pub(super) const COMING: Duration = Duration::from_millis(1500);
@@ -40,6 +41,17 @@ pub enum PictureKind {
     Thumbnail,
 }
 
+/// A picture for who sets a camera up.
+#[derive(Clone, Debug)]
+pub struct SetUpPicture {
+    /// Id of the verdict on its part.
+    pub id: String,
+    /// The picture, as a JPEG.
+    pub picture: Picture,
+    /// What is said of it.
+    pub figures: CameraFigures,
+}
+
 /// Pictures of judged parts, by the ids of their verdicts; whatever else an id is, it finds nothing. A picture never changes, so browsers keep it.
 /// Coding is the source's business: one coding for all who look. Called by threads of the page alone.
 pub trait PictureSource: Send + Sync {
@@ -57,6 +69,13 @@ pub trait PictureSource: Send + Sync {
 
     /// Ids of the parts with a picture that came after and before this one: newer, older. Never waits.
     fn beside(&self, id: &str) -> [Option<String>; 2];
+
+    /// One more picture of a camera is wanted by somebody who sets it up, as soon as the line has judged one. Never waits; asked again for each
+    /// picture, so that none is coded faster than it is looked at.
+    fn ask_to_set_up(&self, camera: CameraId);
+
+    /// The newest picture that came of [`ask_to_set_up`](PictureSource::ask_to_set_up). Never waits.
+    fn to_set_up(&self, camera: CameraId) -> Option<SetUpPicture>;
 
     /// A picture that is in memory. Never waits.
     fn at_hand(&self, id: &str, kind: PictureKind) -> Option<Picture>;

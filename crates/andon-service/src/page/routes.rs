@@ -13,7 +13,7 @@ use serde::Deserialize;
 use super::site::Site;
 use super::view::{self, Place, Scene};
 use super::visitor::Visitor;
-use super::{assets, events, forms, guard, kept, models, pictures};
+use super::{aid, assets, events, forms, guard, kept, models, pictures, users};
 use crate::accounts::AuditEntry;
 use andon_core::Role;
 
@@ -37,7 +37,6 @@ pub(super) fn router(site: Arc<Site>) -> Router {
         .route("/login", get(login).post(forms::login))
         .route("/logout", post(forms::logout))
         .route("/look", post(forms::look))
-        .route("/users", get(users))
         .route("/audit", get(audit))
         .route("/audit.csv", get(audit_csv))
         .route("/audit.json", get(audit_json))
@@ -52,6 +51,8 @@ pub(super) fn router(site: Arc<Site>) -> Router {
         .route("/assets/{version}/{name}", get(assets::asset))
         .merge(kept::routes())
         .merge(models::routes())
+        .merge(users::routes())
+        .merge(aid::routes())
         .fallback(nowhere)
         .layer(DefaultBodyLimit::max(BODY))
         .layer(middleware::from_fn_with_state(site.clone(), guard::guard))
@@ -173,10 +174,7 @@ pub(super) fn only(site: &Site, head: &HeaderMap, role: Role) -> Option<Response
     let visitor = Visitor::of(site, head, true);
     let may = visitor.session.is_some_and(|session| session.role >= role);
     let t = visitor.t;
-    (!may).then(|| {
-        let words = format!("{} {}.", t.needs_role, t.role(role));
-        say(site, head, StatusCode::FORBIDDEN, t.refused, &words)
-    })
+    (!may).then(|| say(site, head, StatusCode::FORBIDDEN, t.refused, &t.lacks(role)))
 }
 
 /// Entries of the audit, or the answer that says why there are none.
@@ -186,7 +184,10 @@ fn entries(site: &Site, head: &HeaderMap, before: Option<i64>, most: u32) -> Res
         return Err(refused);
     }
     let entries = tokio::task::block_in_place(|| site.accounts().audit(before, most));
-    entries.map_err(|e| say(site, head, StatusCode::INTERNAL_SERVER_ERROR, "audit", &e.to_string()))
+    entries.map_err(|e| {
+        let t = Visitor::of(site, head, false).t;
+        say(site, head, StatusCode::INTERNAL_SERVER_ERROR, t.audit, &(t.account)(&e))
+    })
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -233,17 +234,5 @@ async fn audit_json(State(site): State<Arc<Site>>, head: HeaderMap) -> Response 
             ([(header::CONTENT_DISPOSITION, "attachment; filename=\"andon-audit.json\"")], axum::Json(entries))
                 .into_response()
         }
-    }
-}
-
-async fn users(State(site): State<Arc<Site>>, head: HeaderMap) -> Response {
-    if let Some(refused) = only(&site, &head, Role::Quality) {
-        return refused;
-    }
-    match tokio::task::block_in_place(|| site.accounts().users()) {
-        Ok(users) => {
-            show(&site, &head, 0, Place::Users, |scene| (scene.visitor.t.users.to_owned(), view::users(scene, &users)))
-        }
-        Err(e) => say(&site, &head, StatusCode::INTERNAL_SERVER_ERROR, "users", &e.to_string()),
     }
 }

@@ -20,6 +20,7 @@ use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep};
 use tokio_rustls::TlsAcceptor;
 
+use super::aid::SetUps;
 use super::forms::Peer;
 use super::kept::{self, Turns};
 use super::options::PageOptions;
@@ -27,7 +28,6 @@ use super::pictures::READERS;
 use super::routes::router;
 use super::site::{Judges, Site};
 use super::{PictureSource, tls};
-use crate::accounts::LoginLimit;
 use crate::act::Service;
 use crate::live::{Board, PageRecord};
 
@@ -123,7 +123,7 @@ impl PageServer {
             pictures,
             turns: Turns::default(),
             readers: Semaphore::new(READERS),
-            limit: LoginLimit::default(),
+            set_ups: SetUps::default(),
             streams: AtomicUsize::new(0),
             refused: AtomicU64::new(0),
             failed_logins: AtomicU64::new(0),

@@ -6,9 +6,10 @@ use std::sync::atomic::{AtomicU64, AtomicUsize};
 use tokio::sync::Semaphore;
 
 use super::PictureSource;
+use super::aid::SetUps;
 use super::kept::Turns;
 use super::options::PageOptions;
-use crate::accounts::{Accounts, LoginLimit};
+use crate::accounts::Accounts;
 use crate::act::Service;
 use crate::live::Board;
 use andon_line::telemetry::JudgeState;
@@ -27,7 +28,8 @@ pub(super) struct Site {
     pub turns: Turns,
     /// Those of the pictures that are not in memory.
     pub readers: Semaphore,
-    pub limit: LoginLimit,
+    /// Who sets up which camera.
+    pub set_ups: SetUps,
     /// Open streams of events.
     pub streams: AtomicUsize,
     /// Requests that were refused for their Host, their origin or their token since the start.

@@ -375,3 +375,118 @@ fn languages_leave_no_text_empty_and_write_numbers_their_own_way() {
     assert_eq!(numbers::real(0.25, 1, Language::De), "0,2");
     assert_eq!(numbers::share(1, 0, Language::En), "–");
 }
+
+#[test]
+fn an_admin_changes_users_on_the_page_and_the_last_one_stays() {
+    let on = start();
+    on.accounts.add_user("ada", Role::Admin, "long enough").unwrap();
+    let mut client = Client::of(&on);
+    assert_eq!(client.post("/users", "name=eve&role=operator&password=4711&again=4711").status, 403, "nobody");
+    assert_eq!(client.post("/login", "name=ada&password=long+enough").status, 303);
+    let hostile = "name=%3Cimg+src%3Dx%3E%26%3D&role=operator&password=4711&again=4711";
+    assert_eq!(client.post("/users", hostile).status, 303);
+    assert!(on.accounts.user("<img src=x>&=").is_ok());
+    let list = client.get("/users").body;
+    assert!(list.contains("&lt;img src=x&gt;&amp;=") && !list.contains("<img src=x>"), "{list}");
+    let (_, rest) = list.split_once("/users/one?name=%3C").unwrap();
+    let address = format!("/users/one?name=%3C{}", rest.split('"').next().unwrap());
+    assert!(client.get(&address).body.contains("value=\"&lt;img src=x&gt;&amp;=\""), "the way to a user of any name");
+    for (form, status, words) in [
+        ("name=leo&role=leader&password=4711&again=4711", 422, "at least 8 characters"),
+        ("name=leo&role=leader&password=long+enough&again=long+enouhg", 422, "not the same"),
+        ("name=leo&role=king&password=long+enough&again=long+enough", 422, "did not understand"),
+        ("name=leo&role=viewer&password=long+enough&again=long+enough", 422, "did not understand"),
+        ("name=&role=operator&password=4711&again=4711", 422, "1 to 40 characters"),
+        ("name=ada&role=operator&password=4711&again=4711", 409, "already"),
+    ] {
+        let answer = client.post("/users", form);
+        assert!(answer.status == status && answer.body.contains(words), "{form}: {} {}", answer.status, answer.body);
+    }
+    assert_eq!(on.accounts.users().unwrap().len(), 2, "nothing of these was done");
+
+    // The last admin can neither go nor become less; with a second one, the first may.
+    for (path, form) in [("/users/remove", "name=ada"), ("/users/role", "name=ada&role=quality")] {
+        let refused = client.post(path, form);
+        assert!(refused.status == 409 && refused.body.contains("last admin"), "{path}: {}", refused.body);
+    }
+    client.post("/users", "name=otto&role=operator&password=4711&again=4711");
+    let without = client.post("/users/role", "name=otto&role=admin");
+    assert!(without.status == 422 && without.body.contains("8 characters"), "a PIN is no password: {}", without.body);
+    let with = "name=otto&role=admin&password=open+sesame&again=open+sesame";
+    let done = client.post("/users/role", with);
+    assert!(done.status == 303 && done.head.contains("/users/one?name=otto&done=role"), "{}", done.head);
+    assert_eq!(on.accounts.user("otto").unwrap().role, Role::Admin);
+    assert_eq!(client.post("/users/role", "name=ada&role=leader").status, 303);
+    assert_eq!(on.accounts.user("ada").unwrap().role, Role::Leader);
+    assert_eq!(client.get("/users").status, 403, "a role holds from the next request on");
+    assert_eq!(client.post("/users/remove", "name=otto").status, 403);
+
+    // Another password ends the sessions of the user.
+    let mut otto = Client::of(&on);
+    assert_eq!(otto.post("/login", "name=otto&password=open+sesame").status, 303);
+    assert_eq!(otto.post("/users/password", "name=ada&password=brand+new+one&again=brand+new+one").status, 303);
+    assert!(client.get("/login").body.contains("action=\"/login\""), "ada is logged out");
+    assert_eq!(client.post("/login", "name=ada&password=brand+new+one").status, 303);
+    assert_eq!(otto.post("/users/remove", "name=ada").status, 303);
+    assert_eq!(otto.post("/users/remove", "name=ada").status, 404);
+    let audit = otto.get("/audit.csv").body;
+    for act in ["add_user", "change_role", "change_password", "remove_user"] {
+        assert!(audit.contains(act), "{act} is not in {audit}");
+    }
+    for secret in ["4711", "sesame", "long enough", "brand new"] {
+        assert!(!audit.contains(secret), "a password is in the audit: {audit}");
+    }
+}
+
+#[test]
+fn everybody_changes_his_own_password_who_knows_the_present_one() {
+    let on = start();
+    on.accounts.add_user("ana", Role::Operator, "4711").unwrap();
+    let mut client = Client::of(&on);
+    assert_eq!(client.post("/password", "current=4711&password=1234&again=1234").status, 403, "nobody is logged in");
+    client.post("/login", "name=ana&password=4711");
+    let mut elsewhere = Client::of(&on);
+    elsewhere.post("/login", "name=ana&password=4711");
+    let wrong = client.post("/password", "current=0000&password=1234&again=1234");
+    assert!(wrong.status == 403 && wrong.body.contains("is wrong"), "{}", wrong.body);
+    let short = client.post("/password", "current=4711&password=12&again=12");
+    assert!(short.status == 422 && short.body.contains("4 digits"), "{}", short.body);
+    assert_eq!(client.post("/password", "current=4711&password=123456&again=123456").status, 303);
+    assert!(client.get("/login").body.contains("action=\"/logout\""), "still logged in here");
+    assert!(elsewhere.get("/login").body.contains("action=\"/login\""), "and nowhere else");
+    assert_eq!(elsewhere.post("/login", "name=ana&password=4711").status, 401);
+    assert_eq!(elsewhere.post("/login", "name=ana&password=123456").status, 303);
+    for _ in 0..3 {
+        elsewhere.post("/password", "current=0000&password=1234&again=1234");
+    }
+    let waits = elsewhere.post("/password", "current=123456&password=1234&again=1234");
+    assert!(waits.status == 429 && waits.body.contains("try again in"), "guesses wait: {}", waits.body);
+}
+
+#[test]
+fn a_refusal_is_in_the_language_of_who_reads_it_and_the_audit_in_english() {
+    let on = start();
+    on.accounts.add_user("ana", Role::Operator, "4711").unwrap();
+    on.accounts.add_user("ada", Role::Admin, "long enough").unwrap();
+    let mut client = Client::of(&on);
+    client.post("/look", "language=de");
+    let wrong = client.post("/login", "name=ana&password=0000");
+    assert!(wrong.body.contains("Name oder Passwort ist falsch"), "{}", wrong.body);
+    client.post("/login", "name=ana&password=4711");
+    let refused = client.post("/threshold/0", "value=11&reason=x");
+    assert!(
+        refused.body.contains("ana hat die Rolle Bediener; dafür braucht es die Rolle Qualität"),
+        "{}",
+        refused.body
+    );
+    assert!(client.post("/alarms/99/acknowledge", "").body.contains("Diesen Alarm gibt es nicht mehr"));
+    assert!(client.post("/release", "").body.contains("dafür braucht es die Rolle Schichtleitung"));
+    client.post("/logout", "");
+    client.post("/login", "name=ada&password=long+enough");
+    assert!(client.post("/threshold/0", "value=11&reason=").body.contains("Sagen Sie, warum"));
+    let last = client.post("/users/remove", "name=ada");
+    assert!(last.body.contains("hat als letzter Benutzer die Rolle Verwaltung"), "{}", last.body);
+    let audit = client.get("/audit.csv").body;
+    assert!(audit.contains("ana is operator; this needs the role quality"), "{audit}");
+    assert!(!audit.contains("dafür"), "{audit}");
+}

@@ -115,7 +115,7 @@ impl Unanswered {
             let contents = match self {
                 Unanswered::NoHistory => view::no_history(scene),
                 Unanswered::Busy => view::message(scene, t.history, t.history_busy),
-                Unanswered::Failed(why) => view::message(scene, t.history, &why.to_string()),
+                Unanswered::Failed(why) => view::message(scene, t.history, &(t.unanswered)(why)),
             };
             (t.history.to_owned(), contents)
         })

@@ -15,6 +15,7 @@ use crate::page::forms::{self, foreign};
 use crate::page::routes::{WithStatus, show};
 use crate::page::site::Site;
 use crate::page::view::{self, Place};
+use crate::page::visitor::Visitor;
 use andon_io::history::{Batch, CounterRow, Filter, MAX_LIMIT, Period};
 
 /// Rows on a page: a fortnight of three shifts with four cameras and a lane.
@@ -100,6 +101,9 @@ pub(super) async fn start_batch(
             figures::outdated(&site);
             Redirect::to("/counters?by=batch").into_response()
         }
-        Err(why) => shown(&site, &head, Period::Batch, Some((forms::status(&why), why.to_string()))).await,
+        Err(why) => {
+            let words = (Visitor::of(&site, &head, false).t.refusal)(&why);
+            shown(&site, &head, Period::Batch, Some((forms::status(&why), words))).await
+        }
     }
 }

@@ -14,6 +14,7 @@ use crate::page::forms::{self, foreign};
 use crate::page::routes::{WithStatus, show};
 use crate::page::site::Site;
 use crate::page::view::{self, Place};
+use crate::page::visitor::Visitor;
 use andon_io::history::{
     Expected, Filter, HistoryError, Order, PartDetail, QueueCounts, QueueKind, QueuedPart, ReviewError, ReviewVerdict,
 };
@@ -227,8 +228,7 @@ pub(super) async fn say_of(
     }
     let back = Asked { kind: said.kind, part: Some(id.clone()), done: None };
     let Some(act) = said.act(&id) else {
-        let why =
-            Refusal::Words("verdict: bad, good, unsure or withdrawn; expected: the number of a review".to_owned());
+        let why = Refusal::Words(Visitor::of(&site, &head, false).t.not_understood.to_owned());
         return shown(&site, &head, back, Some(why), StatusCode::UNPROCESSABLE_ENTITY).await;
     };
     let choice = said.kind;
@@ -257,7 +257,7 @@ pub(super) async fn say_of(
             let status = forms::status(&why);
             let refusal = match &why {
                 ActError::Review(ReviewError::Conflict { .. }) => Refusal::Conflict,
-                other => Refusal::Words(other.to_string()),
+                other => Refusal::Words((Visitor::of(&site, &head, false).t.refusal)(other)),
             };
             shown(&site, &head, back, Some(refusal), status).await
         }

@@ -1,7 +1,9 @@
 //! German.
 
+mod happenings;
+mod refusals;
+
 use super::Texts;
-use andon_core::{EventKind, Reason};
 
 pub(super) const TEXTS: Texts = Texts {
     pass: "GUT",
@@ -162,7 +164,6 @@ pub(super) const TEXTS: Texts = Texts {
     after: "nachher",
     refused: "abgelehnt",
     role_word: "Rolle",
-    users_hint: "Benutzer werden am Rechner angelegt:",
     needs_role: "Dafür braucht es die Rolle",
     part: "Teil",
     score: "Abweichung",
@@ -282,75 +283,52 @@ pub(super) const TEXTS: Texts = Texts {
     oddest_first: "Die auffälligsten guten Bilder zuerst",
     oddest_hint: "Jedes beurteilte ein Modell, das es nicht kannte; 100\u{202f}% ist die Schwelle. Streichen Sie, was kein gutes Teil ist, und lernen Sie noch einmal.",
     strike_out: "Angekreuztes streichen",
-    event,
-    reason,
+    user_add: "Benutzer anlegen",
+    user_new: "Neuer Benutzer",
+    user_change: "Ändern",
+    user_remove: "Benutzer entfernen",
+    user_remove_hint: "Was er getan hat, bleibt im Protokoll.",
+    password_new: "Neue PIN oder neues Passwort",
+    password_again: "Noch einmal",
+    password_now: "Jetzige PIN oder jetziges Passwort",
+    password_differs: "Die beiden sind nicht gleich; nichts wurde geändert.",
+    password_set: "Das Passwort ist ein anderes; damit muss sich der Benutzer neu anmelden.",
+    role_set: "Die Rolle ist eine andere, von der nächsten Berührung an.",
+    user_added: "Der Benutzer kann sich anmelden.",
+    user_removed: "Der Benutzer ist entfernt.",
+    role_hint: "Wer eine PIN hatte und eine Rolle mit Passwort bekommt, braucht dazu ein neues Passwort.",
+    password_rules: "Bediener: mindestens 4 Ziffern. Alle anderen: mindestens 8 Zeichen.",
+    own_password: "Meine PIN oder mein Passwort ändern",
+    own_password_hint: "Hier bleiben Sie angemeldet, überall sonst müssen Sie sich neu anmelden.",
+    not_understood: "Die Seite hat dieses Formular nicht verstanden.",
+    aid: "Kamera einrichten",
+    aid_no_picture: "Es kommt kein Bild. Bilder kommen mit den Teilen, die die Linie beurteilt.",
+    aid_ended: "Nach zehn Minuten von selbst beendet.",
+    aid_again: "Weitermachen",
+    aid_hint: "Drehen Sie am Objektiv, bis die Zahl so groß ist, wie sie wird. Sie gilt nur für eine Szene; die Prüfung läuft weiter.",
+    sharpness: "Schärfe",
+    best: "Beste bisher",
+    of_best: "Von der besten",
+    sharpness_trend: "Schärfe der letzten Bilder",
+    brightness: "Bildpunkte nach Helligkeit",
+    clipped_dark: "Zu dunkel",
+    clipped_bright: "Zu hell",
+    pace: "Bilder / s",
+    grid: "Raster",
+    reference: "Vergleichsbild",
+    reference_half: "Neben dem Vergleichsbild",
+    reference_blend: "Über dem Vergleichsbild",
+    reference_none: "Von dieser Kamera gibt es noch kein Vergleichsbild. Heben Sie eines auf; spätere daneben zeigen, ob die Kamera verrückt wurde.",
+    reference_keep: "Dieses Bild als Vergleichsbild aufheben",
+    forget_best: "Beste vergessen",
+    needs_scripts: "Diese Seite braucht Skripte.",
+    password_change: "Passwort ändern",
+    role_new: "Andere Rolle",
+    role_change: "Rolle ändern",
+    role_of: "Rolle",
+    event: happenings::event,
+    reason: happenings::reason,
+    refusal: refusals::act,
+    account: refusals::account,
+    unanswered: refusals::history,
 };
-
-fn event(kind: EventKind) -> [&'static str; 2] {
-    match kind {
-        EventKind::DuplicateTrigger => {
-            ["Auslöser kam doppelt", "Prüfen, ob der Sensor prellt, und parts.min_pitch_mm."]
-        }
-        EventKind::FrameWithoutPart => {
-            ["Bild ohne Teil", "Ein Auslöser fehlte oder die Kamera löste selbst aus: Sensor und Kabel prüfen."]
-        }
-        EventKind::TriggerWithoutFrame => ["Teil ohne Bild", "Auslösekabel und Licht der Kamera prüfen."],
-        EventKind::EncoderSilent => {
-            ["Teile kommen und der Drehgeber steht", "Kupplung, Kabel und Versorgung des Drehgebers prüfen."]
-        }
-        EventKind::EncoderReset => {
-            ["Zählerstand des Drehgebers sprang", "Wurde überbrückt. Kommt es wieder, Kabel und Schirm prüfen."]
-        }
-        EventKind::EncoderLost => ["Der Drehgeber ist nicht lesbar", "Kabel und Versorgung prüfen."],
-        EventKind::EncoderBack => ["Der Drehgeber arbeitet wieder", "Nichts zu tun."],
-        EventKind::CameraDown => {
-            ["Die Kamera liefert keine Bilder", "Ihre Teile enden UNGEPRÜFT. Versorgung und Netzwerkkabel prüfen."]
-        }
-        EventKind::CameraBack => ["Die Kamera liefert wieder Bilder", "Nichts zu tun."],
-        EventKind::ConsecutiveRejects => {
-            ["Viel Ausschuss hintereinander", "Die letzten Ausschussteile ansehen: Teile, Licht oder Lage der Kamera?"]
-        }
-        EventKind::RejectShare => {
-            ["Zu viel Ausschuss", "Die letzten Ausschussteile ansehen: Teile, Licht oder Lage der Kamera?"]
-        }
-        EventKind::StuckOn => ["Ein Ausgang war zu lange an", "Er wurde abgeschaltet. Ventil und max_on_ms prüfen."],
-        EventKind::OverDuty => {
-            ["Ein Ausgang war zu oft an", "Er wurde zum Schutz des Ventils abgeschaltet. Warten, dann freigeben."]
-        }
-        EventKind::RejectUnconfirmed => [
-            "Ausschuss verließ das Band nicht nachweislich",
-            "Teil auf dem Band suchen. Luftdruck und Sensor hinter dem Auswerfer prüfen.",
-        ],
-        EventKind::ConfirmUnexpected => ["Etwas verließ das Band ungeplant", "Sensor hinter dem Auswerfer prüfen."],
-        EventKind::OutputFault => ["Ein Ausgang folgt nicht", "24 V, Kabel und Adresse des Moduls prüfen."],
-        EventKind::OutputBack => ["Der Ausgang arbeitet wieder", "Nichts zu tun."],
-        EventKind::InputFault => ["Ein Eingang ist nicht lesbar", "24 V, Kabel und Adresse des Moduls prüfen."],
-        EventKind::InputBack => ["Der Eingang arbeitet wieder", "Nichts zu tun."],
-        EventKind::MissedEjection => [
-            "Ein Teil lief am Auswerfer vorbei",
-            "Von Hand entnehmen. Abstand zum Auswerfer und Bandgeschwindigkeit prüfen.",
-        ],
-        EventKind::LineStop => ["LINIENHALT", "Ursache beheben, dann die Linie freigeben."],
-        EventKind::LineReleased => ["Die Linie wurde freigegeben", "Nichts zu tun."],
-    }
-}
-
-fn reason(reason: Reason) -> &'static str {
-    match reason {
-        Reason::UnderThreshold => "Nichts Auffälliges gefunden.",
-        Reason::OverThreshold => "Weicht zu stark von guten Teilen ab.",
-        Reason::Overflow => "Nicht geprüft: Teile kamen schneller, als sie beurteilt werden.",
-        Reason::Late => "Nicht rechtzeitig geprüft.",
-        Reason::FrameMissing => "Die Kamera lieferte kein Bild davon.",
-        Reason::RecipeChanged => "Das Rezept wechselte, bevor alle Kameras geurteilt hatten.",
-        Reason::Stopped => "Die Linie hielt, bevor es beurteilt war.",
-        Reason::BadFrame => "Das Bild ist beschädigt.",
-        Reason::WrongSize => "Das Bild hat eine andere Größe als die gelernten.",
-        Reason::NonFiniteScore => "Die Abweichung ist keine Zahl.",
-        Reason::EngineFault => "Das Rechenwerk versagte und wird neu aufgebaut.",
-        Reason::StagePanic => "Die Prüfung versagte und wird neu gestartet.",
-        Reason::WrongKind => "Das Bild ist von anderer Art als die gelernten.",
-        Reason::NotAligned => "Das Teil liegt in keiner gelernten Lage.",
-        Reason::Borderline => "Knapp unter der Schwelle: jemand sollte es ansehen.",
-    }
-}

@@ -1,7 +1,8 @@
 //! English.
 
+mod happenings;
+
 use super::Texts;
-use andon_core::{EventKind, Reason};
 
 pub(super) const TEXTS: Texts = Texts {
     pass: "PASS",
@@ -162,7 +163,6 @@ pub(super) const TEXTS: Texts = Texts {
     after: "after",
     refused: "refused",
     role_word: "role",
-    users_hint: "Users are added on the box:",
     needs_role: "This needs the role",
     part: "part",
     score: "score",
@@ -282,78 +282,52 @@ pub(super) const TEXTS: Texts = Texts {
     oddest_first: "The oddest good pictures first",
     oddest_hint: "Each was judged by a model that had not seen it; 100\u{202f}% is the threshold. Strike out what is no good part, and learn again.",
     strike_out: "Strike out what is ticked",
-    event,
-    reason,
+    user_add: "Add a user",
+    user_new: "New user",
+    user_change: "Change",
+    user_remove: "Remove this user",
+    user_remove_hint: "What the user did stays in the audit.",
+    password_new: "New PIN or password",
+    password_again: "The same again",
+    password_now: "Present PIN or password",
+    password_differs: "The two are not the same; nothing was changed.",
+    password_set: "The password is another one; the user has to log in with it.",
+    role_set: "The role is another one, from the next touch on.",
+    user_added: "The user can log in.",
+    user_removed: "The user is removed.",
+    role_hint: "Who had a PIN and gets one of the roles with a password needs a new password with it.",
+    password_rules: "Operator: at least 4 digits. All others: at least 8 characters.",
+    own_password: "Change my PIN or password",
+    own_password_hint: "You stay logged in here, and have to log in again everywhere else.",
+    not_understood: "The page did not understand this form.",
+    aid: "Set up a camera",
+    aid_no_picture: "No picture comes. Pictures come with the parts that the line judges.",
+    aid_ended: "This ended by itself after ten minutes.",
+    aid_again: "Go on",
+    aid_hint: "Turn the lens until the number is as large as it gets. It counts for one scene only, and inspection goes on meanwhile.",
+    sharpness: "Sharpness",
+    best: "Best so far",
+    of_best: "Of the best",
+    sharpness_trend: "Sharpness of the last pictures",
+    brightness: "Pixels by brightness",
+    clipped_dark: "Too dark",
+    clipped_bright: "Too bright",
+    pace: "Pictures / s",
+    grid: "Grid",
+    reference: "Reference",
+    reference_half: "Beside the reference",
+    reference_blend: "Over the reference",
+    reference_none: "There is no reference picture of this camera yet. Keep one, and later ones can be laid beside it to see whether the camera was moved.",
+    reference_keep: "Keep this picture as the reference",
+    forget_best: "Forget the best",
+    needs_scripts: "This page needs scripts.",
+    password_change: "Change the password",
+    role_new: "Another role",
+    role_change: "Change the role",
+    role_of: "Role",
+    event: happenings::event,
+    reason: happenings::reason,
+    refusal: ToString::to_string,
+    account: ToString::to_string,
+    unanswered: ToString::to_string,
 };
-
-fn event(kind: EventKind) -> [&'static str; 2] {
-    match kind {
-        EventKind::DuplicateTrigger => {
-            ["Trigger came twice", "Look whether the sensor bounces, and at parts.min_pitch_mm."]
-        }
-        EventKind::FrameWithoutPart => [
-            "Picture without a part",
-            "A trigger was missed, or the camera fired by itself: check the sensor and its cable.",
-        ],
-        EventKind::TriggerWithoutFrame => ["Part without a picture", "Check the camera's trigger cable and its light."],
-        EventKind::EncoderSilent => {
-            ["Parts come and the encoder stands still", "Check the encoder's coupling, cable and supply."]
-        }
-        EventKind::EncoderReset => {
-            ["The encoder's count jumped", "Positions were bridged. If it comes again, check cable and shield."]
-        }
-        EventKind::EncoderLost => ["The encoder cannot be read", "Check its cable and supply."],
-        EventKind::EncoderBack => ["The encoder works again", "Nothing to do."],
-        EventKind::CameraDown => {
-            ["The camera gives no pictures", "Its parts end as UNINSPECTED. Check its supply and network cable."]
-        }
-        EventKind::CameraBack => ["The camera gives pictures again", "Nothing to do."],
-        EventKind::ConsecutiveRejects => {
-            ["Many rejects in a row", "Look at the last rejects: is it the parts, the light, or the camera's place?"]
-        }
-        EventKind::RejectShare => {
-            ["Too many rejects", "Look at the last rejects: is it the parts, the light, or the camera's place?"]
-        }
-        EventKind::StuckOn => ["An output was on too long", "It was switched off. Check the valve and max_on_ms."],
-        EventKind::OverDuty => {
-            ["An output was on too often", "It was switched off to protect the valve. Wait, then release."]
-        }
-        EventKind::RejectUnconfirmed => [
-            "A reject was not seen leaving",
-            "Look for the part on the belt. Check air pressure and the sensor behind the ejector.",
-        ],
-        EventKind::ConfirmUnexpected => ["Something left that was not ejected", "Check the sensor behind the ejector."],
-        EventKind::OutputFault => {
-            ["An output does not do what it is told", "Check 24 V, cable and the module's address."]
-        }
-        EventKind::OutputBack => ["The output works again", "Nothing to do."],
-        EventKind::InputFault => ["An input cannot be read", "Check 24 V, cable and the module's address."],
-        EventKind::InputBack => ["The input works again", "Nothing to do."],
-        EventKind::MissedEjection => [
-            "A part went past its ejector",
-            "Take it off by hand. Check the distance to the ejector and the belt's speed.",
-        ],
-        EventKind::LineStop => ["LINE STOP", "Remove the cause, then release the line."],
-        EventKind::LineReleased => ["The line was released", "Nothing to do."],
-    }
-}
-
-fn reason(reason: Reason) -> &'static str {
-    match reason {
-        Reason::UnderThreshold => "Nothing odd was found.",
-        Reason::OverThreshold => "It differs too much from good parts.",
-        Reason::Overflow => "Not inspected: parts came faster than they can be judged.",
-        Reason::Late => "Not inspected in time.",
-        Reason::FrameMissing => "The camera gave no picture of it.",
-        Reason::RecipeChanged => "The recipe was changed before all of its cameras had judged.",
-        Reason::Stopped => "The line was stopped before it was judged.",
-        Reason::BadFrame => "The picture is damaged.",
-        Reason::WrongSize => "The picture has another size than those learned from.",
-        Reason::NonFiniteScore => "The score is not a number.",
-        Reason::EngineFault => "The engine failed; it is being rebuilt.",
-        Reason::StagePanic => "The inspection failed; it is being restarted.",
-        Reason::WrongKind => "The picture has another kind than those learned from.",
-        Reason::NotAligned => "The part lies in no pose that was learned.",
-        Reason::Borderline => "Just under the threshold: somebody should look at it.",
-    }
-}

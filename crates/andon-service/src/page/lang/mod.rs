@@ -3,8 +3,10 @@
 mod de;
 mod en;
 
+use crate::accounts::AccountError;
+use crate::act::ActError;
 use andon_core::{EventKind, Outcome, Reason, Role};
-use andon_io::history::{OutcomeKind, ReviewState};
+use andon_io::history::{HistoryError, OutcomeKind, ReviewState};
 
 /// A language of the page.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -59,6 +61,12 @@ macro_rules! texts {
             pub event: fn(EventKind) -> [&'static str; 2],
             /// Why a part has its outcome.
             pub reason: fn(Reason) -> &'static str,
+            /// Why something was not done.
+            pub refusal: fn(&ActError) -> String,
+            /// Why users, sessions or the audit cannot be read or changed.
+            pub account: fn(&AccountError) -> String,
+            /// Why the history gives no answer.
+            pub unanswered: fn(&HistoryError) -> String,
         }
 
         impl Texts {
@@ -84,7 +92,7 @@ texts! {
     nothing_counted whatif_height known_bad known_good unknown more_rejects per_shift good_rejected would_flip none_flip not_promised tried
     with_score at_threshold other_cameras not_reviewed details_json reviews_of review_this exports by_camera smaller larger old_figures open_counters
     no_scores
-    no_alarms log log_empty when what where_ count who why before after refused role_word users_hint needs_role
+    no_alarms log log_empty when what where_ count who why before after refused role_word needs_role
     part score of of_threshold no_score nearest regions no_pictures no_picture heatmap heat_less heat_more no_part_yet
     no_part_hint since_start parts share offered on_the_way trend_title trend_rejects trend_median
     trend_p99 time_left ejected_missed good_scores rejects_10_min records fine troubles strip strip_empty newer
@@ -96,9 +104,19 @@ texts! {
     teach_part teach_part_hint how_many collect_pictures collect_good collect_bad good_pictures bad_pictures struck_out being_learned collecting
     enough learn_now learned_word good_rejected_at_most sure no_bad_tried oddest_first oddest_hint strike_out
     waiting set_aside trouble not_there part_gone form_old not_a_number
+    user_add user_new user_change user_remove user_remove_hint password_new password_again password_now password_differs password_set role_set
+    user_added user_removed role_hint password_rules own_password own_password_hint not_understood
+    password_change role_new role_change role_of
+    aid aid_no_picture aid_ended aid_again aid_hint sharpness best of_best sharpness_trend brightness clipped_dark
+    clipped_bright pace grid reference reference_half reference_blend reference_none reference_keep forget_best needs_scripts
 }
 
 impl Texts {
+    /// What a visitor may not, for want of a role.
+    pub fn lacks(&self, role: Role) -> String {
+        format!("{} {}.", self.needs_role, self.role(role))
+    }
+
     /// The word for an outcome.
     pub fn outcome(&self, outcome: &Outcome) -> &'static str {
         match outcome {

@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
-use super::cut;
+use super::{cut, words};
 use crate::act::{ActError, LearnGood};
 use crate::models::{Trial, TrialState};
 use crate::page::forms::{self, act, foreign};
@@ -41,7 +41,7 @@ fn shown(site: &Site, head: &HeaderMap, part: &str, wrong: Option<&str>) -> Resp
 pub(super) async fn page(State(site): State<Arc<Site>>, head: HeaderMap, Path(part): Path<String>) -> Response {
     match site.service.models() {
         Ok(_) => shown(&site, &head, &part, None),
-        Err(why) => shown(&site, &head, &part, Some(&why.to_string())).with_status(forms::status(&why)),
+        Err(why) => shown(&site, &head, &part, Some(&words(&site, &head, &why))).with_status(forms::status(&why)),
     }
 }
 
@@ -68,7 +68,7 @@ pub(super) async fn begin(
     });
     match begun {
         Ok(()) => Redirect::to(&format!("/good/{part}")).into_response(),
-        Err(why) => shown(&site, &head, &part, Some(&why.to_string())).with_status(forms::status(&why)),
+        Err(why) => shown(&site, &head, &part, Some(&words(&site, &head, &why))).with_status(forms::status(&why)),
     }
 }
 
@@ -83,7 +83,7 @@ pub(super) async fn learn(
     }
     match act(&site, &head, &LearnGood { part: part.clone() }, &cut(&form.reason)) {
         Ok(()) => Redirect::to("/models").into_response(),
-        Err(why) => shown(&site, &head, &part, Some(&why.to_string())).with_status(forms::status(&why)),
+        Err(why) => shown(&site, &head, &part, Some(&words(&site, &head, &why))).with_status(forms::status(&why)),
     }
 }
 

@@ -18,7 +18,8 @@ use super::forms::{self, act, foreign};
 use super::routes::{WithStatus, show};
 use super::site::Site;
 use super::view::{self, Place};
-use crate::act::ForgetGood;
+use super::visitor::Visitor;
+use crate::act::{ActError, ForgetGood};
 
 /// Letters of a reason at most.
 const REASON: usize = 300;
@@ -43,6 +44,11 @@ pub(super) fn routes() -> Router<Arc<Site>> {
         .route("/recipes", get(recipes::list))
         .route("/recipes/{name}", get(recipes::confirm).post(recipes::change))
         .route("/recipes/{name}/picture", get(recipes::picture))
+}
+
+/// Why something was not done, in the language of who asked.
+fn words(site: &Site, head: &HeaderMap, why: &ActError) -> String {
+    (Visitor::of(site, head, false).t.refusal)(why)
 }
 
 fn cut(reason: &str) -> String {
@@ -80,7 +86,7 @@ async fn forget(
         Ok(()) => Redirect::to("/models").into_response(),
         Err(why) => {
             let status: StatusCode = forms::status(&why);
-            shown(&site, &head, Some(&why.to_string())).with_status(status)
+            shown(&site, &head, Some(&words(&site, &head, &why))).with_status(status)
         }
     }
 }

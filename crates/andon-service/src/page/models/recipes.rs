@@ -8,6 +8,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
+use super::words;
 use crate::act::ChangeRecipe;
 use crate::models::RecipeInfo;
 use crate::page::forms::{self, act, foreign};
@@ -61,7 +62,7 @@ pub(super) async fn change(
     }
     match act(&site, &head, &ChangeRecipe { recipe: name.clone() }, "") {
         Ok(()) => Redirect::to("/recipes").into_response(),
-        Err(why) => one(&site, &head, &name, Some(&why.to_string())).await.with_status(forms::status(&why)),
+        Err(why) => one(&site, &head, &name, Some(&words(&site, &head, &why))).await.with_status(forms::status(&why)),
     }
 }
 

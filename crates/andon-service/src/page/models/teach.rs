@@ -7,6 +7,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
+use super::words;
 use crate::act::{Act, ActError, CollectPictures, LearnPart, StrikePictures};
 use crate::models::{Lesson, LessonKind};
 use crate::page::forms::{self, act, foreign};
@@ -47,7 +48,7 @@ fn address(name: &str, camera: &str) -> String {
 
 async fn listed(site: &Arc<Site>, head: &HeaderMap, wrong: Option<&ActError>) -> Response {
     let lessons = all(site).await;
-    let words = wrong.map(ToString::to_string);
+    let words = wrong.map(|why| words(site, head, why));
     let mut response = show(site, head, 0, Place::Recipes, |scene| {
         (scene.visitor.t.teach_part.to_owned(), view::lessons(scene, &lessons, words.as_deref()))
     });
@@ -62,7 +63,7 @@ async fn shown(site: &Arc<Site>, head: &HeaderMap, name: &str, camera: &str, wro
         let t = Visitor::of(site, head, false).t;
         return say(site, head, StatusCode::NOT_FOUND, t.not_there, "");
     };
-    let words = wrong.map(ToString::to_string);
+    let words = wrong.map(|why| words(site, head, why));
     let response = show(site, head, 0, Place::Recipes, |scene| {
         (format!("{} {}", scene.visitor.t.teach_part, lesson.name), view::lesson(scene, &lesson, words.as_deref()))
     });

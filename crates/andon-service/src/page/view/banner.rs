@@ -23,13 +23,25 @@ pub(super) fn thing(station: &StationInfo, lane: u8, subject: Subject, t: &Texts
     }
 }
 
+/// Line and station, `press / outfeed`; once where both have the same name.
+pub(super) fn place(station: &StationInfo) -> String {
+    if station.line == station.station {
+        station.line.clone()
+    } else {
+        format!("{} / {}", station.line, station.station)
+    }
+}
+
 /// The form that says that somebody saw an alarm.
 pub(super) fn acknowledge(scene: Scene<'_>, alarm: &Alarm, key: &str) -> Markup {
     let (visitor, t) = (scene.visitor, scene.visitor.t);
     let may = visitor.session.as_ref().is_some_and(|s| s.role >= Role::Operator);
     html! {
         @if may {
-            form method="post" action={ "/alarms/" (alarm.id) "/acknowledge" } {
+            // With scripts, what the answer says of bar, list and badge replaces what is there; a refusal is shown as the page that it is.
+            @let address = format!("/alarms/{}/acknowledge", alarm.id);
+            form method="post" action=(address) hx-post=(address) hx-target="main" hx-select="main" hx-swap="none"
+                hx-status:4xx="swap:outerHTML" hx-status:5xx="swap:outerHTML" {
                 input type="hidden" name="csrf" value=(visitor.csrf);
                 button.(key) type="submit" { (t.acknowledge) }
             }
@@ -51,11 +63,16 @@ pub(in crate::page) fn banner(scene: Scene<'_>) -> Markup {
         None if stopped => "notice",
         None => "calm",
     };
+    // Beside an alarm, where the line's own name has no room of its own, it stands here.
+    let named = worst.is_some() || stopped;
     let who = html! {
         p.who {
-            (station.line) " / " (station.station)
-            @if station.simulated { " · " b { (t.simulated) } }
-            @if let Some(session) = &visitor.session { " · " (session.user) " (" (t.role(session.role)) ")" }
+            @if named { (place(station)) }
+            @if station.simulated { @if named { " · " } b { (t.simulated) } }
+            @if let Some(session) = &visitor.session {
+                @if named || station.simulated { " · " }
+                (session.user) " (" (t.role(session.role)) ")"
+            }
         }
     };
     html! {
@@ -85,7 +102,7 @@ pub(in crate::page) fn banner(scene: Scene<'_>) -> Markup {
                         (who)
                         a.button.key href="/release" { (t.release) }
                     } @else {
-                        p.name { b { (station.site) } " · " (station.line) " / " (station.station) }
+                        p.name { b { (station.site) } " · " (place(station)) }
                         (who)
                     }
                 }
@@ -96,14 +113,13 @@ pub(in crate::page) fn banner(scene: Scene<'_>) -> Markup {
 
 /// The bar at the bottom.
 pub(in crate::page) fn navigation(scene: Scene<'_>, place: Place) -> Markup {
-    let Scene { now, visitor, .. } = scene;
+    let visitor = scene.visitor;
     let t = visitor.t;
-    let unseen = now.alarms.iter().filter(|a| a.seen.is_none()).count();
-    let entry = |to: Place, href: &str, sign: &str, word: &str, badge: usize| {
+    let entry = |to: Place, href: &str, sign: &str, word: &str| {
         html! {
             a href=(href) aria-current=[(to == place).then_some("page")] {
                 span.sign aria-hidden="true" { (sign) } span { (word) }
-                @if badge > 0 { span.badge { (badge) span.hidden { " " (t.unseen) } } }
+                @if to == Place::Alarms { (unseen(scene)) }
             }
         }
     };
@@ -111,19 +127,27 @@ pub(in crate::page) fn navigation(scene: Scene<'_>, place: Place) -> Markup {
     let admin = visitor.session.as_ref().is_some_and(|s| s.role >= Role::Quality);
     html! {
         nav #nav aria-label=(t.pages) {
-            (entry(Place::Live, "/", "◉", t.live, 0))
-            (entry(Place::Review, "/review", "✓", t.review, 0))
-            (entry(Place::Alarms, "/alarms", "△", t.alarms, unseen))
-            (entry(Place::History, "/history", "▤", t.history, 0))
-            @if has_recipes { (entry(Place::Recipes, "/recipes", "▦", t.recipes, 0)) }
-            (entry(Place::Threshold, "/threshold", "⌇", t.threshold, 0))
-            (entry(Place::System, "/system", "☰", t.system, 0))
-            @if admin { (entry(Place::Audit, "/audit", "✎", t.audit, 0)) }
+            (entry(Place::Live, "/", "◉", t.live))
+            (entry(Place::Review, "/review", "✓", t.review))
+            (entry(Place::Alarms, "/alarms", "△", t.alarms))
+            (entry(Place::History, "/history", "▤", t.history))
+            @if has_recipes { (entry(Place::Recipes, "/recipes", "▦", t.recipes)) }
+            (entry(Place::Threshold, "/threshold", "⌇", t.threshold))
+            (entry(Place::System, "/system", "☰", t.system))
+            @if admin { (entry(Place::Audit, "/audit", "✎", t.audit)) }
             @match &visitor.session {
-                Some(session) => (entry(Place::Login, "/login", "☺", &session.user, 0)),
-                None => (entry(Place::Login, "/login", "☺", t.log_in, 0)),
+                Some(session) => (entry(Place::Login, "/login", "☺", &session.user)),
+                None => (entry(Place::Login, "/login", "☺", t.log_in)),
             }
         }
+    }
+}
+
+/// How many alarms nobody has seen, beside the way to them; on every page brought up to date while somebody looks.
+pub(in crate::page) fn unseen(scene: Scene<'_>) -> Markup {
+    let count = scene.now.alarms.iter().filter(|a| a.seen.is_none()).count();
+    html! {
+        span #unseen.badge hidden[count == 0] hx-swap-oob="outerMorph" { (count) span.hidden { " " (scene.visitor.t.unseen) } }
     }
 }
 

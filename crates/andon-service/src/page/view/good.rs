@@ -4,6 +4,7 @@ use maud::{Markup, html};
 
 use super::Scene;
 use super::threshold::needs;
+use crate::act::ActError;
 use crate::models::{KnownPart, OutcomeChange, Trial, TrialResult, TrialState};
 use crate::page::numbers::{real, whole};
 use andon_core::Role;
@@ -37,7 +38,7 @@ pub(in crate::page) fn good_state(scene: Scene<'_>, part: &str, trial: Option<&T
                     noscript { p.keys { a.button href=(address) { (t.show) } } }
                 },
                 Some(TrialState::Failed(why)) => section.panel.narrow {
-                    p.wrong role="alert" { (why) }
+                    p.wrong role="alert" { ((t.refusal)(&ActError::Model(why.clone()))) }
                     @if may { (begin(scene, &address)) }
                 },
                 Some(TrialState::Done(result)) => {

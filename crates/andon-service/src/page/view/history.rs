@@ -7,7 +7,7 @@ use super::{Scene, icons};
 use crate::page::kept::ListFilter;
 use crate::page::numbers::{real, whole};
 use andon_core::Reason;
-use andon_io::history::{OutcomeKind, Page, ParameterError, PartRow, ReviewState};
+use andon_io::history::{HistoryError, OutcomeKind, Page, ParameterError, PartRow, ReviewState};
 
 /// Why there is no history, and how there will be one.
 pub(in crate::page) fn no_history(scene: Scene<'_>) -> Markup {
@@ -34,7 +34,7 @@ pub(in crate::page) fn history(
         h1.hidden { (t.history) }
         (form(scene, asked, defects))
         @match page {
-            Err(wrong) => section.panel { p.wrong role="alert" { (wrong) } },
+            Err(wrong) => section.panel { p.wrong role="alert" { ((t.unanswered)(&HistoryError::Parameter(wrong.clone()))) } },
             Ok(page) => {
                 section.panel.parts {
                     @if page.rows.is_empty() { p.muted { (t.found_none) } }

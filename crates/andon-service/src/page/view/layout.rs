@@ -22,6 +22,7 @@ pub(in crate::page) enum Place {
     WhatIf,
     Models,
     Recipes,
+    Aid,
     Message,
 }
 
@@ -33,7 +34,7 @@ impl Place {
             Place::Alarms => "alarms",
             Place::System => "system",
             Place::Part | Place::Threshold | Place::Login | Place::Users | Place::Audit | Place::Message => "other",
-            Place::Review | Place::History | Place::Counters | Place::WhatIf => "other",
+            Place::Review | Place::History | Place::Counters | Place::WhatIf | Place::Aid => "other",
             Place::Models | Place::Recipes => "other",
         }
     }
@@ -55,7 +56,7 @@ pub(in crate::page) fn page(scene: Scene<'_>, place: Place, title: &str, content
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content=(theme);
                 meta name="htmx-config" content="includeIndicatorCSS:false history:false sse.reconnectMaxDelay:2000 sse.reconnectDelay:300";
-                title { (title) " · " (station.line) " / " (station.station) }
+                title { (title) " · " (banner::place(station)) }
                 link rel="icon" href=(file("icon.svg"));
                 link rel="stylesheet" href=(file("uPlot.min.css"));
                 link rel="stylesheet" href=(file("page.css"));
@@ -64,6 +65,7 @@ pub(in crate::page) fn page(scene: Scene<'_>, place: Place, title: &str, content
                 script src=(file("htmx.min.js")) defer {}
                 script src=(file("hx-sse.min.js")) defer {}
                 @if place == Place::Live { script src=(file("uPlot.iife.min.js")) defer {} }
+                @if place == Place::Aid { script src=(file("aid.js")) defer {} link rel="stylesheet" href=(file("aid.css")); }
                 script src=(file("page.js")) defer {}
                 script src=(file("history.js")) defer {}
             }

@@ -3,6 +3,7 @@
 use maud::{Markup, html};
 
 use super::Scene;
+use super::users::new_password;
 use crate::page::Language;
 
 /// The page; `wrong` is why the last attempt was refused.
@@ -18,6 +19,18 @@ pub(in crate::page) fn login(scene: Scene<'_>, wrong: Option<&str>) -> Markup {
                     form method="post" action="/logout" {
                         input type="hidden" name="csrf" value=(visitor.csrf);
                         button.key type="submit" { (t.log_out) }
+                    }
+                    @if let Some(wrong) = wrong { p.wrong role="alert" { (wrong) } }
+                    details open[wrong.is_some()] {
+                        summary { (t.own_password) }
+                        form method="post" action="/password" {
+                            input type="hidden" name="csrf" value=(visitor.csrf);
+                            label for="current" { (t.password_now) }
+                            input #current name="current" type="password" autocomplete="current-password" required maxlength="200";
+                            (new_password(scene, true))
+                            p.small { (t.own_password_hint) }
+                            button.wide type="submit" { (t.own_password) }
+                        }
                     }
                 }
                 None => {

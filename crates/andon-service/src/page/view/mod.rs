@@ -1,5 +1,6 @@
 //! The pages as HTML. Everything that comes from outside (names, reasons, texts) goes through maud, which escapes it.
 
+mod aid;
 mod alarms;
 mod audit;
 mod banner;
@@ -26,9 +27,10 @@ mod threshold;
 mod users;
 mod whatif;
 
+pub(super) use aid::aid;
 pub(super) use alarms::{alarms, alarms_list};
 pub(super) use audit::audit;
-pub(super) use banner::{banner, navigation, say};
+pub(super) use banner::{banner, navigation, say, unseen};
 pub(super) use counted::counted;
 pub(super) use counters::{counters, state};
 pub(super) use good::{good, good_state};
@@ -46,7 +48,7 @@ pub(super) use strip::strip;
 pub(super) use system::{system, system_body};
 pub(super) use teach::{lesson, lesson_state, lessons};
 pub(super) use threshold::{release, threshold};
-pub(super) use users::users;
+pub(super) use users::{user, users};
 pub(super) use whatif::{flips, whatif};
 
 use super::site::Site;

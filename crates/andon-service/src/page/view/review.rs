@@ -69,7 +69,8 @@ fn take_back(scene: Scene<'_>, choice: QueueChoice, part: &str, review: Option<i
     let may = visitor.session.as_ref().is_some_and(|s| s.role >= Role::Operator);
     html! {
         @if may {
-            form method="post" action={ "/review/" (part) } {
+            @let address = format!("/review/{part}");
+            form.taking-back method="post" action=(address) hx-post=(address) hx-target="main" hx-select="main" hx-swap="outerHTML" {
                 input type="hidden" name="csrf" value=(visitor.csrf);
                 input type="hidden" name="kind" value=(choice.word());
                 input type="hidden" name="expected" value=(review.map(|id| id.to_string()).unwrap_or_default());
@@ -103,7 +104,9 @@ fn one(scene: Scene<'_>, screen: &ReviewScreen, part: &PartDetail) -> Markup {
                 }
                 (about(scene, row))
                 @if may {
-                    form.saying method="post" action={ "/review/" (row.id) } {
+                    // With scripts, the next part comes in place of this one; without them, as a page.
+                    @let address = format!("/review/{}", row.id);
+                    form.saying method="post" action=(address) hx-post=(address) hx-target="main" hx-select="main" hx-swap="outerHTML" {
                         input type="hidden" name="csrf" value=(visitor.csrf);
                         input type="hidden" name="kind" value=(kind);
                         input type="hidden" name="expected" value=(row.review_id.map(|id| id.to_string()).unwrap_or_default());

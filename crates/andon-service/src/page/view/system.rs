@@ -6,6 +6,7 @@ use maud::{Markup, html};
 
 use super::Scene;
 use crate::page::numbers::{day, real, whole};
+use andon_core::Role;
 
 /// The page.
 pub(in crate::page) fn system(scene: Scene<'_>) -> Markup {
@@ -37,6 +38,9 @@ pub(in crate::page) fn system_body(scene: Scene<'_>) -> Markup {
                 @let stats = now.cameras.get(n).and_then(|c| c.stats);
                 section.panel {
                     h2 { (t.camera) " " (judge.camera) }
+                    @if visitor.session.as_ref().is_some_and(|s| s.role >= Role::Leader) {
+                        p { a.button href={ "/aid?camera=" (n) } { (t.aid) span.hidden { " " (judge.camera) } } }
+                    }
                     dl.wide {
                         (row(t.state, t.camera_state(stats.map_or("starting", |s| s.camera_state)).to_owned()))
                         (row(t.model, judge.model.clone()))
