@@ -6,9 +6,9 @@ pub mod accounts;
 #[cfg(feature = "page")]
 pub mod live;
 #[cfg(feature = "page")]
-pub mod act;
-#[cfg(feature = "page")]
 pub mod models;
+#[cfg(feature = "page")]
+pub mod act;
 #[cfg(feature = "page")]
 pub mod page;
 mod metrics;

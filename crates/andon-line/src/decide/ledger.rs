@@ -21,9 +21,8 @@ use std::time::Duration;
 
 use super::gate::Gate;
 use super::messages::{CameraEnding, FrameSeen, LaneRules, LedgerEvent, Matching, Moment, Observed, Trigger};
-use andon_core::judge;
 use andon_core::{
-    Counts, Detail, EventKind, FrameNo, LineEvent, Mono, Outcome, Part, PartVerdict, Reason, Seq, Subject, Ticks,
+    Counts, Detail, EventKind, FrameNo, LineEvent, Mono, Outcome, Part, PartVerdict, Reason, Seq, Subject, Ticks, judge,
 };
 
 /// Parts in flight of one lane and the count of all that ended.

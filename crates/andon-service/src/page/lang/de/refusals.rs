@@ -38,7 +38,8 @@ pub(super) fn model(why: &ModelError) -> String {
     match why {
         ModelError::NoFiles => TEXTS.no_models.to_owned(),
         ModelError::NoHistory => {
-            "Ohne Verlauf weiß niemand, welche Teile fehlerhaft sind; [store] mit enabled = true hebt einen auf.".to_owned()
+            "Ohne Verlauf weiß niemand, welche Teile fehlerhaft sind; [store] mit enabled = true hebt einen auf."
+                .to_owned()
         }
         ModelError::NoPicture(part) => format!(
             "Vom Teil {part} ist kein Bild aufgehoben; [pictures] mit enabled = true hebt die der Teile auf, die nicht gut waren."
