@@ -52,6 +52,9 @@ mod fit_train;
 #[cfg(feature = "rten")]
 #[path = "it/import.rs"]
 mod import;
+#[cfg(feature = "rten")]
+#[path = "it/conformance.rs"]
+mod conformance;
 #[cfg(feature = "modbus")]
 #[path = "it/modbus.rs"]
 mod modbus;

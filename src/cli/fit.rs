@@ -15,13 +15,14 @@ use super::setup::{self, EngineArgs};
 use super::{fit_auto, fit_groups, fit_methods, fit_output, limits, output};
 use crate::assemble::auto;
 use crate::assemble::operating::{self, Author};
+use andon_train::cfa::CfaLearner;
 use andon_train::simplenet::SimpleNetLearner;
 use andon_vision::eval::{Dataset, reviewed};
 use andon_vision::fit::{
     Aim, FitJob, FitOptions, Fitted, MistakeCosts, Phase, Policy, Survey, Take, ThresholdRule, list_images,
     read_in_range, survey,
 };
-use andon_vision::methods::{self, Learner, efficientad, patchcore, simplenet};
+use andon_vision::methods::{self, Learner, cfa, efficientad, patchcore, simplenet};
 use andon_vision::model::Embed;
 use andon_vision::model::embedder::PatchEmbedder;
 use andon_vision::preprocess::align::Reference;
@@ -38,7 +39,7 @@ pub(super) struct FitCommand {
     pub(super) output: PathBuf,
     /// Name of the part; without it, the output file's name.
     #[arg(long)]
-    name: Option<String>,
+    pub(super) name: Option<String>,
     /// How to learn, `patchcore` without it; the end of this help says what each does and which parameters it takes.
     #[arg(long, value_name = "METHOD", value_parser = fit_methods::method())]
     pub(super) method: Option<String>,
@@ -59,14 +60,14 @@ pub(super) struct FitCommand {
     /// Share of good parts that may be rejected: the threshold goes where that can be promised. Without it, just above the highest held-out score
     /// of the pictures that do not stand out. `andon threshold` changes it later, without learning.
     #[arg(long, value_name = "SHARE", value_parser = fit_args::share)]
-    max_false_reject: Option<f64>,
+    pub(super) max_false_reject: Option<f64>,
     /// Known defects: the threshold goes where the good pictures' held-out scores and the scores of these are told apart best, and the model keeps
     /// how many of them it finds. Nothing is learned from them.
     #[arg(long, value_name = "DIR", conflicts_with = "max_false_reject")]
     bad: Option<PathBuf>,
     /// How sure the promise must be.
     #[arg(long, value_name = "SHARE", default_value = "95%", value_parser = fit_args::share)]
-    confidence: f64,
+    pub(super) confidence: f64,
     /// For pictures among which some defects may be: keep this share of patches, the most unusual for their place, out of the bank (patchcore).
     #[arg(long, value_name = "SHARE", value_parser = fit_args::share)]
     pub(super) denoise: Option<f64>,
@@ -78,7 +79,7 @@ pub(super) struct FitCommand {
     /// pictures with the same match (of its first group in brackets, if it has one) belong together: 'part(\d+)_'. `folders` learns from the
     /// folders in the folder, each of which is a group.
     #[arg(long, value_name = "HOW", default_value = "auto")]
-    groups: String,
+    pub(super) groups: String,
     /// A picture to leave out, by file name; may be given more than once.
     #[arg(long, value_name = "NAME")]
     exclude: Vec<String>,
@@ -87,13 +88,13 @@ pub(super) struct FitCommand {
     pub(super) seed: u64,
     /// Which pictures to take when there are several kinds: WIDTHxHEIGHT, 8-bit, 16-bit, grey or colour; may be given more than once.
     #[arg(long, value_name = "KIND")]
-    take: Vec<Take>,
+    pub(super) take: Vec<Take>,
     /// Learn pictures of every size, and judge frames of every size later: a camera in a wrong mode is then not noticed.
     #[arg(long)]
     any_size: bool,
     /// Range of 16-bit values: the camera's bits (12), or black and white (200..3000); without it, the fewest bits that hold the pictures.
     #[arg(long, value_name = "RANGE", value_parser = fit_args::range)]
-    range: Option<[u16; 2]>,
+    pub(super) range: Option<[u16; 2]>,
     /// Leave out pictures that cannot be read instead of refusing all.
     #[arg(long)]
     pub(super) skip_bad: bool,
@@ -102,7 +103,7 @@ pub(super) struct FitCommand {
     report: Option<PathBuf>,
     /// Time stamp to write instead of now (RFC 3339), to make the same file again.
     #[arg(long, value_name = "TIME")]
-    created: Option<String>,
+    pub(super) created: Option<String>,
     /// The result as JSON, with the held-out score of every picture, the oddest first.
     #[arg(long)]
     pub(super) json: bool,
@@ -117,7 +118,20 @@ pub(super) struct FitCommand {
     pub(super) engine: EngineArgs,
 }
 
+/// The command alone, to be made of words.
+#[derive(Debug, clap::Parser)]
+#[command(no_binary_name = true)]
+struct Words {
+    #[command(flatten)]
+    fit: FitCommand,
+}
+
 impl FitCommand {
+    /// `andon fit` with these words behind it.
+    pub(super) fn of(words: Vec<std::ffi::OsString>) -> anyhow::Result<FitCommand> {
+        Ok(<Words as clap::Parser>::try_parse_from(words)?.fit)
+    }
+
     pub fn run(self, log: Option<&str>) -> Result<Exit, Failure> {
         let _log = setup::logging(log, "warn", false)?;
         output::writable(&self.output)?;
@@ -159,8 +173,10 @@ impl FitCommand {
         embedder.engine_name().clone_into(&mut fit_options.engine);
         let size = fit_output::size(files.len(), &embedder, &fit_options);
         let head = SimpleNetLearner { engine: options.clone() };
+        let descriptor = CfaLearner { engine: options.clone() };
         let learner: &dyn Learner = match fit_options.method.as_str() {
             simplenet::ID => &head,
+            cfa::ID => &descriptor,
             id => methods::learner(id)?,
         };
         let cost = learner.cost(&size, &fit_options)?;

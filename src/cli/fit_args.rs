@@ -5,15 +5,15 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{anyhow, bail};
+use anyhow::{Context, anyhow, bail};
 use clap::Args;
 
 use super::output;
 use crate::assemble::fit_defaults;
 use andon_vision::fit::{Augment, MAX_SIDE, Mask};
-use andon_vision::import::Normalise;
+use andon_vision::import::{Asked, ImportError, Normalise, takes};
 use andon_vision::model::Backbone;
-use andon_vision::model::graph::{Arithmetic, read_network};
+use andon_vision::model::graph::{Arithmetic, Kind, OnnxGraph, Port, read_network};
 use andon_vision::model::head::aggregate::Layer;
 use andon_vision::model::head::score::{ImageScore, Scoring};
 use andon_vision::preprocess::InputSpec;
@@ -38,7 +38,7 @@ pub(super) struct FitArgs {
     #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
     layers: Option<Vec<String>>,
     /// What the network of --backbone wants: `imagenet` ((x/255 - mean) / deviation), `clip` (the same with its numbers), `unit` (x/255), `centred`
-    /// ((x - 127) / 128), `bytes` (x) or `caffe` (x less 104, 117, 123 of blue, green, red).
+    /// ((x - 127) / 128), `bytes` (x), `caffe` (x less 104, 117, 123 of blue, green, red), or MEAN/DEVIATION of values in 0..1, such as 0.5/0.5.
     #[arg(long, value_name = "HOW", value_parser = normalise)]
     normalise: Option<Normalise>,
     /// Side of the neighbourhood that each layer is averaged over: one odd number, or one a layer; without it 3.
@@ -75,8 +75,7 @@ pub(super) struct FitArgs {
 
 /// How pictures are normalised before a network.
 pub(super) fn normalise(text: &str) -> Result<Normalise, String> {
-    let found = Normalise::ALL.into_iter().find(|normalise| normalise.as_str() == text);
-    found.ok_or_else(|| format!("one of {}", Normalise::ALL.map(Normalise::as_str).join(", ")))
+    text.parse()
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -166,7 +165,7 @@ impl FitArgs {
             Some(path) => self.own(path)?,
             None => fit_defaults::backbone(),
         };
-        if let Some(layers) = &self.layers {
+        if let (None, Some(layers)) = (&self.backbone, &self.layers) {
             backbone.outputs = layers.clone();
         }
         let count = backbone.outputs.len();
@@ -218,7 +217,9 @@ impl FitArgs {
     }
 
     fn own(&self, path: &Path) -> anyhow::Result<Backbone> {
-        network(path, self.normalise.unwrap_or(Normalise::Imagenet), &[], [0; 2])
+        let layers = self.layers.as_deref().unwrap_or_default();
+        let size = self.size.map_or([0; 2], Size::sides);
+        network(path, self.normalise.unwrap_or(Normalise::Imagenet), layers, size)
     }
 
     /// Where to look; the polygon means pixels of the first picture that can be read.
@@ -292,10 +293,8 @@ impl FitArgs {
         /// Sides that suit every network of the field.
         const STEP: u32 = 32;
         let Some((path, layers)) = self.backbone.as_ref().zip(self.layers.as_ref()) else { return Ok(Vec::new()) };
-        let mut backbone = self.own(path)?;
-        backbone.outputs = layers.clone();
-        backbone.layers = vec![Layer { pool: 3, weight: 1.0 }; layers.len()];
-        let normalise = self.normalise.map(|n| n.as_str().to_owned());
+        let backbone = self.own(path)?;
+        let normalise = self.normalise.map(|n| n.to_string());
         let flag = format!(
             "--backbone {} --layers {} --normalise {}",
             path.display(),
@@ -312,14 +311,30 @@ impl FitArgs {
     }
 }
 
-/// A network from a file, with these outputs, for pictures of this size.
+/// A network from a file, with these outputs, for pictures of this size. One that does not take pictures as the line gives them is rewritten.
 pub(super) fn network(
     path: &Path,
     normalise: Normalise,
     layers: &[String],
     [width, height]: [u32; 2],
 ) -> anyhow::Result<Backbone> {
-    let onnx = read_network(path)?;
+    let mut onnx = read_network(path)?;
+    let mut outputs = layers.to_vec();
+    let graph = OnnxGraph::read(&onnx)?;
+    let size = width > 0 && graph.takes().first().is_some_and(|port| port.sides.contains(&None));
+    let asked = Asked { size: size.then_some([width, height]), ..Asked::default() };
+    match takes(&graph, &asked) {
+        // Of every size, to be run at any: only what has to be rewritten asks which.
+        Err(ImportError::Ask(_)) if graph.takes().first().is_some_and(plain) => {}
+        taken => {
+            let taken = taken.with_context(|| path.display().to_string())?;
+            if !OnnxGraph::takes_plainly(&taken) {
+                let (adapted, names) =
+                    graph.adapt_features(&taken, layers).with_context(|| path.display().to_string())?;
+                (onnx, outputs) = (adapted.write(), names);
+            }
+        }
+    }
     let Arithmetic { divide, less, over } = normalise.arithmetic();
     // `(x / divide - less) / over` as `(x - mean) * scale`.
     let (mean, scale) = (less.map(|m| m * divide), over.map(|d| 1.0 / (divide * d)));
@@ -327,11 +342,16 @@ pub(super) fn network(
         name: path.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default(),
         onnx: Arc::from(onnx),
         input: InputSpec { width, height, mean, scale, range: None },
-        outputs: layers.to_vec(),
+        outputs,
         layers: vec![Layer { pool: 3, weight: 1.0 }; layers.len()],
         tiles: [1, 1],
         align: None,
     })
+}
+
+/// Whether an input takes pictures in f32, colours first, or leaves open which.
+fn plain(port: &Port) -> bool {
+    port.kind == Kind::Float && matches!(port.sides.as_slice(), [None | Some(1), None | Some(3), _, _])
 }
 
 /// A range of 16-bit values: the camera's bits, or black and white.

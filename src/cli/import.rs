@@ -8,14 +8,15 @@ use clap::Args;
 use serde_json::json;
 
 use super::exit::{Exit, Failure};
+use super::fit::FitCommand;
 use super::progress::Progress;
 use super::setup::{self, EngineArgs};
-use super::{fit_args, fit_groups, fit_output, limits, output};
+use super::{fit_args, fit_groups, fit_methods, fit_output, limits, output};
 use crate::assemble::fit_defaults;
 use andon_vision::fit::{FitOptions, Take, list_images, read_in_range, survey};
-use andon_vision::import::{Asked, Job, Normalise, Understood, import, npy, understand};
+use andon_vision::import::{Asked, Features, Job, Normalise, Understood, features, import, npy, understand};
 use andon_vision::methods::{self, imported};
-use andon_vision::model::graph::{OnnxGraph, check, read_network};
+use andon_vision::model::graph::{Distance, OnnxGraph, check, read_network};
 use andon_vision::model::head::score::{ImageScore, Scoring};
 
 /// `andon import`.
@@ -23,9 +24,9 @@ use andon_vision::model::head::score::{ImageScore, Scoring};
 pub(super) struct Import {
     /// The network: an ONNX file that gives an anomaly map, a score, or both.
     network: PathBuf,
-    /// A second network that takes what the first one gives, where the export has two files.
+    /// A second network that takes what the first one gives, where the export has two files; may be given more than once.
     #[arg(long, value_name = "FILE")]
-    then: Option<PathBuf>,
+    then: Vec<PathBuf>,
     /// Pictures of good parts, of which the network has not seen any: they give the threshold and what it promises.
     #[arg(long, value_name = "DIR", required_unless_present = "inspect")]
     good: Option<PathBuf>,
@@ -44,14 +45,36 @@ pub(super) struct Import {
     /// The output that is the score, where several could be; `max` takes the largest value of the map in its place.
     #[arg(long, value_name = "NAME")]
     score: Option<String>,
+    /// The output that is a reconstruction of the picture: the map is how it differs from the picture.
+    #[arg(long, value_name = "NAME")]
+    reconstruction: Option<String>,
+    /// Two outputs of one shape whose difference is the map: features of two networks, or features and their reconstruction.
+    #[arg(long, value_name = "NAME,NAME", value_delimiter = ',')]
+    pair: Vec<String>,
+    /// How a reconstruction differs: `squared` (without the flag), `ssim` (1 - structural similarity), `gradients` (1 - similarity of gradients at several sizes) or `cosine`;
+    /// a pair: `cosine` (without the flag) or `squared`.
+    #[arg(long, value_name = "MEASURE", value_parser = distance)]
+    distance: Option<Distance>,
     /// Outputs that are latents of a flow: the map is how unlikely they are.
     #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
     latents: Vec<String>,
+    /// The log-determinants of the latents, in their order, where the flow gives them: one number, or one for each place.
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
+    log_det: Vec<String>,
     /// A constant input beside the picture, such as the embeddings of a text, from a file of numpy.save; may be given more than once.
     #[arg(long = "input", value_name = "NAME=FILE.npy", value_parser = constant)]
     inputs: Vec<(String, PathBuf)>,
+    /// Learn by this method of `andon fit` (patchcore, padim, subspace, …) from what the network gives: for networks that give features and no map.
+    #[arg(long, value_name = "METHOD", value_parser = fit_methods::method())]
+    method: Option<String>,
+    /// The outputs that are features, finest first; without it, all that are (--method).
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',', requires = "method")]
+    layers: Vec<String>,
+    /// A parameter of the method, as `andon fit --param`; may be given more than once.
+    #[arg(long = "param", value_name = "KEY=VALUE", value_parser = fit_methods::param, requires = "method")]
+    params: Vec<(String, serde_json::Value)>,
     /// How pictures are normalised before the network: `imagenet` ((x/255 - mean) / deviation), `clip` (the same with its numbers), `unit` (x/255), `centred` ((x - 127) / 128), `bytes` (x) or
-    /// `caffe` (x less 104, 117, 123 of blue, green, red). Needed where the file does not show it.
+    /// `caffe` (x less 104, 117, 123 of blue, green, red), or MEAN/DEVIATION of values in 0..1, such as 0.5/0.5. Needed where the file does not show it.
     #[arg(long, value_name = "HOW", value_parser = fit_args::normalise)]
     normalise: Option<Normalise>,
     /// The order of colours that the network wants.
@@ -103,44 +126,31 @@ fn constant(text: &str) -> Result<(String, PathBuf), String> {
     Ok((name.to_owned(), PathBuf::from(file)))
 }
 
-/// Puts the numbers of a file in for an input of the network.
-fn fill(graph: &mut OnnxGraph, name: &str, file: &Path) -> anyhow::Result<()> {
+fn distance(text: &str) -> Result<Distance, String> {
+    let found = Distance::ALL.into_iter().find(|distance| distance.as_str() == text);
+    found.ok_or_else(|| format!("one of {}", Distance::ALL.map(Distance::as_str).join(", ")))
+}
+
+/// Puts the numbers of a file in for an input of one of the networks that run one after the other.
+fn fill(graphs: &mut [OnnxGraph], name: &str, file: &Path) -> anyhow::Result<()> {
     let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
     let array = npy::read(&bytes).map_err(|why| anyhow::anyhow!("--input {name}: {}: {why}", file.display()))?;
-    let (floats, whole) = match array.numbers {
-        npy::Numbers::Floats(values) => (values, Vec::new()),
-        npy::Numbers::Whole(values) => (Vec::new(), values),
-    };
-    Ok(graph.fill_input(name, &array.shape, &floats, &whole)?)
+    let takes = graphs.iter().position(|graph| graph.takes().iter().any(|port| port.name == name));
+    let Some(graph) = graphs.get_mut(takes.unwrap_or(0)) else { return Ok(()) };
+    Ok(graph.fill_input(name, &array.shape, &array.numbers)?)
 }
 
 impl Import {
     pub fn run(self, log: Option<&str>) -> Result<Exit, Failure> {
+        if let Some(method) = &self.method {
+            return self.learn(method, log);
+        }
         let _log = setup::logging(log, "warn", false)?;
         if let Some(output) = &self.output {
             output::writable(output)?;
         }
-        let mut onnx = read_network(&self.network)?;
-        let mut graph = OnnxGraph::read(&onnx)?;
-        if let Some(then) = &self.then {
-            let second = OnnxGraph::read(&read_network(then)?)?;
-            graph = graph.followed_by(&second).with_context(|| format!("--then {}", then.display()))?;
-            let together = || format!("{} and {} together", self.network.display(), then.display());
-            onnx = check(&graph.write(), None).map_err(|why| anyhow::anyhow!("{}: {why}", together()))?;
-            graph = OnnxGraph::read(&onnx)?;
-        }
-        for (name, file) in &self.inputs {
-            fill(&mut graph, name, file)?;
-        }
-        let asked = Asked {
-            map: self.map.clone(),
-            score: self.score.clone(),
-            latents: self.latents.clone(),
-            normalise: self.normalise,
-            bgr: self.colour == ColourOrder::Bgr,
-            size: self.size.map(fit_args::Size::sides),
-            invert: self.invert,
-        };
+        let (graph, onnx) = self.read()?;
+        let asked = self.asked();
         let engine = self.engine.options();
         let understood = understand(&graph, &asked, &engine);
         let (Some(good), Some(output), false) = (&self.good, &self.output, self.inspect) else {
@@ -213,6 +223,95 @@ impl Import {
             "                pictures that it was trained on make the threshold too low: were these among them?",
         )?;
         Ok(Exit::Ok)
+    }
+
+    fn asked(&self) -> Asked {
+        Asked {
+            map: self.map.clone(),
+            score: self.score.clone(),
+            reconstruction: self.reconstruction.clone(),
+            pair: self.pair.clone(),
+            distance: self.distance,
+            latents: self.latents.clone(),
+            log_det: self.log_det.clone(),
+            normalise: self.normalise,
+            bgr: self.colour == ColourOrder::Bgr,
+            size: self.size.map(fit_args::Size::sides),
+            invert: self.invert,
+        }
+    }
+
+    /// A network of features is handed over to `andon fit`, which has the methods.
+    fn learn(&self, method: &str, log: Option<&str>) -> Result<Exit, Failure> {
+        let usage = |why: &str| Failure::new(Exit::Usage, anyhow::anyhow!("{why}"));
+        if !self.then.is_empty() || !self.inputs.is_empty() || self.colour == ColourOrder::Bgr {
+            return Err(usage("--method takes one network of features: leave --then, --input and --colour out"));
+        }
+        let graph = OnnxGraph::read(&read_network(&self.network)?)?;
+        let Features { takes, normalise, layers, found_out } =
+            features(&graph, &self.asked(), &self.layers, &self.engine.options())?;
+        let (Some(good), Some(output), false) = (&self.good, &self.output, self.inspect) else {
+            let [columns, rows] = takes.size;
+            output::line(&format!("  {columns}x{rows} pixels, normalised as {normalise}: {}", layers.join(", ")))?;
+            for line in &found_out {
+                output::line(&format!("  found out     {line}"))?;
+            }
+            return Ok(Exit::Ok);
+        };
+        for line in &found_out {
+            output::note(line);
+        }
+        let size = takes.size.map(|side| side.to_string()).join("x");
+        let words: [&dyn AsRef<std::ffi::OsStr>; 14] = [
+            good,
+            &"--output",
+            output,
+            &"--method",
+            &method,
+            &"--backbone",
+            &self.network,
+            &"--layers",
+            &layers.join(","),
+            &"--normalise",
+            &normalise.to_string(),
+            &"--size",
+            &size,
+            &"--skip-bad",
+        ];
+        let words = words[..words.len() - usize::from(!self.skip_bad)].iter();
+        let mut fit = FitCommand::of(words.map(|word| word.as_ref().to_owned()).collect())?;
+        fit.name.clone_from(&self.name);
+        fit.params.clone_from(&self.params);
+        fit.max_false_reject = self.max_false_reject;
+        fit.confidence = self.confidence;
+        fit.groups.clone_from(&self.groups);
+        fit.take.clone_from(&self.take);
+        fit.range = self.range;
+        fit.created.clone_from(&self.created);
+        fit.json = self.json;
+        fit.engine.clone_from(&self.engine);
+        fit.run(log)
+    }
+
+    /// The network, checked, with its constant inputs, and its file's bytes; several that run one after the other as one.
+    fn read(&self) -> anyhow::Result<(OnnxGraph, Vec<u8>)> {
+        let mut onnx = read_network(&self.network)?;
+        let mut graphs = vec![OnnxGraph::read(&onnx)?];
+        for file in &self.then {
+            graphs.push(OnnxGraph::read(&read_network(file)?)?);
+        }
+        for (name, file) in &self.inputs {
+            fill(&mut graphs, name, file)?;
+        }
+        let mut graphs = graphs.into_iter();
+        let mut graph = graphs.next().context("no network")?;
+        for (second, file) in graphs.zip(&self.then) {
+            graph = graph.followed_by(&second).with_context(|| format!("--then {}", file.display()))?;
+            let together = || format!("{} and {} together", self.network.display(), file.display());
+            onnx = check(&graph.write(), None).map_err(|why| anyhow::anyhow!("{}: {why}", together()))?;
+            graph = OnnxGraph::read(&onnx)?;
+        }
+        Ok((graph, onnx))
     }
 
     /// What `--inspect` says; a network that is not understood is described all the same.

@@ -7,7 +7,7 @@ use clap::Args;
 use super::exit::{Exit, Failure};
 use super::output;
 use super::setup::{self, EngineArgs};
-use andon_vision::import::parity::{DIFFERS, compare};
+use andon_vision::import::parity::{Compared, DIFFERS, compare};
 
 /// `andon parity`.
 #[derive(Debug, Args)]
@@ -27,13 +27,15 @@ pub(super) struct Parity {
 impl Parity {
     pub fn run(self) -> Result<Exit, Failure> {
         let bundle = setup::bundle(&self.model)?;
-        let steps = compare(&bundle, &self.reference, &self.engine.options())?;
-        let first = steps.iter().find(|step| step.off > DIFFERS);
+        let Compared { steps, missing, judged_by } = compare(&bundle, &self.reference, &self.engine.options())?;
+        let first = steps.iter().find(|step| step.off > step.allowed);
         if self.json {
-            output::json(&serde_json::json!({"steps": steps, "agrees": first.is_none(), "allowed": DIFFERS}))?;
+            output::json(
+                &serde_json::json!({"steps": steps, "agrees": first.is_none(), "allowed": DIFFERS, "not_in_the_model": missing, "judged_by": judged_by}),
+            )?;
         } else {
             for step in &steps {
-                let verdict = if step.off > DIFFERS { "differs" } else { "agrees" };
+                let verdict = if step.off > step.allowed { "differs" } else { "agrees" };
                 output::line(&format!(
                     "  {verdict:<8} {:<28} {:.2e} of the largest value, at {}",
                     step.what, step.off, step.picture
@@ -41,6 +43,13 @@ impl Parity {
                 if let Some(perhaps) = &step.perhaps {
                     output::line(&format!("           {perhaps}"))?;
                 }
+            }
+            if !missing.is_empty() {
+                output::line(&format!(
+                    "  not compared {}: not in the model, which judges by {} and keeps what leads to it",
+                    missing.join(", "),
+                    judged_by.join(", ")
+                ))?;
             }
         }
         match first {

@@ -4,10 +4,10 @@ use std::path::Path;
 
 use andon_vision::import::{Asked, Normalise, takes};
 use andon_vision::model::engine::{EngineChoice, EngineOptions, session};
-use andon_vision::model::graph::{Attr, GraphBuilder, Kind, OnnxGraph, PICTURE, look, read_network};
+use andon_vision::model::graph::{Attr, Distance, GraphBuilder, Latent, OnnxGraph, PICTURE, Plane, PlaneOf, look};
 use serde_json::Value;
 
-use crate::common::{self, Said, root, said};
+use crate::common::{Said, root, said};
 
 /// Light plates of 64x48 pixels with some texture, and dark spots on bad ones.
 fn plates(folder: &Path, from: u64, count: u64, bad: bool) {
@@ -36,6 +36,8 @@ struct Form {
     clamped: bool,
     /// Two channels that add up to 1.
     two: bool,
+    /// Two channels that do not.
+    logits: bool,
     /// ImageNet's normalisation is inside.
     inside: bool,
     /// A score of its own.
@@ -85,14 +87,14 @@ fn network(form: Form) -> Vec<u8> {
         let always = graph.node("Equal", &[&low, &low], &[]);
         map = graph.node("Where", &[&always, &clamped, &map], &[]);
     }
-    if form.two {
+    if form.two || form.logits {
         let ten = graph.constant(&[1], &[10.0]);
         let logit = graph.node("Mul", &[&map, &ten], &[]);
         let zero = graph.node("Sub", &[&logit, &logit], &[]);
         let both = graph.node("Concat", &[&zero, &logit], &[Attr::Int("axis", 1)]);
-        map = graph.node("Softmax", &[&both], &[Attr::Int("axis", 1)]);
+        map = if form.two { graph.node("Softmax", &[&both], &[Attr::Int("axis", 1)]) } else { both };
     }
-    let channels = if form.two { 2 } else { 1 };
+    let channels = if form.two || form.logits { 2 } else { 1 };
     graph.output(&map, "anomaly_map", Some(&[n, channels, 48, 64]));
     if let Some(score) = score {
         graph.output(&score, "pred_score", Some(&[n]));
@@ -177,6 +179,11 @@ fn networks_in_every_form_become_models_that_find_the_spots() {
         (Form { clamped: true, inside: true, ..Form::default() }, &[], "is scaled and clamped by a post-processor"),
         (Form { score: true, inside: true, ..Form::default() }, &[], "`pred_score` is the score"),
         (Form { two: true, inside: true, ..Form::default() }, &[], "`anomaly_map` is the map"),
+        (
+            Form { logits: true, inside: true, ..Form::default() },
+            &["--map", "anomaly_map"],
+            "taken for logits of good and bad",
+        ),
         (Form { inverted: true, score: true, inside: true, ..Form::default() }, &["--invert"], "is the score"),
         (Form { bgr: true, ..Form::default() }, &["--normalise", "unit", "--colour", "bgr"], "is the largest value"),
     ] {
@@ -200,12 +207,13 @@ fn what_is_not_certain_is_asked_for_and_what_is_wrong_is_said() {
     let bench = Bench::new();
     let inside = Form { inside: true, ..Form::default() };
     for (form, more, words) in [
-        (Form::default(), &[][..], "say --normalise (imagenet, clip, unit, centred, bytes, caffe)"),
+        (Form::default(), &[][..], "say --normalise (imagenet, clip, unit, centred, bytes, caffe or MEAN/DEVIATION)"),
         (inside, &["--normalise", "imagenet"], "doing it twice would be wrong"),
         (inside, &["--size", "32"], "takes 64x48 pixels and no others"),
         (inside, &["--map", "score_map"], "no output of this name; it has `anomaly_map`"),
         (Form { inverted: true, alike: true, ..inside }, &[], "does high mean good here? Say --invert"),
         (Form { score: true, ..inside }, &["--score", "anomaly_map"], "it is a map of 64x48"),
+        (Form { logits: true, ..inside }, &[], "if these are logits of good and bad, say --map NAME"),
     ] {
         let done = bench.import(form, more);
         assert!(done.code != 0 && done.err.contains(words), "{words}: {} {}", done.out, done.err);
@@ -306,136 +314,6 @@ fn a_model_that_is_brought_in_again_is_the_same_file() {
     assert!(first == std::fs::read(bench.path("part.andon")).unwrap());
 }
 
-/// Exports of other people's methods give through our reader, our feeding and each engine what ONNX Runtime gave for the files as they are, without
-/// optimisation. `ANDON_CONFORMANCE` names the folder with the filled cases and their pictures; the figures are in docs/methods.md.
-#[test]
-fn other_peoples_exports_give_what_they_gave_elsewhere() {
-    let Some(folder) = std::env::var_os("ANDON_CONFORMANCE").map(std::path::PathBuf::from) else {
-        eprintln!("skipped: ANDON_CONFORMANCE names no folder with filled networks");
-        return;
-    };
-    let known = common::data("../conformance").unwrap();
-    let json = |path: std::path::PathBuf| -> Value { serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap() };
-    let mut cases: Vec<String> = std::fs::read_dir(&known)
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
-        .filter(|name| known.join(name).join("meta.json").is_file())
-        .collect();
-    cases.sort();
-    let mut wrong = Vec::new();
-    for case in cases {
-        let (meta, expected) =
-            (json(known.join(&case).join("meta.json")), json(known.join(&case).join("expected.json")));
-        let graph = read_network(&folder.join(&case).join("model.onnx")).unwrap();
-        let graph = OnnxGraph::read(&graph).unwrap();
-        let feed = &meta["feeds"][0];
-        let normalise = match (feed["divide"].as_f64(), feed["mean"][0].as_f64()) {
-            (_, Some(0.485)) => Normalise::Imagenet,
-            (_, Some(0.48145466)) => Normalise::Clip,
-            (Some(1.0), None) => Normalise::Bytes,
-            (_, None) if feed["dtype"] == "uint8" => Normalise::Bytes,
-            (_, None) => Normalise::Unit,
-            _ => {
-                eprintln!("{case}: normalised in another way, not run");
-                continue;
-            }
-        };
-        let size = ["width", "height"].map(|side| feed[side].as_u64().unwrap() as u32);
-        let shown: Vec<usize> =
-            graph.takes().first().map(|p| p.sides.iter().flatten().copied().collect()).unwrap_or_default();
-        let asked = Asked {
-            normalise: Some(normalise),
-            bgr: feed["bgr"] == true,
-            size: (!shown.contains(&(size[0] as usize))).then_some(size),
-            map: Some("any".to_owned()),
-            ..Asked::default()
-        };
-        for choice in [EngineChoice::Ort, EngineChoice::Rten] {
-            let options = EngineOptions { choice, threads: 2, ..EngineOptions::default() };
-            match compare(&graph, &asked, normalise, &options, &meta, &expected, &folder.join(&case)) {
-                // Nearest code words: a tie flips a whole cell. The other is known to be off by twice what is allowed, alike on both engines.
-                Ok(worst)
-                    if worst <= if case == "reverse_distillation" { 3.0 } else { 1.0 } || case.starts_with("dsr") =>
-                {
-                    eprintln!("{case} {choice:?}: {worst:.3} of what is allowed")
-                }
-                Ok(worst) => wrong.push(format!("{case} {choice:?}: {worst:.3} of what is allowed")),
-                Err(why) => eprintln!("{case} {choice:?}: {}", why.lines().next().unwrap_or_default()),
-            }
-        }
-    }
-    assert!(wrong.is_empty(), "{wrong:#?}");
-}
-
-/// The largest difference of smallest, largest and mean value of each output that is a number, over what is allowed: 1e-4 of the largest, or what the
-/// case says.
-fn compare(
-    graph: &OnnxGraph,
-    asked: &Asked,
-    normalise: Normalise,
-    options: &EngineOptions,
-    meta: &Value,
-    expected: &Value,
-    folder: &Path,
-) -> Result<f64, String> {
-    /// A few units of f32 at 1.
-    const ROUNDED: f64 = 5e-7;
-    let mut takes = takes(graph, asked).map_err(|e| e.to_string())?;
-    takes.arithmetic = normalise.arithmetic();
-    if takes.batch() > 1 {
-        return Err(format!("{} different pictures at a time, of which the line gives one", takes.batch()));
-    }
-    let mut values = Vec::new();
-    if meta["outputs"].as_array().unwrap().len() != graph.gives().len() {
-        return Err("the case is two networks, one after the other".to_owned());
-    }
-    for port in graph.gives().into_iter().filter(|port| matches!(port.kind, Kind::Float | Kind::Half)) {
-        let raw = &meta["raw"][&port.name];
-        values.push((port.name.clone(), port.name.clone(), None));
-        if let Some(tensor) = raw["tensor"].as_str() {
-            assert_eq!(graph.raw_of(&port.name).as_deref(), Some(tensor), "what a post-processor takes is found");
-            let number = |key: &str| raw[key].as_f64().unwrap();
-            values.push((tensor.to_owned(), port.name, Some((number("threshold"), number("range")))));
-        }
-    }
-    let names: Vec<String> = values.iter().map(|(name, ..)| name.clone()).collect();
-    let looking = graph.adapt_to_look(&takes, &names).map_err(|e| e.to_string())?.write();
-    let mut session = session::open(&looking, options).map_err(|e| e.to_string())?;
-    let mut worst = 0.0f64;
-    for (run, want) in expected["runs"].as_array().unwrap().iter().enumerate() {
-        let picture = image::open(folder.join(format!("picture_{run}.png"))).map_err(|e| e.to_string())?.to_rgb8();
-        let planes: Vec<f32> = (0..3).flat_map(|c| picture.pixels().map(move |p| f32::from(p[c]))).collect();
-        let shape = [1, 3, picture.height() as usize, picture.width() as usize];
-        let input = session.value(&shape, &planes).map_err(|e| e.to_string())?;
-        let looks: Vec<String> = (0..names.len()).map(look).collect();
-        let wanted: Vec<&str> = looks.iter().map(String::as_str).collect();
-        let made = session.run(&[(PICTURE, &input)], &wanted).map_err(|e| e.to_string())?;
-        for ((_, output, unscale), made) in values.iter().zip(&made) {
-            let (_, got) = session.read(made).map_err(|e| e.to_string())?;
-            let got: Vec<f64> = got.iter().map(|v| f64::from(*v)).collect();
-            let least = got.iter().copied().fold(f64::INFINITY, f64::min);
-            let most = got.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-            let mean = got.iter().sum::<f64>() / got.len() as f64;
-            // What a post-processor clamped says nothing of the value before it.
-            let clamped = ["min", "max"].map(|key| want[output][key].as_f64().unwrap());
-            if unscale.is_some() && (clamped[0] <= 0.0 || clamped[1] >= 1.0) {
-                continue;
-            }
-            let want = ["min", "max", "mean"].map(|key| {
-                let value = want[output][key].as_f64().unwrap();
-                unscale.map_or(value, |(threshold, range)| (value - 0.5) * range + threshold)
-            });
-            let allowed = expected["runs"][run][output]["tolerance"].as_f64().unwrap_or(1e-4);
-            let largest = want.iter().map(|v| v.abs()).fold(0.0, f64::max).max(1e-12);
-            for (got, want) in [least, most, mean].into_iter().zip(want) {
-                // 1 less something near 1 is rounded as 1 is, however small it comes out.
-                worst = worst.max((got - want).abs() / (largest * allowed).max(ROUNDED));
-            }
-        }
-    }
-    Ok(worst)
-}
-
 /// The little detector as two files: what is red of a picture, and what is dark of that.
 #[test]
 fn two_networks_one_after_the_other_become_one_model() {
@@ -467,4 +345,185 @@ fn two_networks_one_after_the_other_become_one_model() {
     }
     let alone = bench.bring(&first, &["--then", &bench.path("net.onnx"), "--normalise", "unit"]);
     assert!(alone.code != 0 && alone.err.contains("no output of the first has that name or shape"), "{}", alone.err);
+}
+
+/// A reconstruction (what is given, blurred) and latents with log-determinants, of one place and of the picture.
+fn blurring() -> OnnxGraph {
+    let mut graph = GraphBuilder::new("blurring");
+    graph.input("input", &[1, 3, 44, 60]);
+    let blur = [Attr::Ints("kernel_shape", &[5, 5]), Attr::Ints("strides", &[1, 1]), Attr::Ints("pads", &[2, 2, 2, 2])];
+    let made = graph.node("AveragePool", &["input"], &blur);
+    graph.output(&made, "x_hat", Some(&[1, 3, 44, 60]));
+    let off = graph.node("Sub", &["input", &made], &[]);
+    graph.output(&off, "z0", Some(&[1, 3, 44, 60]));
+    let halved = [Attr::Ints("kernel_shape", &[2, 2]), Attr::Ints("strides", &[2, 2])];
+    let small = graph.node("AveragePool", &[&made], &halved);
+    let deep = graph.node("Concat", &[&small, &small], &[Attr::Int("axis", 1)]);
+    graph.output(&deep, "z1", Some(&[1, 6, 22, 30]));
+    let weights = graph.constant(&[1, 3, 1, 1], &[0.3, -0.2, 0.1]);
+    let places = graph.node("Conv", &["input", &weights], &[]);
+    graph.output(&places, "det0", Some(&[1, 1, 44, 60]));
+    let one = graph.node("ReduceMax", &[&places], &[Attr::Ints("axes", &[1, 2, 3]), Attr::Int("keepdims", 0)]);
+    graph.output(&one, "det1", Some(&[1]));
+    OnnxGraph::read(&graph.write()).unwrap()
+}
+
+/// Measures of a reconstruction and likelihoods of a flow, as the line computes them in the graph, beside numpy and scipy in double precision. Structural similarity is a
+/// difference of moments over a small constant: 1e-4 of the largest value; the others 1e-5.
+#[test]
+fn differences_of_reconstructions_and_likelihoods_agree_with_scipy() {
+    let Some(python) = crate::common::peers_python() else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let file = |name: &str| dir.path().join(format!("{name}.npy"));
+    let mut random = andon_core::SplitMix64::new(5);
+    let (columns, rows) = (60, 44);
+    let planes: Vec<f32> = (0..3 * rows * columns)
+        .map(|i| ((i % columns) as f64 * 2.5 + 60.0 * random.unit() + 20.0 * ((i / columns) % 5) as f64) as f32)
+        .map(|v| v.round().min(255.0))
+        .collect();
+    crate::npy::write_f32(&file("picture"), &[3, rows, columns], &planes);
+    let graph = blurring();
+    let mut takes = takes(&graph, &Asked::default()).unwrap();
+    let own = Normalise::Own { mean: [0.4, 0.5, 0.6], deviation: [0.2, 0.25, 0.3] };
+    takes.arithmetic = own.arithmetic();
+    let latent = |value: &str, channels, log_det: &str, of_places| Latent {
+        value: value.to_owned(),
+        channels,
+        log_det: Some((log_det.to_owned(), of_places)),
+    };
+    let mut wanted: Vec<(&str, PlaneOf, f32)> = Distance::ALL
+        .iter()
+        .map(|distance| (distance.as_str(), PlaneOf::Reconstruction("x_hat".to_owned(), *distance), 1.0))
+        .collect();
+    let latents = vec![latent("z0", 3, "det0", true), latent("z1", 6, "det1", false)];
+    wanted.push(("latents", PlaneOf::Latents(latents), 0.5));
+    let names = ["x_hat", "z0", "z1", "det0", "det1"].map(str::to_owned);
+    for (number, choice) in [EngineChoice::Ort, EngineChoice::Rten].into_iter().enumerate() {
+        let engine = EngineOptions { choice, threads: 1, ..EngineOptions::default() };
+        let run = |onnx: &[u8], outputs: &[&str]| {
+            let mut session = session::open(onnx, &engine).unwrap();
+            let input = session.value(&[1, 3, rows, columns], &planes).unwrap();
+            let made = session.run(&[(PICTURE, &input)], outputs).unwrap();
+            made.iter().map(|value| session.read(value).unwrap()).collect::<Vec<_>>()
+        };
+        if number == 0 {
+            let looks: Vec<String> = (0..names.len()).map(look).collect();
+            let looks: Vec<&str> = looks.iter().map(String::as_str).collect();
+            let values = run(&graph.adapt_to_look(&takes, &names).unwrap().write(), &looks);
+            for (name, (shape, values)) in names.iter().zip(values) {
+                crate::npy::write_f32(&file(name), &shape, &values);
+            }
+            let script = crate::common::root().join("tests/peers/reference.py");
+            let mut command = std::process::Command::new(&python);
+            let said = crate::common::run(command.arg(script).arg("differences").arg(dir.path()));
+            assert_eq!(said.code, 0, "{}", said.err);
+        }
+        for (name, made, factor) in &wanted {
+            let plane = Plane {
+                made: made.clone(),
+                size: [rows, columns],
+                channel: None,
+                factor: *factor,
+                shift: 0.0,
+                name: "map".to_owned(),
+            };
+            let (shape, got) = run(&graph.adapt(&takes, &[plane]).unwrap().write(), &["map"]).remove(0);
+            assert_eq!(shape, [1, 1, rows, columns]);
+            let want = crate::npy::read_f64(&file(name));
+            let largest = want.iter().map(|v| v.abs()).fold(0.0, f64::max);
+            let allowed = if *name == "ssim" { 1e-4 } else { 1e-5 } * largest;
+            for (place, (got, want)) in got.iter().zip(&want).enumerate() {
+                assert!((f64::from(*got) - want).abs() <= allowed, "{name} {choice:?} at {place}: {got} {want}");
+            }
+        }
+    }
+}
+
+/// The little detector for grey pictures, with as many axes as it takes, and for pictures whose colours come last: what is dark.
+fn other_layout(shape: &[usize], output: &str) -> Vec<u8> {
+    let mut graph = GraphBuilder::new("dark");
+    graph.input("input", shape);
+    let (minus, bright) = (graph.constant(&[1], &[-1.0]), graph.constant(&[1], &[0.55]));
+    let turned = graph.node("Mul", &["input", &minus], &[]);
+    let dark = graph.node("Add", &[&turned, &bright], &[]);
+    let coloured = shape.contains(&3);
+    let map = match coloured {
+        true => graph.node(
+            "ReduceMax",
+            &[&dark],
+            &[Attr::Ints("axes", &[shape.len() as i64 - 1]), Attr::Int("keepdims", 1)],
+        ),
+        false => dark,
+    };
+    let sides: Vec<usize> = shape.iter().map(|side| if *side == 3 { 1 } else { *side }).collect();
+    graph.output(&map, output, Some(&sides));
+    graph.write()
+}
+
+#[test]
+fn grey_pictures_other_axes_and_other_normalisations_are_taken() {
+    let bench = Bench::new();
+    for (shape, normalise, words) in [
+        (&[1, 1, 48, 64][..], "unit", "takes brightness, rows, columns as f32: grey pictures"),
+        (&[1, 48, 64, 1], "unit", "takes rows, columns, brightness as f32: grey pictures"),
+        (&[2, 1, 48, 64], "unit", "2 pictures at a time"),
+        (&[1, 48, 64], "unit", "grey pictures"),
+        (&[48, 64], "0/1", "takes rows, columns as f32: grey pictures"),
+        (&[1, 48, 64, 3], "unit", "takes rows, columns, colours"),
+        (&[48, 64, 3], "0,0,0/1,1,1", "takes rows, columns, colours"),
+    ] {
+        let done = bench.bring(&other_layout(shape, "map"), &["--normalise", normalise]);
+        assert!(done.code == 0 && done.out.contains(words), "{shape:?}: {} {}", done.out, done.err);
+        let measured = bench.eval();
+        let auroc = &measured["evaluations"][0]["summary"]["image"]["auroc"];
+        assert!(auroc.as_f64().is_some_and(|auroc| auroc == 1.0), "{shape:?}: {measured}");
+    }
+    let grey = [1, 1, 48, 64];
+    for (output, more, words) in [
+        ("y", &["unit"][..], "is it the anomaly map (--map y) or a reconstruction (--reconstruction y)?"),
+        ("map", &["unit", "--colour", "bgr"], "takes grey pictures"),
+        ("map", &["0.5/0"], "or MEAN/DEVIATION"),
+        ("map", &["unit", "--distance", "ssim"], "say which outputs with --reconstruction or --pair"),
+        (
+            "map",
+            &["unit", "--reconstruction", "x"],
+            "--reconstruction x: no output of this name as large as the picture",
+        ),
+    ] {
+        let done = bench.bring(&other_layout(&grey, output), &[&["--normalise"][..], more].concat());
+        assert!(done.code != 0 && done.err.contains(words), "{words}: {} {}", done.out, done.err);
+    }
+    let named = bench.bring(&other_layout(&grey, "y"), &["--normalise", "unit", "--map", "y"]);
+    assert_eq!(named.code, 0, "{}", named.err);
+}
+
+/// A network of features becomes a model of the methods that `andon fit` has, however it takes pictures.
+#[test]
+fn networks_of_features_are_learned_from() {
+    let bench = Bench::new();
+    for shape in [&[1, 3, 48, 64][..], &[1, 48, 64, 3], &[2, 3, 48, 64]] {
+        let last = shape[3] == 3;
+        let mut graph = GraphBuilder::new("features");
+        graph.input("input", shape);
+        let x = match last {
+            true => graph.node("Transpose", &["input"], &[Attr::Ints("perm", &[0, 3, 1, 2])]),
+            false => "input".to_owned(),
+        };
+        let pool = [Attr::Ints("kernel_shape", &[4, 4]), Attr::Ints("strides", &[4, 4])];
+        let mean = graph.node("AveragePool", &[&x], &pool);
+        let most = graph.node("MaxPool", &[&x], &pool);
+        let both = graph.node("Concat", &[&mean, &most], &[Attr::Int("axis", 1)]);
+        let both = if last { graph.node("Transpose", &[&both], &[Attr::Ints("perm", &[0, 2, 3, 1])]) } else { both };
+        graph.output(&both, "fine", None);
+        let net = graph.write();
+        for method in ["patchcore", "padim", "subspace"] {
+            let done = bench.bring(&net, &["--normalise", "unit", "--method", method]);
+            assert_eq!(done.code, 0, "{shape:?} {method}: {} {}", done.out, done.err);
+            assert!(done.err.contains("features are fine, the finest first"), "{}", done.err);
+            let auroc = bench.eval()["evaluations"][0]["summary"]["image"]["auroc"].as_f64();
+            assert!(auroc.is_some_and(|auroc| auroc > 0.9), "{shape:?} {method}: {auroc:?}");
+        }
+    }
+    let none = bench.import(Form::default(), &["--normalise", "unit", "--method", "patchcore"]);
+    assert!(none.code != 0 && none.err.contains("it gives no features"), "{}", none.err);
 }

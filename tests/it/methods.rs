@@ -78,6 +78,7 @@ fn every_method_of_patch_features_agrees_with_its_formula_in_f64() {
         ("pni", json!({"bank": 200, "reach": 1}), true),
         ("inreach", json!({"bank": 100_000, "depth": 4}), true),
         ("softpatch", json!({"bank": 100_000}), true),
+        ("sinbad", json!({"projections": 12}), false),
     ] {
         let mut pictures =
             (0..PICTURES).map(|k| Ok((format!("{k}.png"), Picture { width: 256, height: 256, rgb: flange(k as u64) })));
@@ -91,6 +92,11 @@ fn every_method_of_patch_features_agrees_with_its_formula_in_f64() {
         })
         .unwrap();
         let bundle = Bundle::from_bytes(&fitted.bundle.to_bytes().unwrap(), id).unwrap();
+        if id == "sinbad" {
+            for name in ["projections", "thresholds"] {
+                save_f32(&bundle, name, &dir.path().join(format!("sinbad_{name}.npy")));
+            }
+        }
         if id == "pni" {
             save_f32(&bundle, "bank", &dir.path().join("pni_bank.npy"));
         }

@@ -3,6 +3,7 @@
     reference.py resize DIR      cases.json + *.npy -> *_out.npy, by Pillow
     reference.py network DIR     model.onnx, input.npy -> NAME.npy for each output, by ONNX Runtime
     reference.py methods DIR     train.npy, test.npy, grid.npy, what each chose -> METHOD_distances.npy, by numpy, scipy, scikit-learn
+    reference.py differences DIR picture.npy, x_hat.npy, z0.npy, z1.npy, det0.npy, det1.npy -> MEASURE.npy, by numpy and scipy
     reference.py patchcore DIR   stride8.npy, stride16.npy, bank.npy -> features, distances, map, score, by numpy and scipy
 """
 import json
@@ -89,6 +90,44 @@ def padim():
             difference = y[:, cell] - x[:, cell].mean(0)
             distances[:, cell] = np.sqrt(np.einsum("ni,ij,nj->n", difference, inverse, difference))
         save(f"{name}_distances", distances)
+
+
+def differences():
+    """Measures of a reconstruction, from their papers, of pictures in 0..1; and the likelihood of a flow's latents."""
+    from scipy.ndimage import correlate, correlate1d
+
+    mean, deviation = (np.array(v).reshape(3, 1, 1) for v in ([0.4, 0.5, 0.6], [0.2, 0.25, 0.3]))
+    given = (load("picture").astype(np.float64) / 255 - mean) / deviation
+    made = load("x_hat").astype(np.float64)[0]
+    save("squared", ((given - made) ** 2).mean(0))
+    lengths = np.sqrt((given**2).sum(0) * (made**2).sum(0))
+    save("cosine", 1 - (given * made).sum(0) / (lengths + 1e-8))
+    a, b = (v * deviation + mean for v in (given, made))
+    window = np.exp(-(np.arange(-5, 6) ** 2) / (2 * 1.5**2))
+    window /= window.sum()
+    blur = lambda v: correlate1d(correlate1d(v, window, 1, mode="mirror"), window, 2, mode="mirror")
+    ma, mb = blur(a), blur(b)
+    va, vb, ab = blur(a * a) - ma**2, blur(b * b) - mb**2, blur(a * b) - ma * mb
+    c1, c2 = 0.01**2, 0.03**2
+    similarity = (2 * ma * mb + c1) * (2 * ab + c2) / ((ma**2 + mb**2 + c1) * (va + vb + c2))
+    save("ssim", 1 - similarity.mean(0))
+    kernel = np.array([[1, 0, -1]] * 3) / 3
+    planes, all_of = [v.mean(0) for v in (a, b)], []
+    height, width = planes[0].shape
+    for _ in range(4):
+        if min(planes[0].shape) < 8:
+            break
+        p, q = (np.hypot(*(correlate(v, k, mode="mirror") for k in (kernel, kernel.T))) for v in planes)
+        all_of.append(upsample(((2 * p * q + 0.0026) / (p**2 + q**2 + 0.0026))[None], height, width)[0])
+        planes = [v[: v.shape[0] // 2 * 2, : v.shape[1] // 2 * 2] for v in planes]
+        planes = [v.reshape(v.shape[0] // 2, 2, v.shape[1] // 2, 2).mean((1, 3)) for v in planes]
+    save("gradients", 1 - np.mean(all_of, 0))
+    likelihoods = []
+    for z, determinant in ((load("z0"), load("det0")), (load("z1"), load("det1"))):
+        z, determinant = z.astype(np.float64)[0], determinant.astype(np.float64).reshape(-1)
+        determinant = determinant.reshape(z.shape[1:]) if determinant.size > 1 else determinant
+        likelihoods.append(upsample(((z**2).mean(0) / 2 - determinant / len(z))[None], height, width)[0])
+    save("latents", np.mean(likelihoods, 0))
 
 
 def nearest(x, rows):
@@ -212,10 +251,46 @@ def softpatch(train, test):
     return out
 
 
+def sinbad(train, test):
+    """Shares of patches below thresholds along given directions, whitened by scikit-learn's shrunk covariance of each size of part; nearest description, in multiples of what is usual
+    between good pictures; the mean over the parts that a place lies in."""
+    from scipy.spatial.distance import cdist
+    from sklearn.covariance import ShrunkCovariance
+
+    directions, thresholds = (load(f"sinbad_{n}").astype(np.float64) for n in ("projections", "thresholds"))
+    along = train.reshape(-1, train.shape[2]) @ directions.T
+    low, high = np.quantile(along, [0.01, 0.99], axis=0)
+    steps = np.arange(1, thresholds.shape[1] + 1) / (thresholds.shape[1] + 1)
+    assert np.allclose(thresholds, low[:, None] + (high - low)[:, None] * steps, rtol=1e-5, atol=1e-5)
+    columns, rows = load("grid").astype(int)
+    half = lambda side, quarter: (side * quarter // 4, -(-side * (quarter + 2) // 4))
+    spans = [((0, columns), (0, rows))]
+    spans += [(half(columns, x), half(rows, y)) for y in range(3) for x in range(3)]
+    cells = np.arange(train.shape[1])
+    inside = [
+        (cells % columns >= x[0]) & (cells % columns < x[1]) & (cells // columns >= y[0]) & (cells // columns < y[1])
+        for x, y in spans
+    ]
+    describe = lambda part: ((part @ directions.T)[:, :, None] <= thresholds).mean(0).ravel()
+    good = [np.array([describe(x[mask]) for x in train]) for mask in inside]
+    out = np.zeros(test.shape[:2])
+    for group in (range(1), range(1, 10)):
+        centred = np.concatenate([good[n] - good[n].mean(0) for n in group])
+        fitted = ShrunkCovariance(shrinkage=0.1, assume_centered=True).fit(centred)
+        between = lambda a, b: cdist(a, b, "mahalanobis", VI=np.linalg.inv(fitted.covariance_))
+        for n in group:
+            apart = between(good[n], good[n])
+            np.fill_diagonal(apart, np.inf)
+            usual = apart.min(1).mean()
+            for k, x in enumerate(test):
+                out[k, inside[n]] += between([describe(x[inside[n]])], good[n]).min() / usual
+    return out / np.sum(inside, 0)
+
+
 def methods():
     train, test = (load(n).astype(np.float64) for n in ("train", "test"))
-    for method in (subspace, fastrecon, spade, fapm, pni, inreach, softpatch):
+    for method in (subspace, fastrecon, spade, fapm, pni, inreach, softpatch, sinbad):
         save(f"{method.__name__}_distances", method(train, test))
 
 
-{"methods": methods, "resize": resize, "network": network, "patchcore": patchcore, "padim": padim}[sys.argv[1]]()
+{"methods": methods, "resize": resize, "network": network, "differences": differences, "patchcore": patchcore, "padim": padim}[sys.argv[1]]()

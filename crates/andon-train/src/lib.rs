@@ -14,5 +14,7 @@ pub mod networks;
 pub mod checkpoint;
 pub mod teacher;
 pub mod efficientad;
+mod standard;
 pub mod simplenet;
+pub mod cfa;
 pub mod distill;

@@ -12,6 +12,7 @@ use andon_vision::methods::{Cost, FitSize, Learner, Probes, Trial};
 use andon_vision::model::engine::{EngineError, EngineOptions};
 
 use crate::optimiser::Optimiser;
+use crate::standard::Standard;
 use crate::tape::{Tape, Var};
 use crate::trainer::{Input, Learned, Pass, PassBuilder, Snapshot, Trainer, Weight, Weights};
 
@@ -97,9 +98,7 @@ impl PatchTrainer for HeadTrainer<'_> {
 struct Batches<'a> {
     set: &'a FeatureSet,
     blocks: &'a [usize],
-    mean: Vec<f32>,
-    /// One over the deviation of each value.
-    scale: Vec<f32>,
+    standard: Standard,
     pictures: usize,
     noise: f32,
     seed: u64,
@@ -107,29 +106,8 @@ struct Batches<'a> {
 
 impl<'a> Batches<'a> {
     fn new(set: &'a FeatureSet, blocks: &'a [usize], params: &Params, seed: u64) -> Batches<'a> {
-        let (mut sums, mut squares) = (vec![0.0f64; set.dim], vec![0.0f64; set.dim]);
-        let len = set.cells.len() * set.dim;
-        let patches = || blocks.iter().flat_map(|b| set.values[b * len..(b + 1) * len].chunks_exact(set.dim));
-        for x in patches() {
-            sums.iter_mut().zip(x).for_each(|(sum, v)| *sum += f64::from(*v));
-        }
-        let count = (blocks.len() * set.cells.len()).max(1) as f64;
-        let mean: Vec<f64> = sums.iter().map(|sum| sum / count).collect();
-        for x in patches() {
-            squares.iter_mut().zip(x).zip(&mean).for_each(|((sum, v), m)| *sum += (f64::from(*v) - m).powi(2));
-        }
-        // A value that is the same everywhere tells nothing and stays at 0.
-        let scale =
-            squares.iter().map(|sum| (sum / count).sqrt()).map(|d| if d > 1e-12 { (1.0 / d) as f32 } else { 0.0 });
-        Batches {
-            set,
-            blocks,
-            mean: mean.iter().map(|m| *m as f32).collect(),
-            scale: scale.collect(),
-            pictures: params.pictures,
-            noise: params.noise as f32,
-            seed,
-        }
+        let standard = Standard::of(set, blocks);
+        Batches { set, blocks, standard, pictures: params.pictures, noise: params.noise as f32, seed }
     }
 
     /// Rows of a batch, without those that carry noise.
@@ -146,7 +124,7 @@ impl<'a> Batches<'a> {
         for _ in 0..self.pictures {
             let block = self.blocks[random.below(self.blocks.len() as u64) as usize];
             for x in self.set.values[block * cells * dim..(block + 1) * cells * dim].chunks_exact(dim) {
-                features.extend(x.iter().zip(&self.mean).zip(&self.scale).map(|((v, m), s)| (v - m) * s));
+                self.standard.append(x, features);
             }
         }
         while noise.len() < features.len() {
@@ -276,7 +254,7 @@ fn fold(weights: &[Weight], batches: &Batches<'_>, mean: &[f64], variance: &[f64
             product.iter_mut().zip(adapt).for_each(|(sum, a)| *sum += f64::from(*h) * f64::from(*a));
         }
         let mut offset = -mean;
-        for ((p, m), s) in product.iter_mut().zip(&batches.mean).zip(&batches.scale) {
+        for ((p, m), s) in product.iter_mut().zip(&batches.standard.mean).zip(&batches.standard.scale) {
             *p *= f64::from(*s);
             offset -= *p * f64::from(*m);
         }

@@ -138,8 +138,9 @@ fn what_is_folded_in_changes_nothing() {
     let network = fold(&weights, &batches, &mean, &variance);
     let x = &set.values[..DIM];
     let value = |w: usize, i: usize| f64::from(weights[w].values[i]);
-    let brought: Vec<f64> =
-        (0..DIM).map(|d| (f64::from(x[d]) - f64::from(batches.mean[d])) * f64::from(batches.scale[d])).collect();
+    let brought: Vec<f64> = (0..DIM)
+        .map(|d| (f64::from(x[d]) - f64::from(batches.standard.mean[d])) * f64::from(batches.standard.scale[d]))
+        .collect();
     let adapted: Vec<f64> = (0..DIM).map(|r| (0..DIM).map(|c| value(0, r * DIM + c) * brought[c]).sum()).collect();
     for h in 0..4 {
         let y: f64 = (0..DIM).map(|c| value(1, h * DIM + c) * adapted[c]).sum();

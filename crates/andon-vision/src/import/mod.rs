@@ -1,22 +1,22 @@
 //! Brings networks in that were trained elsewhere: finds out what they take and give, says what was found out and why, asks for what is not
 //! certain, and makes a model of them with good pictures.
 
+mod made;
 pub mod npy;
 mod outputs;
 pub mod parity;
 mod run;
 mod understand;
 
-use serde::Serialize;
 use thiserror::Error;
 
 use crate::fit::FitError;
 use crate::model::engine::EngineError;
-use crate::model::graph::{Arithmetic, GraphError, Port, Takes};
+use crate::model::graph::{Arithmetic, Distance, GraphError, Port, Takes};
 
 pub use outputs::Output;
 pub use run::{Job, import};
-pub use understand::{takes, understand};
+pub use understand::{Features, features, takes, understand};
 
 /// What was said by hand.
 #[derive(Clone, Debug, Default)]
@@ -25,8 +25,16 @@ pub struct Asked {
     pub map: Option<String>,
     /// The output that is the score; `max` takes the largest value of the map in its place.
     pub score: Option<String>,
+    /// The output that is a reconstruction of the picture.
+    pub reconstruction: Option<String>,
+    /// Two outputs whose difference is the map: features of two networks, or features and their reconstruction.
+    pub pair: Vec<String>,
+    /// By which measure a reconstruction, or a pair, differs.
+    pub distance: Option<Distance>,
     /// The outputs that are latents of a flow.
     pub latents: Vec<String>,
+    /// The log-determinants of the latents, in their order; none where the flow gives none.
+    pub log_det: Vec<String>,
     /// How pictures are normalised.
     pub normalise: Option<Normalise>,
     /// Blue first.
@@ -38,8 +46,7 @@ pub struct Asked {
 }
 
 /// What a network wants of a value of 0 to 255.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Normalise {
     /// `(x / 255 - mean) / deviation`, with ImageNet's.
     Imagenet,
@@ -53,10 +60,50 @@ pub enum Normalise {
     Bytes,
     /// The value less 104, 117 and 123 of blue, green and red, as Caffe's networks want it.
     Caffe,
+    /// `(x / 255 - mean) / deviation` with numbers of red, green and blue that were said.
+    Own {
+        /// Taken off.
+        mean: [f32; 3],
+        /// Divided by, above 0.
+        deviation: [f32; 3],
+    },
+}
+
+impl std::fmt::Display for Normalise {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let list = |values: &[f32; 3]| values.map(|v| v.to_string()).join(",");
+        match self {
+            Normalise::Own { mean, deviation } => write!(f, "{}/{}", list(mean), list(deviation)),
+            named => f.write_str(named.as_str()),
+        }
+    }
+}
+
+impl std::str::FromStr for Normalise {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Normalise, String> {
+        if let Some(named) = Normalise::ALL.into_iter().find(|normalise| normalise.as_str() == text) {
+            return Ok(named);
+        }
+        let three = |text: &str| -> Option<[f32; 3]> {
+            let all: Vec<f32> = text.split(',').map(|v| v.trim().parse().ok()).collect::<Option<_>>()?;
+            let all = if let [one] = all[..] { vec![one; 3] } else { all };
+            <[f32; 3]>::try_from(all).ok().filter(|all| all.iter().all(|v| v.is_finite()))
+        };
+        let own = text.split_once('/').and_then(|(mean, deviation)| Some((three(mean)?, three(deviation)?)));
+        match own.filter(|(_, deviation)| deviation.iter().all(|v| *v > 0.0)) {
+            Some((mean, deviation)) => Ok(Normalise::Own { mean, deviation }),
+            None => Err(format!(
+                "one of {}, or MEAN/DEVIATION of values in 0..1, each one number or three of red, green and blue, such as 0.5/0.5",
+                Normalise::ALL.map(Normalise::as_str).join(", ")
+            )),
+        }
+    }
 }
 
 impl Normalise {
-    /// All.
+    /// All that have a name.
     pub const ALL: [Normalise; 6] =
         [Normalise::Imagenet, Normalise::Clip, Normalise::Unit, Normalise::Centred, Normalise::Bytes, Normalise::Caffe];
 
@@ -69,6 +116,7 @@ impl Normalise {
             Normalise::Centred => "centred",
             Normalise::Bytes => "bytes",
             Normalise::Caffe => "caffe",
+            Normalise::Own { .. } => "own",
         }
     }
 
@@ -88,6 +136,7 @@ impl Normalise {
             Normalise::Centred => Arithmetic { less: [127.0; 3], over: [128.0; 3], ..none },
             Normalise::Bytes => none,
             Normalise::Caffe => Arithmetic { less: [123.0, 117.0, 104.0], ..none },
+            Normalise::Own { mean, deviation } => Arithmetic { divide: 255.0, less: mean, over: deviation },
         }
     }
 }
@@ -117,9 +166,11 @@ pub enum MapOf {
     /// The map itself.
     Map(usize),
     /// What a reconstruction of the picture is off.
-    Reconstruction(usize),
-    /// How unlikely latents of a flow are.
-    Latents(Vec<usize>),
+    Reconstruction(usize, Distance),
+    /// What two outputs differ by.
+    Pair([usize; 2], Distance),
+    /// How unlikely latents of a flow are, each with its log-determinant, if there is one.
+    Latents(Vec<(usize, Option<usize>)>),
 }
 
 /// Why a network is not brought in.
@@ -132,7 +183,7 @@ pub enum ImportError {
     #[error("{0}")]
     NotTaken(String),
     /// Its inputs do not fit.
-    #[error("it takes {}; one picture of three colours is wanted{more}", list(.takes))]
+    #[error("it takes {}; one picture, grey or of three colours, is wanted{more}", list(.takes))]
     Inputs {
         /// What it takes.
         takes: Vec<Port>,

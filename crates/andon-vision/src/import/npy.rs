@@ -1,21 +1,14 @@
 //! Constant inputs of networks from numpy's files: the format of `numpy.lib.format`, versions 1 to 3.
 
-/// Numbers of a file.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Numbers {
-    /// From f4 or f8.
-    Floats(Vec<f32>),
-    /// From i4 or i8.
-    Whole(Vec<i64>),
-}
-
 /// Values of an array in rows, with their shape.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Array {
     /// Its sides.
     pub shape: Vec<usize>,
-    /// As many numbers.
-    pub numbers: Numbers,
+    /// As many numbers; whole ones of 64 bits are exact up to 2^53.
+    pub numbers: Vec<f64>,
+    /// They were written in half precision.
+    pub half: bool,
 }
 
 /// Numbers of an array at most: embeddings are short.
@@ -53,15 +46,27 @@ pub fn read(bytes: &[u8]) -> Result<Array, String> {
     if data.len() != count * size {
         return Err(format!("its shape {shape:?} of {kind} needs {} bytes, and it holds {}", count * size, data.len()));
     }
+    let twos = data.as_chunks::<2>().0.iter();
     let (fours, eights) = (data.as_chunks::<4>().0.iter(), data.as_chunks::<8>().0.iter());
-    let numbers = match kind.as_str() {
-        "<f4" => Numbers::Floats(fours.map(|b| f32::from_le_bytes(*b)).collect()),
-        "<f8" => Numbers::Floats(eights.map(|b| f64::from_le_bytes(*b) as f32).collect()),
-        "<i4" => Numbers::Whole(fours.map(|b| i64::from(i32::from_le_bytes(*b))).collect()),
-        "<i8" => Numbers::Whole(eights.map(|b| i64::from_le_bytes(*b)).collect()),
-        _ => return Err(format!("it holds numbers of the type `{kind}`; f4, f8, i4 and i8 are taken")),
+    let numbers: Vec<f64> = match kind.as_str() {
+        "<f2" => twos.map(|b| half::f16::from_le_bytes(*b).to_f64()).collect(),
+        "<f4" => fours.map(|b| f64::from(f32::from_le_bytes(*b))).collect(),
+        "<f8" => eights.map(|b| f64::from_le_bytes(*b)).collect(),
+        "|b1" | "|u1" => data.iter().map(|b| f64::from(*b)).collect(),
+        "|i1" => data.iter().map(|b| f64::from(*b as i8)).collect(),
+        "<i2" => twos.map(|b| f64::from(i16::from_le_bytes(*b))).collect(),
+        "<u2" => twos.map(|b| f64::from(u16::from_le_bytes(*b))).collect(),
+        "<i4" => fours.map(|b| f64::from(i32::from_le_bytes(*b))).collect(),
+        "<u4" => fours.map(|b| f64::from(u32::from_le_bytes(*b))).collect(),
+        "<i8" => eights.map(|b| i64::from_le_bytes(*b) as f64).collect(),
+        "<u8" => eights.map(|b| u64::from_le_bytes(*b) as f64).collect(),
+        _ => {
+            return Err(format!(
+                "it holds numbers of the type `{kind}`; f2, f4, f8, b1, whole numbers of 1 to 8 bytes, lowest byte first, are taken"
+            ));
+        }
     };
-    Ok(Array { shape, numbers })
+    Ok(Array { shape, numbers, half: kind == "<f2" })
 }
 
 #[cfg(test)]
@@ -81,9 +86,13 @@ mod tests {
         let header = "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 1), }\n";
         let data = [1.0f32.to_le_bytes(), 2.0f32.to_le_bytes()].concat();
         let array = read(&file(header, &data)).unwrap();
-        assert_eq!(array, Array { shape: vec![2, 1], numbers: Numbers::Floats(vec![1.0, 2.0]) });
+        assert_eq!(array, Array { shape: vec![2, 1], numbers: vec![1.0, 2.0], half: false });
         let whole = header.replace("<f4", "<i8").replace("(2, 1)", "()");
-        assert_eq!(read(&file(&whole, &7i64.to_le_bytes())).unwrap().numbers, Numbers::Whole(vec![7]));
+        assert_eq!(read(&file(&whole, &7i64.to_le_bytes())).unwrap().numbers, [7.0]);
+        let yes = header.replace("<f4", "|b1").replace("(2, 1)", "(2,)");
+        assert_eq!(read(&file(&yes, &[1, 0])).unwrap().numbers, [1.0, 0.0]);
+        let half = header.replace("<f4", "<f2");
+        assert_eq!(read(&file(&half, &[0x00, 0x3c, 0x00, 0xc0])).unwrap().numbers, [1.0, -2.0]);
         for (bytes, words) in [
             (b"PK".to_vec(), "no file of numpy.save"),
             (file(header, &data[..4]), "needs 8 bytes, and it holds 4"),

@@ -1,6 +1,6 @@
 //! What each output is, by what it gave for a picture; names only decide between equals.
 
-use crate::model::graph::{Kind, Port};
+use crate::model::graph::{Channel, Kind, Port};
 
 /// An output of a network, with what was seen of it.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,15 +19,25 @@ pub struct Output {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     /// One number a picture.
-    Score,
+    Score {
+        /// The second of two that add up to 1.
+        channel: Option<Channel>,
+    },
     /// A plane of numbers: rows and columns, and which channel of two.
     Map {
         /// Rows and columns.
         size: [usize; 2],
         /// The second of two that add up to 1.
-        channel: Option<usize>,
+        channel: Option<Channel>,
     },
-    /// A picture of three colours, as large as the input: a reconstruction.
+    /// Two planes of numbers that are no shares of a whole: logits of two classes, if it is said that they are the map.
+    Logits {
+        /// Rows and columns.
+        size: [usize; 2],
+        /// The second, less the first.
+        channel: Channel,
+    },
+    /// A picture of as many colours as the input's and as large: a reconstruction.
     Picture,
     /// Planes of many values: features or latents.
     Features,
@@ -41,10 +51,14 @@ impl Role {
     /// For people.
     pub fn words(self) -> String {
         match self {
-            Role::Score => "a score".to_owned(),
+            Role::Score { channel: None } => "a score".to_owned(),
+            Role::Score { channel: Some(c) } => format!("a score: channel {} of 2", c.index),
             Role::Map { size: [rows, columns], channel: None } => format!("a map of {columns}x{rows}"),
             Role::Map { size: [rows, columns], channel: Some(c) } => {
-                format!("a map of {columns}x{rows}: channel {c} of 2")
+                format!("a map of {columns}x{rows}: channel {} of 2", c.index)
+            }
+            Role::Logits { size: [rows, columns], .. } => {
+                format!("two values for each of {columns}x{rows} places, which add up to nothing")
             }
             Role::Picture => "a reconstruction".to_owned(),
             Role::Features => "features".to_owned(),
@@ -61,32 +75,46 @@ pub(super) fn role(kind: Kind, shape: &[usize], values: &[f32], batch: usize, pi
     }
     let count: usize = shape.iter().product();
     if count == batch && batch > 0 {
-        return Role::Score;
+        return Role::Score { channel: None };
     }
+    let of_two = |axis: usize| Some(Channel { axis, index: 1, less: None });
+    let logits = |axis, rows, columns| Role::Logits {
+        size: [rows, columns],
+        channel: Channel { axis, index: 1, less: Some(0) },
+    };
     let alone = |n: usize| n == batch || n == 1;
+    let plane = |rows: usize, columns: usize| rows > 1 && columns > 1 && in_proportion(rows, columns, picture);
+    let map = |rows, columns, channel| Role::Map { size: [rows, columns], channel };
     match *shape {
-        [n, rows, columns] if alone(n) && rows > 1 && columns > 1 && square(rows, columns, picture) => {
-            Role::Map { size: [rows, columns], channel: None }
-        }
-        [n, 1, rows, columns] if alone(n) => Role::Map { size: [rows, columns], channel: None },
-        [n, 2, rows, columns] if alone(n) && sums_to_one(values, rows * columns) => {
-            Role::Map { size: [rows, columns], channel: Some(1) }
-        }
-        [n, 3, rows, columns] if alone(n) && [rows, columns] == picture => Role::Picture,
+        [n, 2] if alone(n) && sums_to_one(values, shape, 1) => Role::Score { channel: of_two(1) },
+        [rows, columns] if plane(rows, columns) => map(rows, columns, None),
+        [n, rows, columns] if alone(n) && plane(rows, columns) => map(rows, columns, None),
+        [rows, columns, 1] if plane(rows, columns) => map(rows, columns, None),
+        [2, rows, columns] if sums_to_one(values, shape, 0) => map(rows, columns, of_two(0)),
+        [rows, columns, 2] if plane(rows, columns) && sums_to_one(values, shape, 2) => map(rows, columns, of_two(2)),
+        [3, rows, columns] | [rows, columns, 3] if [rows, columns] == picture => Role::Picture,
+        [n, 1, rows, columns] if alone(n) => map(rows, columns, None),
+        [n, rows, columns, 1] if alone(n) && plane(rows, columns) => map(rows, columns, None),
+        [n, 2, rows, columns] if alone(n) && sums_to_one(values, shape, 1) => map(rows, columns, of_two(1)),
+        [n, rows, columns, 2] if alone(n) && sums_to_one(values, shape, 3) => map(rows, columns, of_two(3)),
+        [n, 2, rows, columns] if alone(n) && plane(rows, columns) => logits(1, rows, columns),
+        [n, rows, columns, 2] if alone(n) && plane(rows, columns) => logits(3, rows, columns),
+        [n, 3, rows, columns] | [n, rows, columns, 3] if alone(n) && [rows, columns] == picture => Role::Picture,
         [n, channels, ..] if alone(n) && channels > 2 && shape.len() >= 3 => Role::Features,
         _ => Role::Other,
     }
 }
 
 /// Whether rows and columns are in the proportion of the picture, so that they are a plane and no tokens of a transformer.
-fn square(rows: usize, columns: usize, [height, width]: [usize; 2]) -> bool {
+fn in_proportion(rows: usize, columns: usize, [height, width]: [usize; 2]) -> bool {
     (rows * width).abs_diff(columns * height) <= width.max(height)
 }
 
-/// Whether two channels are shares of one whole everywhere.
-fn sums_to_one(values: &[f32], plane: usize) -> bool {
-    let (first, second) = values.split_at(plane.min(values.len()));
-    !second.is_empty() && first.iter().zip(second).all(|(a, b)| (a + b - 1.0).abs() < 1e-3)
+/// Whether two channels, along this axis, are shares of one whole everywhere.
+fn sums_to_one(values: &[f32], shape: &[usize], axis: usize) -> bool {
+    let inner: usize = shape[axis + 1..].iter().product();
+    let mut pairs = values.chunks_exact((2 * inner).max(1)).map(|both| both.split_at(inner));
+    !values.is_empty() && pairs.all(|(a, b)| a.iter().zip(b).all(|(a, b)| (a + b - 1.0).abs() < 1e-3))
 }
 
 /// The one of several that is meant: the one that was named, the only one, or the only one whose name says it.
@@ -135,17 +163,26 @@ mod tests {
     #[test]
     fn outputs_are_known_by_what_they_give() {
         let half: Vec<f32> = (0..128).map(|i| if i < 64 { 0.25 } else { 0.75 }).collect();
+        let second = |axis| Some(Channel { axis, index: 1, less: None });
+        let logits = Channel { axis: 1, index: 1, less: Some(0) };
         for (kind, shape, batch, want) in [
             (Kind::Float, &[1, 1, 8, 8][..], 1, Role::Map { size: [8, 8], channel: None }),
             (Kind::Half, &[1, 8, 8], 1, Role::Map { size: [8, 8], channel: None }),
             (Kind::Float, &[4, 1, 8, 8], 4, Role::Map { size: [8, 8], channel: None }),
-            (Kind::Float, &[1, 2, 8, 8], 1, Role::Map { size: [8, 8], channel: Some(1) }),
+            (Kind::Float, &[1, 2, 8, 8], 1, Role::Map { size: [8, 8], channel: second(1) }),
+            (Kind::Float, &[1, 2, 4, 4], 1, Role::Logits { size: [4, 4], channel: logits }),
+            (Kind::Float, &[1, 8, 8, 1], 1, Role::Map { size: [8, 8], channel: None }),
+            (Kind::Float, &[8, 8], 1, Role::Map { size: [8, 8], channel: None }),
+            (Kind::Float, &[8, 8, 1], 1, Role::Map { size: [8, 8], channel: None }),
+            (Kind::Float, &[2, 8, 8], 1, Role::Map { size: [8, 8], channel: second(0) }),
+            (Kind::Float, &[1, 64, 64, 3], 1, Role::Picture),
+            (Kind::Float, &[3, 64, 64], 1, Role::Picture),
             (Kind::Float, &[1, 3, 64, 64], 1, Role::Picture),
             (Kind::Float, &[1, 3, 8, 8], 1, Role::Features),
             (Kind::Float, &[1, 197, 384], 1, Role::Features),
-            (Kind::Float, &[1], 1, Role::Score),
-            (Kind::Float, &[], 1, Role::Score),
-            (Kind::Float, &[2, 1], 2, Role::Score),
+            (Kind::Float, &[1], 1, Role::Score { channel: None }),
+            (Kind::Float, &[], 1, Role::Score { channel: None }),
+            (Kind::Float, &[2, 1], 2, Role::Score { channel: None }),
             (Kind::Float, &[1, 2], 1, Role::Other),
             (Kind::Other(9), &[1, 1, 8, 8], 1, Role::Label),
             (Kind::Other(7), &[1], 1, Role::Label),

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::npy::{self, Array, Numbers};
+use super::npy::{self, Array};
 use crate::fit::{ImageError, read_raw};
 use crate::methods::imported::{About, ID};
 use crate::model::bundle::Bundle;
@@ -46,10 +46,23 @@ pub struct Step {
     pub what: String,
     /// The largest difference, in shares of the largest value of the reference.
     pub off: f64,
+    /// From here on it differs and is not only rounded otherwise: [`DIFFERS`], or [`HALF_DIFFERS`] for values in half precision.
+    pub allowed: f64,
     /// The picture where it is that large.
     pub picture: String,
     /// What might be the reason, in words.
     pub perhaps: Option<String>,
+}
+
+/// What a comparison came to.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Compared {
+    /// The steps, in their order.
+    pub steps: Vec<Step>,
+    /// Values of the reference that the model does not hold: what was scaled and clamped, say, since the value before that is judged.
+    pub missing: Vec<String>,
+    /// The values that the model judges by.
+    pub judged_by: Vec<String>,
 }
 
 /// Why nothing was compared.
@@ -82,11 +95,14 @@ pub enum ParityReferenceError {
 /// From here on a step differs and does not only round differently.
 pub const DIFFERS: f64 = 1e-3;
 
-/// Compares a model with `reference.json` of a folder. The steps come in their order.
+/// The same for values that the training side has in half precision, of 11 bits.
+pub const HALF_DIFFERS: f64 = 5e-3;
+
+/// Compares a model with `reference.json` of a folder.
 ///
 /// # Errors
 /// [`ParityReferenceError`].
-pub fn compare(bundle: &Bundle, folder: &Path, engine: &EngineOptions) -> Result<Vec<Step>, ParityReferenceError> {
+pub fn compare(bundle: &Bundle, folder: &Path, engine: &EngineOptions) -> Result<Compared, ParityReferenceError> {
     let method = &bundle.manifest.method;
     if method.id != ID {
         return Err(ParityReferenceError::Method(method.id.clone()));
@@ -102,6 +118,7 @@ pub fn compare(bundle: &Bundle, folder: &Path, engine: &EngineOptions) -> Result
     names.extend(reference.pictures.iter().flat_map(|entry| entry.values.keys().cloned()));
     names.sort();
     names.dedup();
+    let (names, missing): (Vec<String>, Vec<String>) = names.into_iter().partition(|name| graph.has_value(name));
     let mut session = session::open(&graph.with_looks(&names)?.write(), engine)?;
     let mut preprocess = Preprocessor::new(network.input.clone());
     let mut planes = vec![0.0; network.input.len()];
@@ -116,14 +133,16 @@ pub fn compare(bundle: &Bundle, folder: &Path, engine: &EngineOptions) -> Result
         wanted.extend(network.outputs.iter().map(String::as_str));
         let made = session.run(&[(PICTURE, &input)], &wanted)?;
         let at = |name: &str| names.iter().position(|n| n == name).map(|i| &made[i]);
-        let mut add = |what: String, off: f64, perhaps: Option<String>| {
+        let mut add = |what: String, off: f64, half: bool, perhaps: Option<String>| {
             let picture = entry.picture.display().to_string();
+            let allowed = if half { HALF_DIFFERS } else { DIFFERS };
             match steps.iter_mut().find(|step| step.what == what) {
                 Some(step) if off <= step.off => {}
-                Some(step) => *step = Step { what, off, picture, perhaps },
-                None => steps.push(Step { what, off, picture, perhaps }),
+                Some(step) => *step = Step { what, off, allowed, picture, perhaps },
+                None => steps.push(Step { what, off, allowed, picture, perhaps }),
             }
         };
+        let mut of_halves = false;
         let files = entry.input.iter().map(|file| (about.input.as_str(), file));
         for (name, path) in files.chain(entry.values.iter().map(|(name, path)| (name.as_str(), path))) {
             let array = array(&folder.join(path))?;
@@ -136,16 +155,18 @@ pub fn compare(bundle: &Bundle, folder: &Path, engine: &EngineOptions) -> Result
                     .or(turned(&got, &array).then(|| "with blue and red exchanged it agrees: --colour".to_owned()));
                 perhaps = perhaps.or(Some("another size, another way to resize, or another normalisation".to_owned()));
             }
-            add(what, off, perhaps);
+            of_halves |= array.half;
+            add(what, off, array.half, perhaps);
         }
         if let Some(want) = entry.score {
             let got = f64::from(score(session.as_ref(), &made[names.len()..])?);
             let taken = about.score.as_ref().or(about.map.as_ref());
             let got = taken.map_or(got, |t| (got - f64::from(t.shift)) / f64::from(t.factor));
-            add("the score".to_owned(), (got - want).abs() / want.abs().max(1e-12), None);
+            add("the score".to_owned(), (got - want).abs() / want.abs().max(1e-12), of_halves, None);
         }
     }
-    Ok(steps)
+    let judged_by = about.map.iter().chain(&about.score).map(|taken| taken.value.clone()).collect();
+    Ok(Compared { steps, missing, judged_by })
 }
 
 /// The score from the line's outputs: the network's own, which is the last, or the largest of the map.
@@ -159,27 +180,20 @@ fn array(path: &Path) -> Result<Array, ParityReferenceError> {
     npy::read(&std::fs::read(path).map_err(|e| wrong(e.to_string()))?).map_err(wrong)
 }
 
-fn values(array: &Array) -> Vec<f64> {
-    match &array.numbers {
-        Numbers::Floats(values) => values.iter().map(|v| f64::from(*v)).collect(),
-        Numbers::Whole(values) => values.iter().map(|v| *v as f64).collect(),
-    }
-}
-
 /// The largest difference in shares of the largest value; where the numbers are not as many, all of it, with what is wrong.
 fn difference(got: &[f32], shape: &[usize], want: &Array) -> (f64, Option<String>) {
-    let values = values(want);
+    let values = &want.numbers;
     if values.len() != got.len() {
         return (1.0, Some(format!("it has the shape {shape:?} here and {:?} there", want.shape)));
     }
     let largest = values.iter().map(|v| v.abs()).fold(0.0, f64::max).max(1e-12);
-    let off = got.iter().zip(&values).map(|(a, b)| (f64::from(*a) - b).abs());
+    let off = got.iter().zip(values).map(|(a, b)| (f64::from(*a) - b).abs());
     (off.fold(0.0, |most, v| if v.is_nan() { f64::INFINITY } else { f64::max(most, v) }) / largest, None)
 }
 
 /// Whether the first and the last of three planes are exchanged.
 fn turned(got: &[f32], want: &Array) -> bool {
-    let values = values(want);
+    let values = &want.numbers;
     let plane = got.len() / 3;
     let exchanged = |i: usize| got[(2 - i / plane) * plane + i % plane];
     let largest = values.iter().map(|v| v.abs()).fold(0.0, f64::max).max(1e-12);

@@ -13,7 +13,7 @@ use crate::methods::patches::fit_threshold;
 use crate::methods::{Facts, MapModel};
 use crate::model::embedder::PatchEmbedder;
 use crate::model::engine::EngineOptions;
-use crate::model::graph::{OnnxGraph, Plane, PlaneOf};
+use crate::model::graph::{Latent, OnnxGraph, Plane, PlaneOf};
 use crate::model::head::aggregate::Layer;
 use crate::model::{Backbone, Embed};
 use crate::preprocess::InputSpec;
@@ -124,6 +124,8 @@ fn planes(understood: &Understood, sign: f32) -> Vec<Plane> {
     let of = |output: &Output| {
         let (size, channel) = match output.role {
             Role::Map { size, channel } => (size, channel),
+            Role::Score { channel } => ([1; 2], channel),
+            Role::Logits { size, channel } => (size, Some(channel)),
             _ => ([1; 2], None),
         };
         let made = PlaneOf::Value(output.value.clone());
@@ -133,14 +135,28 @@ fn planes(understood: &Understood, sign: f32) -> Vec<Plane> {
     let plane = |made, size, factor, shift| Plane { made, size, channel: None, factor, shift, name: MAP.to_owned() };
     let map = understood.map.as_ref().map(|map| match map {
         MapOf::Map(number) => of(&outputs[*number]),
-        MapOf::Reconstruction(number) => {
-            plane(PlaneOf::Reconstruction(outputs[*number].value.clone()), [rows, columns], 1.0, 0.0)
+        MapOf::Reconstruction(number, distance) => {
+            plane(PlaneOf::Reconstruction(outputs[*number].value.clone(), *distance), [rows, columns], 1.0, 0.0)
+        }
+        MapOf::Pair(both, distance) => {
+            let [a, b] = both.map(|number| &outputs[number]);
+            let size = [2, 3].map(|axis| a.shape.get(axis).copied().unwrap_or(1));
+            let channels = a.shape.get(1).copied().unwrap_or(1);
+            plane(PlaneOf::Pair([a.value.clone(), b.value.clone()], channels, *distance), size, 1.0, 0.0)
         }
         MapOf::Latents(all) => {
-            let latents: Vec<&Output> = all.iter().map(|i| &outputs[*i]).collect();
-            let sides = |at: usize| latents.iter().map(|o| o.shape[at]).max().unwrap_or(1);
-            let made = latents.iter().map(|o| (o.value.clone(), o.shape[1])).collect();
-            plane(PlaneOf::Latents(made), [sides(2), sides(3)], -1.0 / latents.len() as f32, 1.0)
+            let sides = |axis: usize| all.iter().map(|(number, _)| outputs[*number].shape[axis]).max().unwrap_or(1);
+            let made = all.iter().map(|(number, log_det)| {
+                let log_det = log_det.map(|d| {
+                    let output = &outputs[d];
+                    (output.value.clone(), matches!(output.role, Role::Map { .. }))
+                });
+                Latent { value: outputs[*number].value.clone(), channels: outputs[*number].shape[1], log_det }
+            });
+            let share = 1.0 / all.len() as f32;
+            let (factor, shift) =
+                if all.iter().any(|(_, log_det)| log_det.is_some()) { (share, 0.0) } else { (-share, 1.0) };
+            plane(PlaneOf::Latents(made.collect()), [sides(2), sides(3)], factor, shift)
         }
     });
     let score = understood.score.map(|number| of(&outputs[number]));

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::patches::{FeatureMethod, Learning, PatchModel};
-use super::{fapm, fastrecon, inreach, pni, spade, subspace};
+use super::{fapm, fastrecon, inreach, pni, sinbad, spade, subspace};
 use crate::fit::{Augment, FeatureSet, FitOptions, Grouping, ThresholdRule};
 use crate::model::bundle::{BackboneRef, Bundle, Claim, Manifest, MethodPart, Training};
 use crate::model::head::aggregate::Layer;
@@ -181,6 +181,9 @@ fn models_come_back_from_their_files_threads_change_no_bit_and_what_is_not_finit
     for params in [json!({}), json!({"depth": 2, "shortest": 5}), json!({"shortest": 100})] {
         holds_of::<inreach::InReaCh>(&params);
     }
+    for params in [json!({}), json!({"projections": 3, "thresholds": 2, "shrinkage": 1.0})] {
+        holds_of::<sinbad::Sinbad>(&params);
+    }
 }
 
 #[test]
@@ -201,6 +204,8 @@ fn parameters_out_of_range_are_named() {
     refused::<pni::Pni>(json!({"bank": 0}), "bank");
     refused::<inreach::InReaCh>(json!({"deviations": 0}), "deviations");
     refused::<inreach::InReaCh>(json!({"depth": 0}), "depth");
+    refused::<sinbad::Sinbad>(json!({"shrinkage": 0.0}), "shrinkage");
+    refused::<sinbad::Sinbad>(json!({"projections": 400, "thresholds": 16}), "projections times thresholds");
 }
 
 /// Patches on a line in space, and one that leaves it: what is left of the first is nothing, of the second its distance to the line.
@@ -259,4 +264,22 @@ fn what_is_in_the_wrong_place_is_far_from_what_belongs_there() {
     assert!(usual < 1e-3 && moved > 0.3, "fapm: {usual} {moved}");
     // Without places, it is as common as anything.
     assert!(bound(learn::<pni::Pni>(&set, &json!({"reach": 100}), 99, 1).as_ref()).1 < 1e-3);
+}
+
+/// Good pictures have as many patches of one kind as of another, in any order. One has only patches of the first kind: each is a good patch, and no memory bank would see it.
+#[test]
+fn a_set_without_one_of_its_kinds_is_odd_although_every_patch_is_a_good_one() {
+    let mut set = features(12);
+    let mut random = SplitMix64::new(3);
+    let mut patch = |kind: usize| -> Vec<f32> {
+        (0..DIM).map(|i| if i % 2 == kind { 5.0 } else { 1.0 } + random.unit() as f32 * 0.2).collect()
+    };
+    let cells = set.cells.len();
+    set.values =
+        (0..12).flat_map(|block| (0..cells).map(move |cell| (cell + block) % 2)).flat_map(&mut patch).collect();
+    let model = learn::<sinbad::Sinbad>(&set, &json!({"projections": 10}), 3, 1);
+    let good: Vec<f32> = (0..cells).map(|cell| (cell + 1) % 2).flat_map(&mut patch).collect();
+    let odd: Vec<f32> = (0..cells).map(|_| 0).flat_map(&mut patch).collect();
+    let [good, odd] = [good, odd].map(|features| judge(model.as_ref(), 1, &features, &set).0);
+    assert!(odd > 3.0 * good, "{odd} {good}");
 }

@@ -8,6 +8,7 @@
 //! ```
 
 mod adapt;
+pub mod cfa;
 pub mod efficientad;
 pub mod fapm;
 pub mod fastrecon;
@@ -20,6 +21,7 @@ pub mod patchcore;
 pub mod patches;
 pub mod pni;
 pub mod simplenet;
+pub mod sinbad;
 pub mod softpatch;
 pub mod spade;
 pub mod subspace;
@@ -38,11 +40,12 @@ use crate::model::engine::{EngineError, EngineOptions};
 use andon_core::Detector;
 
 /// Every method that this build has, the default first.
-pub const ALL: [&dyn Method; 12] = [
+pub const ALL: [&dyn Method; 14] = [
     &patchcore::PatchCore,
     &padim::Padim,
     &efficientad::EfficientAd,
     &simplenet::SimpleNet,
+    &cfa::Cfa,
     &softpatch::SoftPatch,
     &subspace::Subspace,
     &fastrecon::FastRecon,
@@ -50,6 +53,7 @@ pub const ALL: [&dyn Method; 12] = [
     &fapm::Fapm,
     &pni::Pni,
     &inreach::InReaCh,
+    &sinbad::Sinbad,
     &imported::Imported,
 ];
 

@@ -5,11 +5,12 @@ use std::collections::HashMap;
 use super::{Attribute, OnnxGraph};
 
 impl OnnxGraph {
-    /// Writes the strides, dilations and pads of convolutions that leave them out: they are 1, 1 and 0 then, which rten does not take for granted.
+    /// Writes the strides, dilations and pads of convolutions and poolings that leave them out: they are 1, 1 and 0 then, which rten does not take for granted.
     pub(super) fn write_strides(&mut self) {
         let graph = &mut self.graph;
         let constants: HashMap<&str, usize> = graph.initializer.iter().map(|t| (t.name(), t.dims.len())).collect();
-        for conv in graph.node.iter_mut().filter(|node| node.op_type() == "Conv") {
+        let windows = |op: &str| matches!(op, "Conv" | "AveragePool" | "MaxPool");
+        for conv in graph.node.iter_mut().filter(|node| windows(node.op_type())) {
             let given = |name: &str| conv.attribute.iter().find(|a| a.name.as_deref() == Some(name));
             let of_weights =
                 || conv.input.get(1).and_then(|w| constants.get(w.as_str())).and_then(|rank| rank.checked_sub(2));
@@ -17,10 +18,12 @@ impl OnnxGraph {
                 continue;
             };
             let padded = given("auto_pad").is_some();
-            let defaults = [("strides", vec![1; axes]), ("dilations", vec![1; axes]), ("pads", vec![0; 2 * axes])];
+            // Poolings know dilations only in some versions.
+            let dilations = if conv.op_type() == "Conv" { axes } else { 0 };
+            let defaults = [("strides", vec![1; axes]), ("dilations", vec![1; dilations]), ("pads", vec![0; 2 * axes])];
             let missing: Vec<(&str, Vec<i64>)> = defaults
                 .into_iter()
-                .filter(|(name, _)| given(name).is_none() && !(padded && *name == "pads"))
+                .filter(|(name, ints)| !ints.is_empty() && given(name).is_none() && !(padded && *name == "pads"))
                 .collect();
             conv.attribute.extend(missing.into_iter().map(|(name, ints)| Attribute {
                 name: Some(name.to_owned()),
@@ -44,15 +47,16 @@ mod tests {
         let w = graph.constant(&[1, 1, 1, 1], &[1.0]);
         let first = graph.node("Conv", &["x", &w], &[]);
         let second = graph.node("Conv", &[&first, &w], &[Attr::Ints("strides", &[2, 2])]);
-        graph.output(&second, "y", None);
+        let third = graph.node("AveragePool", &[&second], &[Attr::Ints("kernel_shape", &[2, 2])]);
+        graph.output(&third, "y", None);
         let mut graph = OnnxGraph::read(&graph.write()).unwrap();
         graph.write_strides();
         let all = |name: &str| -> Vec<Vec<i64>> {
             let attributes = graph.graph.node.iter().flat_map(|node| &node.attribute);
             attributes.filter(|a| a.name.as_deref() == Some(name)).map(|a| a.ints.clone()).collect()
         };
-        assert_eq!(all("strides"), [[1, 1], [2, 2]]);
+        assert_eq!(all("strides"), [[1, 1], [2, 2], [1, 1]]);
         assert_eq!(all("dilations"), [[1, 1], [1, 1]]);
-        assert_eq!(all("pads"), [[0; 4], [0; 4]]);
+        assert_eq!(all("pads"), [[0; 4]; 3]);
     }
 }

@@ -10,6 +10,9 @@ mod bench_networks;
 mod check;
 mod outline;
 mod adapt;
+mod distance;
+mod maker;
+mod planes;
 mod defaults;
 mod join;
 
@@ -18,12 +21,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-pub use adapt::{Arithmetic, PICTURE, Plane, PlaneOf, Takes, look};
+pub use adapt::{Arithmetic, PICTURE, Takes, look};
 pub use bench_networks::{efficientad_s_shape, resnet18_shape};
 pub use builder::{Attr, GraphBuilder};
 pub use calibrate::{CalibrationError, Calibrator};
 pub use check::{NetworkError, check, read_network};
+pub use distance::Distance;
 pub use outline::{Kind, Port};
+pub use planes::{Channel, Latent, Plane, PlaneOf};
 use proto::{Attribute, Dim, Graph, Model, Node, Shape, Tensor, ValueInfo};
 pub use quantize_int8::{ActivationRange, ActivationRanges};
 

@@ -39,6 +39,34 @@ impl Kind {
             Kind::Other(number) => number,
         }
     }
+
+    /// Whether pictures are given as it in whole numbers: u8, u16, i32 or i64.
+    pub fn is_whole(self) -> bool {
+        matches!(self, Kind::Byte | Kind::Other(4 | 6 | 7))
+    }
+
+    /// Whether pictures can be given as it.
+    pub fn takes_pictures(self) -> bool {
+        self.is_whole() || matches!(self, Kind::Float | Kind::Half | Kind::Other(11))
+    }
+
+    /// Numbers as a file of ONNX holds them; none if the type is not known, or cannot hold one of them (a fraction, for whole numbers).
+    pub fn bytes_of(self, values: &[f64]) -> Option<Vec<u8>> {
+        let whole = |least: f64, most: f64| values.iter().all(|v| v.fract() == 0.0 && (least..=most).contains(v));
+        Some(match self {
+            Kind::Float => values.iter().flat_map(|v| (*v as f32).to_le_bytes()).collect(),
+            Kind::Half => values.iter().flat_map(|v| half::f16::from_f64(*v).to_le_bytes()).collect(),
+            Kind::Other(11) => values.iter().flat_map(|v| v.to_le_bytes()).collect(),
+            Kind::Byte if whole(0.0, 255.0) => values.iter().map(|v| *v as u8).collect(),
+            Kind::Other(9) if whole(0.0, 1.0) => values.iter().map(|v| *v as u8).collect(),
+            Kind::Other(3) if whole(-128.0, 127.0) => values.iter().flat_map(|v| (*v as i8).to_le_bytes()).collect(),
+            Kind::Other(6) if whole(f64::from(i32::MIN), f64::from(i32::MAX)) => {
+                values.iter().flat_map(|v| (*v as i32).to_le_bytes()).collect()
+            }
+            Kind::Other(7) if whole(-9e15, 9e15) => values.iter().flat_map(|v| (*v as i64).to_le_bytes()).collect(),
+            _ => return None,
+        })
+    }
 }
 
 impl std::fmt::Display for Kind {
@@ -47,6 +75,7 @@ impl std::fmt::Display for Kind {
             Kind::Float => f.write_str("f32"),
             Kind::Half => f.write_str("f16"),
             Kind::Byte => f.write_str("u8"),
+            Kind::Other(4) => f.write_str("u16"),
             Kind::Other(6) => f.write_str("i32"),
             Kind::Other(7) => f.write_str("i64"),
             Kind::Other(9) => f.write_str("bool"),
@@ -126,6 +155,33 @@ impl OnnxGraph {
         }
         let (clamped, raw) = (last.input.get(1)?, last.input.get(2)?);
         self.comes_from(clamped, raw, &by).then(|| raw.clone())
+    }
+
+    /// How many channels the first convolution takes of an input, and whether channels are brought from the last place to the first before it: for networks that
+    /// leave the sides of their pictures open. None if it is not to be seen.
+    pub fn channels_taken(&self, input: &str) -> Option<(usize, bool)> {
+        let weights: HashMap<&str, &[i64]> =
+            self.graph.initializer.iter().map(|t| (t.name(), t.dims.as_slice())).collect();
+        let mut carried: HashMap<&str, bool> = HashMap::from([(input, false)]);
+        for node in &self.graph.node {
+            let Some(last) = node.input.iter().find_map(|i| carried.get(i.as_str())).copied() else { continue };
+            let number = |name: &str| node.attribute.iter().find(|a| a.name() == name);
+            match node.op_type() {
+                "Conv" => {
+                    let [_, channels, ..] = weights.get(node.input.get(1)?.as_str())? else { return None };
+                    let group = number("group").and_then(|a| a.i).unwrap_or(1);
+                    return Some((usize::try_from(channels.checked_mul(group)?).ok()?, last));
+                }
+                "Transpose" if number("perm").is_some_and(|a| a.ints == [0, 3, 1, 2]) => {
+                    carried.extend(node.output.iter().map(|o| (o.as_str(), true)));
+                }
+                "Sub" | "Div" | "Mul" | "Add" | "Identity" | "Cast" | "Resize" | "Pad" | "Clip" => {
+                    carried.extend(node.output.iter().map(|o| (o.as_str(), last)));
+                }
+                _ => return None,
+            }
+        }
+        None
     }
 
     /// Where rten computes something else than the file says, without a word: cubic resizing becomes linear in it.
