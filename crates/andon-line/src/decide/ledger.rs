@@ -297,11 +297,8 @@ impl Ledger {
             self.uninspected(seq, camera, Reason::RecipeChanged, now, tell);
         } else {
             let j = judge(seen.result, seen.threshold).with_review(rule.review);
-            let ending = CameraEnding { score: j.score, ..self.ending(seq, camera, j.outcome, j.reason, now) };
-            let (threshold, model) = (Some(seen.threshold), Some(seen.model));
-            let ending = CameraEnding { queue_ns: seen.queue_ns, times: seen.times, threshold, model, ..ending };
-            let regions = if j.outcome == Outcome::Reject { seen.regions } else { Default::default() };
-            self.finish(CameraEnding { regions, ..ending }, now, tell);
+            let ending = self.ending(seq, camera, j.outcome, j.reason, now).seen(seen, j.score);
+            self.finish(ending, now, tell);
         }
     }
 

@@ -176,6 +176,21 @@ pub struct CameraEnding {
     pub regions: Regions,
 }
 
+impl CameraEnding {
+    /// The same with what the inspector said.
+    pub(super) fn seen(self, seen: &Observed, score: Option<Score>) -> CameraEnding {
+        CameraEnding {
+            score,
+            threshold: Some(seen.threshold),
+            model: Some(seen.model),
+            queue_ns: seen.queue_ns,
+            times: seen.times,
+            regions: if self.outcome == Outcome::Reject { seen.regions } else { Regions::default() },
+            ..self
+        }
+    }
+}
+
 /// What the ledger says.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[allow(clippy::large_enum_variant, reason = "passed to a closure by value and never stored")]
