@@ -34,4 +34,11 @@ impl Standard {
     pub fn append(&self, x: &[f32], out: &mut Vec<f32>) {
         out.extend(x.iter().zip(&self.mean).zip(&self.scale).map(|((v, m), s)| (v - m) * s));
     }
+
+    /// The same with one factor for all values, by which their variances are 1 in the mean: distances keep what counts in them.
+    pub fn evenly(self) -> Standard {
+        let variance: f64 = self.scale.iter().filter(|s| **s > 0.0).map(|s| f64::from(*s).powi(-2)).sum();
+        let even = if variance > 0.0 { (self.scale.len() as f64 / variance).sqrt() as f32 } else { 0.0 };
+        Standard { scale: vec![even; self.scale.len()], ..self }
+    }
 }

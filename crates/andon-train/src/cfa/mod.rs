@@ -1,5 +1,5 @@
 //! Trains CFA: a layer on features and their place that draws good patches into spheres around their nearest centres, and keeps the next centres out of them. Source: Lee, Lee and Song,
-//! IEEE Access 2022. Ours differ in that features are first brought to mean 0 and deviation 1, that centres are the patches that cover the good ones best (not means of places), that the layer starts by
+//! IEEE Access 2022. Ours differ in that features are first brought to mean 0 and, by one factor for all values, to a variance of 1 in the mean, that centres are the patches that cover the good ones best (not means of places), that the layer starts by
 //! changing nothing, and that spheres have one given radius.
 
 #[cfg(test)]
@@ -98,7 +98,7 @@ impl PatchTrainer for LayerTrainer<'_> {
     }
 }
 
-/// Good patches, brought to mean 0 and deviation 1, block by block.
+/// Good patches, brought to mean 0 and one scale, block by block.
 struct Good {
     values: Vec<f32>,
     dim: usize,
@@ -110,7 +110,7 @@ struct Good {
 
 impl Good {
     fn new(set: &FeatureSet, blocks: &[usize], seed: u64) -> Good {
-        let standard = Standard::of(set, blocks);
+        let standard = Standard::of(set, blocks).evenly();
         let len = set.cells.len() * set.dim;
         let mut values = Vec::with_capacity(blocks.len() * len);
         for x in blocks.iter().flat_map(|b| set.values[b * len..(b + 1) * len].chunks_exact(set.dim)) {

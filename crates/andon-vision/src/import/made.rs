@@ -165,7 +165,7 @@ fn alone(
             return Ok(None);
         }
         let a_map = ["map", "mask", "anom", "score", "prob", "seg", "heat"];
-        let a_picture = ["recon", "x_hat", "xhat", "decod", "restor", "rebuilt"];
+        let a_picture = ["recon", "x_hat", "xhat", "decode", "restore", "restoration", "rebuilt"];
         let smaller = outputs.iter().any(|output| map(output) && !as_large(output));
         let silent = |i: &usize| !says(&outputs[*i], &a_map) && !says(&outputs[*i], &a_picture);
         if let Some(i) = candidates.iter().find(|i| silent(i)).filter(|_| !smaller && candidates.len() == 1) {
