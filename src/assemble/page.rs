@@ -1,20 +1,23 @@
 //! The operator's page of a line: its users, its acts, its sink and its server, put together.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::backup::backup_plan;
 use super::error::BuildError;
 use super::page_pictures::PagePictures;
 use super::pictures::Pictures;
-use crate::config::{Config, PageLanguage};
+use crate::config::{Config, Loaded, PageLanguage};
 use andon_core::{Control, Sink};
 use andon_io::history::{History, Reviews};
 use andon_io::sinks::wire::StationInfo;
 use andon_line::runtime::Status;
 use andon_service::accounts::{self, Accounts};
 use andon_service::act::{AuditedControl, HistoryAccess, LineAccess, Service};
+use andon_service::backup::BackupPlan;
 use andon_service::live::{Board, page_sink};
-use andon_service::page::{Language, PageOptions, PageServer, PageSpec, TlsFiles};
+use andon_service::page::{ChallengeRules, Language, PageOptions, PageServer, PageSpec, TlsFiles};
 
 /// So long may a question take that reads every row of a week.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -24,19 +27,29 @@ pub struct Page {
     options: PageOptions,
     accounts: Arc<Accounts>,
     history: Option<HistoryAccess>,
+    backup: Option<(BackupPlan, PathBuf)>,
 }
 
 impl Page {
-    /// The page of a configuration, with the users in its file; `None` where the configuration wants no page.
+    /// The page of a configuration, with the users in its file; `None` where the configuration wants no page. `file` is the configuration's.
     ///
     /// # Errors
     /// [`BuildError::Accounts`].
-    pub fn configured(c: &Config) -> Result<Option<Page>, BuildError> {
+    pub fn configured(loaded: &Loaded, file: &Path) -> Result<Option<Page>, BuildError> {
+        let c = &loaded.config;
         if !c.page_enabled {
             return Ok(None);
         }
         let accounts = Arc::new(Accounts::open(&c.page.database)?);
-        Ok(Some(Page { options: options(c), accounts, history: history(c) }))
+        let backup = match backup_plan(loaded, Some(file)) {
+            // Copies lie beside the users, where this program may write.
+            Ok(plan) => Some((plan, folder_of(&c.page.database))),
+            Err(why) => {
+                tracing::error!("the page offers no backup: {why}");
+                None
+            }
+        };
+        Ok(Some(Page { options: options(c), accounts, history: history(c), backup }))
     }
 
     /// A page of a line that is gone with this program: on a free port of loopback, with users in memory, of whom there are none, and
@@ -47,13 +60,17 @@ impl Page {
     pub fn passing(c: &Config) -> Result<Page, BuildError> {
         let listen = ([127, 0, 0, 1], 0).into();
         let options = PageOptions { listen, tls: None, ..options(c) };
-        Ok(Page { options, accounts: Arc::new(Accounts::in_memory()?), history: None })
+        Ok(Page { options, accounts: Arc::new(Accounts::in_memory()?), history: None, backup: None })
     }
 
     /// Users and audit.
     pub fn accounts(&self) -> &Arc<Accounts> {
         &self.accounts
     }
+}
+
+fn folder_of(file: &Path) -> PathBuf {
+    file.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned()
 }
 
 /// Why no users can be kept where the configuration says; `None` if they can, or no page is wanted.
@@ -84,6 +101,11 @@ fn options(c: &Config) -> PageOptions {
         tls: page.tls.clone().map(|(certificate, key)| TlsFiles { certificate, key }),
         names: page.names.iter().cloned().chain([c.box_name.clone()]).collect(),
         key_px: page.key_px,
+        challenge: ChallengeRules {
+            parts: page.challenge_parts,
+            within: page.challenge_within,
+            shifts: c.shifts.clone(),
+        },
     }
 }
 
@@ -107,7 +129,11 @@ pub(super) fn serve(
 ) -> Result<ServedPage, BuildError> {
     let board = Arc::new(Board::new(station.clone(), frames));
     let access = LineAccess { control: control.clone(), board: board.clone() };
-    let service = Arc::new(Service::of_line(page.accounts, access).with_history(page.history));
+    let service = Service::of_line(page.accounts, access).with_history(page.history);
+    let service = Arc::new(match page.backup {
+        Some((plan, scratch)) => service.with_backup(plan, scratch),
+        None => service,
+    });
     let (sink, records) = page_sink();
     let watched = status.clone();
     let server = PageServer::start(PageSpec {

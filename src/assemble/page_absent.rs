@@ -1,10 +1,11 @@
 //! What stands in for the operator's page in a build without it.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use super::error::BuildError;
 use super::pictures::Pictures;
-use crate::config::Config;
+use crate::config::{Config, Loaded};
 use andon_core::{Control, Sink};
 use andon_io::NotBuilt;
 use andon_io::sinks::wire::StationInfo;
@@ -18,8 +19,12 @@ impl Page {
     ///
     /// # Errors
     /// [`BuildError::NoPage`].
-    pub fn configured(c: &Config) -> Result<Option<Page>, BuildError> {
-        if c.page_enabled { Err(BuildError::NoPage(NotBuilt::new("page.enabled", "page"))) } else { Ok(None) }
+    pub fn configured(loaded: &Loaded, _: &Path) -> Result<Option<Page>, BuildError> {
+        if loaded.config.page_enabled {
+            Err(BuildError::NoPage(NotBuilt::new("page.enabled", "page")))
+        } else {
+            Ok(None)
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use andon_core::CameraId;
-use andon_core::{Actor, Control, ControlError};
+use andon_core::{Actor, ChallengeSign, Control, ControlError};
 use andon_io::sinks::modbus_server::{ModbusServer, ModbusServerOptions};
 
 use crate::common::{Peer, free_port};
@@ -28,6 +28,10 @@ impl Control for Nobody {
     }
 
     fn release(&self, _: &Actor) -> Result<(), ControlError> {
+        Ok(())
+    }
+
+    fn challenge(&self, _: CameraId, _: ChallengeSign) -> Result<(), ControlError> {
         Ok(())
     }
 

@@ -82,8 +82,9 @@ const ROOMS: [(&str, Rooms); 7] = [
         &[
             ("accounts", &[]),
             ("live", &[]),
-            ("act", &["accounts", "live"]),
-            ("page", &["accounts", "live", "act"]),
+            ("backup", &["accounts"]),
+            ("act", &["accounts", "live", "backup"]),
+            ("page", &["accounts", "live", "backup", "act"]),
             ("metrics", &[]),
         ],
     ),

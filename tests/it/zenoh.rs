@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use andon_core::{Accepted, Actor, Control, ControlError, MapRecord, Record, Sink, ThresholdError};
+use andon_core::{Accepted, Actor, ChallengeSign, Control, ControlError, MapRecord, Record, Sink, ThresholdError};
 use andon_core::{
     AnomalyMap, CameraId, CameraVerdict, Counts, LatencySummary, ModelTag, Mono, Pooled, Reason, Score, Seq,
     StageTimes, Stats, Threshold, judge,
@@ -40,6 +40,10 @@ impl Control for Knob {
 
     fn release(&self, _: &Actor) -> Result<(), ControlError> {
         self.1.lock().unwrap().clear();
+        Ok(())
+    }
+
+    fn challenge(&self, _: CameraId, _: ChallengeSign) -> Result<(), ControlError> {
         Ok(())
     }
 

@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use crate::{Actor, CameraId, ThresholdError};
+use crate::{Actor, CameraId, ChallengeSign, ThresholdError};
 
 /// Why a request changed nothing.
 #[derive(Clone, Debug, PartialEq, Error)]
@@ -54,6 +54,12 @@ pub trait Control: Send + Sync {
     /// # Errors
     /// [`ControlError::Busy`], [`ControlError::NotAllowed`].
     fn release(&self, by: &Actor) -> Result<(), ControlError>;
+
+    /// Tells everybody what became of a challenge with known bad parts: an event, and for one that failed the request to stop the line.
+    ///
+    /// # Errors
+    /// [`ControlError::NoSuchCamera`], [`ControlError::Busy`].
+    fn challenge(&self, camera: CameraId, sign: ChallengeSign) -> Result<(), ControlError>;
 
     /// The active configuration as JSON, without secrets.
     fn config_json(&self) -> String;

@@ -6,6 +6,8 @@ pub mod accounts;
 #[cfg(feature = "page")]
 pub mod live;
 #[cfg(feature = "page")]
+pub mod backup;
+#[cfg(feature = "page")]
 pub mod act;
 #[cfg(feature = "page")]
 pub mod page;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{ActError, ReleaseLine, Service, SetThreshold};
-use andon_core::{Actor, CameraId, Control, ControlError};
+use andon_core::{Actor, CameraId, ChallengeSign, Control, ControlError};
 
 /// A line's control with roles and audit in front. Reading and triggers pass through.
 pub struct AuditedControl {
@@ -40,6 +40,10 @@ impl Control for AuditedControl {
 
     fn release(&self, by: &Actor) -> Result<(), ControlError> {
         self.service.perform(by, &ReleaseLine, "").map(drop).map_err(refused)
+    }
+
+    fn challenge(&self, camera: CameraId, sign: ChallengeSign) -> Result<(), ControlError> {
+        self.inner.challenge(camera, sign)
     }
 
     fn config_json(&self) -> String {

@@ -3,7 +3,8 @@
 use thiserror::Error;
 
 use crate::accounts::AccountError;
-use crate::live::AlarmError;
+use crate::backup::BackupError;
+use crate::live::{AlarmError, ChallengeError};
 use andon_core::{ControlError, Role};
 use andon_io::history::{HistoryError, ReviewError};
 
@@ -41,6 +42,12 @@ pub enum ActError {
     /// There is no such alarm.
     #[error(transparent)]
     Alarm(#[from] AlarmError),
+    /// There is no backup.
+    #[error(transparent)]
+    Backup(#[from] BackupError),
+    /// A challenge does not start or end.
+    #[error(transparent)]
+    Challenge(#[from] ChallengeError),
     /// Users or audit.
     #[error(transparent)]
     Account(#[from] AccountError),

@@ -271,6 +271,21 @@ pub(super) const TEXTS: Texts = Texts {
     role_new: "Another role",
     role_change: "Change the role",
     role_of: "Role",
+    back_up: "Back up this box",
+    back_up_hint: "Models, configuration without its secrets, history, users and audit in one file, as a download. Keep it as you keep the box: who has it can read everything.",
+    challenge: "Challenge with known bad parts",
+    challenge_hint: "Put the known bad parts on the belt after the touch, and nothing else until all have come: each has to be rejected. They are reviewed by themselves, as the kind of defect “challenge”; the counters count them like all others.",
+    challenge_last: "The last challenges",
+    challenge_none: "None yet.",
+    challenge_passed: "passed",
+    challenge_failed: "failed",
+    challenge_aborted: "given up",
+    challenge_unseen: "not seen",
+    challenge_runs: "Runs: the next parts are known bad ones",
+    challenge_due: "This shift needs a passed one by",
+    challenge_abort: "Give up",
+    challenge_parts: "Number of known bad parts",
+    challenge_start: "Start the challenge",
     event,
     reason,
     refusal: ToString::to_string,
@@ -325,6 +340,14 @@ fn event(kind: EventKind) -> [&'static str; 2] {
             "A part went past its ejector",
             "Take it off by hand. Check the distance to the ejector and the belt's speed.",
         ],
+        EventKind::ChallengePassed => ["A challenge was passed", "Nothing to do."],
+        EventKind::ChallengeFailed => [
+            "A known bad part was not rejected",
+            "Do not trust the inspection: look at camera, light and threshold, then challenge again.",
+        ],
+        EventKind::ChallengeOverdue => {
+            ["No challenge passed this shift", "Run the known bad parts: Alarms, Challenge."]
+        }
         EventKind::LineStop => ["LINE STOP", "Remove the cause, then release the line."],
         EventKind::LineReleased => ["The line was released", "Nothing to do."],
     }

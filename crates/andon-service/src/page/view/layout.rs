@@ -21,6 +21,7 @@ pub(in crate::page) enum Place {
     Counters,
     WhatIf,
     Aid,
+    Challenge,
     Message,
 }
 
@@ -31,6 +32,7 @@ impl Place {
             Place::Live => "live",
             Place::Alarms => "alarms",
             Place::System => "system",
+            Place::Challenge => "challenge",
             Place::Part | Place::Threshold | Place::Login | Place::Users | Place::Audit | Place::Message => "other",
             Place::Review | Place::History | Place::Counters | Place::WhatIf | Place::Aid => "other",
         }
