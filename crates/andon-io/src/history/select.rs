@@ -190,8 +190,9 @@ pub(super) fn verdicts(connection: &Connection, filter: &Filter) -> Result<Verdi
     };
     let near = [filter.ratio.min, by_score].into_iter().flatten().filter(|min| *min >= NEAR_MISS).reduce(f64::max);
     let (lowest, highest) = (near.unwrap_or_default(), filter.ratio.max.unwrap_or(f64::MAX));
-    if near.is_some() {
+    if let Some(near) = near {
         c.term("ratio >= 0.85");
+        c.value("ratio >= ?", near);
     }
     let index = if reviewed {
         "verdict_reviewed"
