@@ -13,6 +13,8 @@ pub mod gpu;
 #[cfg_attr(not(feature = "tensorrt"), path = "gpu_background_absent.rs")]
 mod gpu_background;
 pub mod auto;
+#[cfg(feature = "page")]
+mod backup;
 mod cameras;
 pub mod describe;
 mod detector;
@@ -34,6 +36,8 @@ pub mod precheck;
 pub mod simulated;
 mod sinks;
 
+#[cfg(feature = "page")]
+pub use backup::backup_plan;
 pub use cameras::{CameraParts, open_source};
 pub use detector::{OpenError, OpenedDetector, lacks_feature, maker, model_tag, open, open_on_cpu};
 pub use error::BuildError;

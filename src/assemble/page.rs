@@ -4,21 +4,23 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::backup::backup_plan;
 use super::cameras::CameraParts;
 use super::error::BuildError;
 use super::line_models::{CameraSlot, Models, TaughtParts};
 use super::page_pictures::PagePictures;
 use super::pictures::Pictures;
-use crate::config::{Config, PageLanguage, Recipe};
+use crate::config::{Config, Loaded, PageLanguage, Recipe};
 use andon_core::{Control, Sink};
 use andon_io::history::{History, Reviews};
 use andon_io::sinks::wire::StationInfo;
 use andon_line::runtime::{DetectorSwap, Status};
 use andon_service::accounts::{self, Accounts};
 use andon_service::act::{AuditedControl, HistoryAccess, LineAccess, Service};
+use andon_service::backup::BackupPlan;
 use andon_service::live::{Board, page_sink};
 use andon_service::models::{Lessons, LineModels};
-use andon_service::page::{Language, PageOptions, PageServer, PageSpec, TlsFiles};
+use andon_service::page::{ChallengeRules, Language, PageOptions, PageServer, PageSpec, TlsFiles};
 
 /// So long may a question take that reads every row of a week.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -30,19 +32,29 @@ pub struct Page {
     history: Option<HistoryAccess>,
     /// Where parts that are taught lie, and the program that learns them.
     taught: Option<(PathBuf, PathBuf)>,
+    backup: Option<(BackupPlan, PathBuf)>,
 }
 
 impl Page {
-    /// The page of a configuration, with the users in its file; `None` where the configuration wants no page.
+    /// The page of a configuration, with the users in its file; `None` where the configuration wants no page. `file` is the configuration's.
     ///
     /// # Errors
     /// [`BuildError::Accounts`].
-    pub fn configured(c: &Config) -> Result<Option<Page>, BuildError> {
+    pub fn configured(loaded: &Loaded, file: &Path) -> Result<Option<Page>, BuildError> {
+        let c = &loaded.config;
         if !c.page_enabled {
             return Ok(None);
         }
         let accounts = Arc::new(Accounts::open(&c.page.database)?);
-        Ok(Some(Page { options: options(c), accounts, history: history(c), taught: None }))
+        let backup = match backup_plan(loaded, Some(file)) {
+            // Copies lie beside the users, where this program may write.
+            Ok(plan) => Some((plan, folder_of(&c.page.database))),
+            Err(why) => {
+                tracing::error!("the page offers no backup: {why}");
+                None
+            }
+        };
+        Ok(Some(Page { options: options(c), accounts, history: history(c), taught: None, backup }))
     }
 
     /// A page of a line that is gone with this program: on a free port of loopback, with users in memory, of whom there are none, and
@@ -53,7 +65,7 @@ impl Page {
     pub fn passing(c: &Config) -> Result<Page, BuildError> {
         let listen = ([127, 0, 0, 1], 0).into();
         let options = PageOptions { listen, tls: None, ..options(c) };
-        Ok(Page { options, accounts: Arc::new(Accounts::in_memory()?), history: None, taught: None })
+        Ok(Page { options, accounts: Arc::new(Accounts::in_memory()?), history: None, taught: None, backup: None })
     }
 
     /// New parts may be taught on it; `andon` is the program that learns them, in a process of its own.
@@ -65,6 +77,10 @@ impl Page {
     pub fn accounts(&self) -> &Arc<Accounts> {
         &self.accounts
     }
+}
+
+fn folder_of(file: &Path) -> PathBuf {
+    file.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned()
 }
 
 /// Why no users can be kept where the configuration says; `None` if they can, or no page is wanted.
@@ -95,6 +111,11 @@ fn options(c: &Config) -> PageOptions {
         tls: page.tls.clone().map(|(certificate, key)| TlsFiles { certificate, key }),
         names: page.names.iter().cloned().chain([c.box_name.clone()]).collect(),
         key_px: page.key_px,
+        challenge: ChallengeRules {
+            parts: page.challenge_parts,
+            within: page.challenge_within,
+            shifts: c.shifts.clone(),
+        },
     }
 }
 
@@ -163,9 +184,12 @@ pub(super) fn serve(page: Page, beside: Beside<'_>, control: Arc<dyn Control>) -
     let Beside { station, frames, pictures, status, .. } = beside;
     let board = Arc::new(Board::new(station.clone(), frames));
     let access = LineAccess { control: control.clone(), board: board.clone() };
-    let service = Arc::new(
-        Service::of_line(page.accounts, access).with_history(page.history).with_models(models).with_lessons(lessons),
-    );
+    let service = Service::of_line(page.accounts, access).with_history(page.history);
+    let service = service.with_models(models).with_lessons(lessons);
+    let service = Arc::new(match page.backup {
+        Some((plan, scratch)) => service.with_backup(plan, scratch),
+        None => service,
+    });
     let (sink, records) = page_sink();
     let watched = status.clone();
     let server = PageServer::start(PageSpec {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::cameras::CameraParts;
 use super::error::BuildError;
 use super::pictures::Pictures;
-use crate::config::{Config, Recipe};
+use crate::config::{Config, Loaded, Recipe};
 use andon_core::{Control, Sink};
 use andon_io::NotBuilt;
 use andon_io::sinks::wire::StationInfo;
@@ -25,8 +25,12 @@ impl Page {
     ///
     /// # Errors
     /// [`BuildError::NoPage`].
-    pub fn configured(c: &Config) -> Result<Option<Page>, BuildError> {
-        if c.page_enabled { Err(BuildError::NoPage(NotBuilt::new("page.enabled", "page"))) } else { Ok(None) }
+    pub fn configured(loaded: &Loaded, _: &Path) -> Result<Option<Page>, BuildError> {
+        if loaded.config.page_enabled {
+            Err(BuildError::NoPage(NotBuilt::new("page.enabled", "page")))
+        } else {
+            Ok(None)
+        }
     }
 }
 

@@ -1,6 +1,8 @@
 //! The commands: one file each. Parses, calls the library, prints, maps the result to an exit code.
 
 mod adapt;
+#[cfg_attr(not(feature = "page"), path = "backup_absent.rs")]
+mod backup;
 mod bench;
 mod claim;
 mod collect;
@@ -36,6 +38,8 @@ mod parity;
 mod plan;
 mod plc_check;
 mod progress;
+#[cfg_attr(not(feature = "page"), path = "restore_absent.rs")]
+mod restore;
 mod run;
 mod setup;
 mod show;
@@ -108,6 +112,10 @@ enum Command {
     Engine(engine::EngineCommand),
     #[command(about = user::ABOUT)]
     User(user::UserCommand),
+    #[command(about = backup::ABOUT)]
+    Backup(backup::BackupCommand),
+    #[command(about = restore::ABOUT)]
+    Restore(restore::RestoreCommand),
     /// Check, show or describe the configuration.
     Config(config::ConfigCommand),
     /// What is here, what is missing, and how to get it.
@@ -153,6 +161,8 @@ pub fn main() -> ExitCode {
         Command::History(c) => c.run(),
         Command::Engine(c) => c.run(log),
         Command::User(c) => c.run(),
+        Command::Backup(c) => c.run(),
+        Command::Restore(c) => c.run(),
         Command::Config(c) => c.run(),
         Command::Doctor(c) => c.run(log),
         Command::Guard(c) => c.run(),

@@ -47,7 +47,9 @@ impl Run {
         let mut builder = LineBuilder::new(&loaded, stop)
             .and_then(|builder| builder.open_configured(models, &program))
             .map_err(Failure::build)?
-            .page(Page::configured(c).map_err(Failure::build)?.map(|page| page.teaching(c, &program)))
+            .page(
+                Page::configured(&loaded, &self.config).map_err(Failure::build)?.map(|page| page.teaching(c, &program)),
+            )
             .sink(|station| Ok(Box::new(LogStats::new(station.clone()))));
         if self.json {
             builder = builder.sink(|station| Ok(Box::new(JsonLines::start(station.clone(), stuck.clone())?)));

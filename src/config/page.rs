@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -36,6 +37,10 @@ pub struct RawPage {
     pub dpi: f64,
     /// Of the passes that were no near misses, one in so many waits for a review; a multiple of ten.
     pub review_every: u64,
+    /// Known bad parts of a challenge, as the page offers it.
+    pub challenge_parts: u32,
+    /// A challenge has to be passed on each camera so many minutes after the start of each shift; 0 where nobody wants one.
+    pub challenge_within_min: u32,
 }
 
 impl Default for RawPage {
@@ -53,6 +58,8 @@ impl Default for RawPage {
             key_mm: 20.0,
             dpi: 125.0,
             review_every: 1000,
+            challenge_parts: 3,
+            challenge_within_min: 0,
         }
     }
 }
@@ -87,6 +94,10 @@ pub struct PageTable {
     pub key_px: u32,
     /// Of the passes that were no near misses, one in so many waits for a review.
     pub review_every: u64,
+    /// Known bad parts of a challenge.
+    pub challenge_parts: u32,
+    /// A challenge has to be passed so soon after the start of each shift, if at all.
+    pub challenge_within: Option<Duration>,
 }
 
 impl RawPage {
@@ -131,6 +142,12 @@ impl RawPage {
         if self.review_every == 0 || !self.review_every.is_multiple_of(10) {
             wrong.push(format!("page.review_every: {} is no multiple of ten, such as 1000", self.review_every));
         }
+        if !(1..=50).contains(&self.challenge_parts) {
+            wrong.push(format!("page.challenge_parts: {} is not in 1..=50", self.challenge_parts));
+        }
+        if self.challenge_within_min > 24 * 60 {
+            wrong.push(format!("page.challenge_within_min: {} is more than a day", self.challenge_within_min));
+        }
         if self.database.as_os_str().is_empty() {
             wrong.push("page.database: empty; name a file, such as andon-page.db".to_owned());
         }
@@ -143,6 +160,12 @@ impl RawPage {
             names: self.names.clone(),
             key_px: (self.key_mm * self.dpi / 25.4).round() as u32,
             review_every: self.review_every,
+            challenge_parts: self.challenge_parts,
+            challenge_within: minutes(self.challenge_within_min),
         }
     }
+}
+
+fn minutes(n: u32) -> Option<Duration> {
+    (n > 0).then(|| Duration::from_secs(60 * u64::from(n)))
 }

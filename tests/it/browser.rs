@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::common::{self, Peer, andon, flange_model, free_port};
 
 /// What everybody may look at.
-const PAGES: [&str; 10] = [
+const PAGES: [&str; 11] = [
     "/",
     "/alarms",
     "/threshold",
@@ -21,6 +21,7 @@ const PAGES: [&str; 10] = [
     "/history",
     "/counters",
     "/whatif",
+    "/challenge",
 ];
 
 /// The line of the test: killed when the test is over, however it ends.
@@ -119,6 +120,8 @@ fn the_page_does_in_a_browser_what_its_users_need() {
     let results = step(browser, json!(["review"]));
     assert!(results["text"].as_str().unwrap().contains("otto"), "who said it: {results}");
     step(browser, json!(["acknowledge"]));
+    let challenged = step(browser, json!(["challenge"]));
+    assert!(challenged["text"].as_str().unwrap().contains("otto"), "who started it: {challenged}");
     step(browser, json!(["plain", "otto", "4711"]));
     assert_eq!(step(browser, json!(["login", "ada", "even longer"]))["in"], true);
     let named = step(browser, json!(["users", "<b>leo</b>", "leader", "long enough"]));
@@ -132,6 +135,13 @@ fn the_page_does_in_a_browser_what_its_users_need() {
     assert!(!step(browser, json!(["remove", "<b>leo</b>"]))["text"].as_str().unwrap().contains("<b>leo</b>"));
     let set_up = step(browser, json!(["aid"]));
     assert!(set_up["text"].as_str().unwrap().contains("ada"), "who kept the reference: {set_up}");
+    let archive = dir.path().join("box.tar");
+    step(browser, json!(["backup", archive.to_str().unwrap()]));
+    let back = dir.path().join("back");
+    let said = common::said(&["restore", archive.to_str().unwrap(), "--to", back.to_str().unwrap()]);
+    assert_eq!(said.code, 0, "{}", said.err);
+    let kept = common::said(&["history", "-c", back.join("andon.toml").to_str().unwrap(), "--limit", "5"]);
+    assert!(kept.code == 0 && kept.out.lines().count() >= 5, "{} {}", kept.out, kept.err);
     assert_eq!(step(browser, json!(["login", "anna", "long enough"]))["in"], true);
     assert_eq!(step(browser, json!(["own_password", "long enough", "longer still"]))["in"], true);
     assert_eq!(step(browser, json!(["login", "anna", "long enough"]))["in"], false);

@@ -123,7 +123,7 @@ impl Bench {
             deadline: DEADLINE,
             presence: None,
         };
-        let page = Page::configured(&settings.config).unwrap().unwrap();
+        let page = Page::configured(settings, &folder.join("andon.toml")).unwrap().unwrap();
         let page = page.teaching(&settings.config, Path::new(env!("CARGO_BIN_EXE_andon")));
         page.accounts().add_user("quinn", Role::Quality, "long enough").unwrap();
         let (stop, verdicts) = (Arc::<AtomicBool>::default(), RecordingSink::default());

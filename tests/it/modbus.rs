@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use andon_core::CameraId;
-use andon_core::{Actor, Control, ControlError, RecipeState};
+use andon_core::{Actor, ChallengeSign, Control, ControlError, RecipeState};
 use andon_io::sinks::modbus_server::{ModbusServer, ModbusServerOptions};
 
 use crate::common::{Peer, free_port, until};
@@ -28,6 +28,10 @@ impl Control for Nobody {
     }
 
     fn release(&self, _: &Actor) -> Result<(), ControlError> {
+        Ok(())
+    }
+
+    fn challenge(&self, _: CameraId, _: ChallengeSign) -> Result<(), ControlError> {
         Ok(())
     }
 
@@ -206,6 +210,10 @@ impl Control for Recipes {
     }
 
     fn release(&self, _: &Actor) -> Result<(), ControlError> {
+        Ok(())
+    }
+
+    fn challenge(&self, _: CameraId, _: ChallengeSign) -> Result<(), ControlError> {
         Ok(())
     }
 

@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use andon_core::{Accepted, Actor, Control, ControlError, MapRecord, RecipeState, Record, Sink, ThresholdError};
+use andon_core::{
+    Accepted, Actor, ChallengeSign, Control, ControlError, MapRecord, RecipeState, Record, Sink, ThresholdError,
+};
 use andon_core::{
     AnomalyMap, CameraId, CameraVerdict, Counts, LatencySummary, ModelTag, Mono, Pooled, Reason, Score, Seq,
     StageTimes, Stats, Threshold, judge,
@@ -53,6 +55,10 @@ impl Control for Knob {
             return Err(ControlError::NotAllowed(format!("there is no recipe {recipe}")));
         }
         *self.0.lock().unwrap() = 5.0;
+        Ok(())
+    }
+
+    fn challenge(&self, _: CameraId, _: ChallengeSign) -> Result<(), ControlError> {
         Ok(())
     }
 

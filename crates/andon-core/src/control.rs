@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use crate::{Actor, CameraId, ThresholdError};
+use crate::{Actor, CameraId, ChallengeSign, ThresholdError};
 
 /// Why a request changed nothing.
 #[derive(Clone, Debug, PartialEq, Error)]
@@ -82,6 +82,12 @@ pub trait Control: Send + Sync {
             "{user} asks for the recipe {recipe}, and models are not changed here; page.enabled = true allows it"
         )))
     }
+
+    /// Tells everybody what became of a challenge with known bad parts: an event, and for one that failed the request to stop the line.
+    ///
+    /// # Errors
+    /// [`ControlError::NoSuchCamera`], [`ControlError::Busy`].
+    fn challenge(&self, camera: CameraId, sign: ChallengeSign) -> Result<(), ControlError>;
 
     /// The active configuration as JSON, without secrets.
     fn config_json(&self) -> String;

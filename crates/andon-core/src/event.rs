@@ -45,6 +45,12 @@ pub enum EventKind {
     InputBack,
     /// A part was to be ejected and its window went by without the output.
     MissedEjection,
+    /// Every known bad part of a challenge was rejected.
+    ChallengePassed,
+    /// A known bad part of a challenge was not rejected, or not seen.
+    ChallengeFailed,
+    /// No challenge was passed in time.
+    ChallengeOverdue,
     /// The line is asked to stop.
     LineStop,
     /// Somebody released the line.
@@ -53,7 +59,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// Every kind, for tables and metrics.
-    pub const ALL: [EventKind; 22] = [
+    pub const ALL: [EventKind; 25] = [
         EventKind::DuplicateTrigger,
         EventKind::FrameWithoutPart,
         EventKind::TriggerWithoutFrame,
@@ -74,6 +80,9 @@ impl EventKind {
         EventKind::InputFault,
         EventKind::InputBack,
         EventKind::MissedEjection,
+        EventKind::ChallengePassed,
+        EventKind::ChallengeFailed,
+        EventKind::ChallengeOverdue,
         EventKind::LineStop,
         EventKind::LineReleased,
     ];
@@ -101,12 +110,15 @@ impl EventKind {
             EventKind::InputFault => "input_fault",
             EventKind::InputBack => "input_back",
             EventKind::MissedEjection => "missed_ejection",
+            EventKind::ChallengePassed => "challenge_passed",
+            EventKind::ChallengeFailed => "challenge_failed",
+            EventKind::ChallengeOverdue => "challenge_overdue",
             EventKind::LineStop => "line_stop",
             EventKind::LineReleased => "line_released",
         }
     }
 
-    /// Faults after which rejects can no longer be trusted to leave the belt: the line has to stop.
+    /// Faults after which rejects can no longer be trusted to be found and to leave the belt: the line has to stop.
     pub fn stops_line(self) -> bool {
         matches!(
             self,
@@ -120,6 +132,7 @@ impl EventKind {
                 | EventKind::OutputFault
                 | EventKind::InputFault
                 | EventKind::MissedEjection
+                | EventKind::ChallengeFailed
         )
     }
 }

@@ -13,11 +13,10 @@
   addEventListener("pageshow", () => { said = false; });
   // The next part came in place of the last, or the answer did not come: keys say something again, and the address is that of the part.
   document.addEventListener("htmx:finally:request", (event) => {
-    const { sourceElement: form, response } = event.detail.ctx;
-    // Its classes are gone with it.
-    if (!(form.getAttribute("action") || "").startsWith("/review/")) return;
+    const { request, response } = event.detail.ctx;
+    if (!new URL(request.action, location.href).pathname.startsWith("/review/")) return;
     said = false;
-    delete form.dataset.sent;
+    for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
     if (response && new URL(response.raw.url).pathname === "/review") history.replaceState(history.state, "", response.raw.url);
     scrollTo(0, 0);
   });

@@ -8,6 +8,8 @@ pub mod live;
 #[cfg(feature = "page")]
 pub mod models;
 #[cfg(feature = "page")]
+pub mod backup;
+#[cfg(feature = "page")]
 pub mod act;
 #[cfg(feature = "page")]
 pub mod page;

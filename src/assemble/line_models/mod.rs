@@ -324,7 +324,11 @@ impl LineModels for Models {
     }
 
     fn recipes(&self) -> Vec<RecipeInfo> {
-        let active: Vec<String> = lock(&self.state).active.iter().map(|(bundle, _)| bundle.blake3.clone()).collect();
+        let (in_force, active) = {
+            let state = lock(&self.state);
+            let hashes: Vec<String> = state.active.iter().map(|(bundle, _)| bundle.blake3.clone()).collect();
+            (state.recipe.name.clone(), hashes)
+        };
         let info = |recipe: &Recipe| {
             let bundles = self.recipe_bundles(recipe);
             let model = |(camera, bundle): (&CameraSlot, &Result<Arc<Bundle>, String>)| {
@@ -343,7 +347,9 @@ impl LineModels for Models {
                 number: recipe.number,
                 models: self.cameras.iter().zip(&bundles).filter_map(model).collect(),
                 fault: bundles.iter().find_map(|bundle| bundle.as_ref().err().cloned()),
-                active: bundles.iter().zip(&active).all(|(b, now)| b.as_ref().is_ok_and(|b| b.blake3 == *now)),
+                // Two recipes may have the same models.
+                active: in_force.as_ref().is_none_or(|name| *name == recipe.name)
+                    && bundles.iter().zip(&active).all(|(b, now)| b.as_ref().is_ok_and(|b| b.blake3 == *now)),
             }
         };
         self.all_recipes().iter().map(info).collect()

@@ -21,6 +21,8 @@ pub(super) enum WordKind {
     Reason = 6,
     /// An ejector or a kind of event.
     What = 7,
+    /// A threshold that was active, so that a band of scores is known to be one of ratios.
+    Threshold = 8,
 }
 
 /// A word's number, and the times that its row is known to span.
@@ -130,6 +132,9 @@ impl Columns {
         let recipe = v.recipe.as_deref().map(|r| word(WordKind::Recipe, r, "")).transpose()?;
         let model = word(WordKind::Model, &v.model, &v.blake3)?;
         let reason = word(WordKind::Reason, &v.reason, "")?;
+        if let Some(threshold) = v.threshold {
+            word(WordKind::Threshold, &threshold.to_string(), "")?;
+        }
         let mut statement = transaction.prepare_cached(
             "INSERT OR IGNORE INTO verdict (record, id, t, camera, lane, seq, boot, recipe, model, outcome, reason, score, threshold, ratio)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",

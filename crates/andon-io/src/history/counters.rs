@@ -165,7 +165,8 @@ impl History {
     }
 
     /// The distribution of ratios over the filter's parts, in bins of so many hundredths of the threshold (1 to 50), up to four times the
-    /// threshold. Where the filter has times, cameras, lanes and outcomes alone it is taken from the counts of ten minutes.
+    /// threshold. Where the filter has times, cameras, lanes and outcomes alone, or a model that judged everything of that time, it is taken from
+    /// the counts of ten minutes.
     ///
     /// # Errors
     /// [`HistoryError`].
@@ -177,8 +178,13 @@ impl History {
         let width = i64::from(hundredths);
         let Filter { from, to, cameras, lanes, outcomes, order, limit, after, .. } = filter.clone();
         let plain = Filter { from, to, cameras, lanes, outcomes, order, limit, after, ..Filter::default() };
-        let from_counts = plain == *filter;
         self.read(|connection| {
+            // A model that judged everything of that time chooses nothing, and the counts do for it, too.
+            let others = Filter { models: Vec::new(), ..filter.clone() };
+            let is_plain = plain == others;
+            let from_counts = is_plain
+                && (filter.models.is_empty() || select::are_all_models(connection, &whole_slots(filter))?);
+            let filter = if from_counts { &plain } else { filter };
             let bins = usize::try_from(BINS / width + 1).unwrap_or(1);
             let mut histogram = Histogram {
                 width: f64::from(hundredths) / 100.0,

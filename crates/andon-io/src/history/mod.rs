@@ -9,6 +9,8 @@ mod shifts;
 #[cfg(feature = "store")]
 mod backfill;
 #[cfg(feature = "store")]
+mod challenges;
+#[cfg(feature = "store")]
 mod columns;
 #[cfg(feature = "store")]
 mod counters;
@@ -40,6 +42,7 @@ pub use shifts::{Shift, ShiftCalendar, ShiftDay, ShiftsConfig};
 #[cfg(feature = "store")]
 pub use self::{
     backfill::migrate,
+    challenges::{Challenge, ChallengePart, ChallengeResult},
     counters::{BinCounts, CounterRow, Histogram, Period, TrendPoint},
     error::StoreError,
     facts::{LaneRecordKind, OutcomeKind},

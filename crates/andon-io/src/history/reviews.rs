@@ -249,7 +249,7 @@ impl Reviews {
         })
     }
 
-    fn write<T>(
+    pub(super) fn write<T>(
         &self,
         write: impl FnOnce(&mut Connection, &dyn Fn(rusqlite::Error) -> ReviewError) -> Result<T, ReviewError>,
     ) -> Result<T, ReviewError> {
@@ -265,7 +265,7 @@ impl Reviews {
 }
 
 /// A text without control characters but line ends, not empty, not too long.
-fn text(field: &'static str, given: &str, most: usize) -> Result<String, ReviewError> {
+pub(super) fn text(field: &'static str, given: &str, most: usize) -> Result<String, ReviewError> {
     let given = given.trim();
     let letters = given.chars().count();
     let fault = if given.is_empty() {

@@ -183,11 +183,16 @@ pub(super) fn verdicts(connection: &Connection, filter: &Filter) -> Result<Verdi
         let rows: i64 = connection.prepare_cached(&sql)?.query_row(params![low, high], |r| r.get(0))?;
         Ok(rows <= SORTED)
     };
-    // The index of ratios holds near misses and rejects.
-    let near = filter.ratio.min.filter(|min| *min >= NEAR_MISS);
+    // The index of ratios holds near misses and rejects. A band of scores is one of ratios by the thresholds that were active then.
+    let by_score = match filter.score.min {
+        Some(least) => lowest_ratio(connection, least, span)?,
+        None => None,
+    };
+    let near = [filter.ratio.min, by_score].into_iter().flatten().filter(|min| *min >= NEAR_MISS).reduce(f64::max);
     let (lowest, highest) = (near.unwrap_or_default(), filter.ratio.max.unwrap_or(f64::MAX));
-    if near.is_some() {
+    if let Some(near) = near {
         c.term("ratio >= 0.85");
+        c.value("ratio >= ?", near);
     }
     let index = if reviewed {
         "verdict_reviewed"
@@ -205,6 +210,37 @@ pub(super) fn verdicts(connection: &Connection, filter: &Filter) -> Result<Verdi
         "verdict_time"
     };
     Ok(VerdictSelect { conditions: c, index })
+}
+
+/// What the ratio of a part with this score is at least; none where the file does not know all thresholds of that time.
+fn lowest_ratio(connection: &Connection, score: f64, span: Span) -> Result<Option<f64>, HistoryError> {
+    /// Ratios and thresholds are rounded to single precision.
+    const ROUNDED: f64 = 1e-5;
+    let sql = "SELECT max(CAST(text AS REAL)) FROM word WHERE kind = ?1 AND first <= ?3 AND last >= ?2";
+    let kind = WordKind::Threshold as i64;
+    let largest: Option<f64> =
+        connection.prepare_cached(sql)?.query_row(params![kind, span.first, span.last], |r| r.get(0))?;
+    // Rows of earlier versions may have thresholds that are no words.
+    let all = "SELECT (SELECT min(first) FROM word WHERE kind = ?1) <= \
+               (SELECT t FROM verdict INDEXED BY verdict_time WHERE threshold IS NOT NULL ORDER BY t LIMIT 1)";
+    let all = match largest {
+        Some(_) => connection.prepare_cached(all)?.query_row([kind], |r| r.get::<_, Option<bool>>(0))?,
+        None => None,
+    };
+    Ok(largest.filter(|largest| all == Some(true) && *largest > 0.0).map(|largest| score / largest * (1.0 - ROUNDED)))
+}
+
+/// Whether all parts of this time were judged by the filter's models: then the models choose nothing.
+pub(super) fn are_all_models(connection: &Connection, filter: &Filter) -> Result<bool, HistoryError> {
+    let known = words(connection, WordKind::Model, "model", &filter.models)?;
+    let list: Vec<String> = known.ids.iter().map(ToString::to_string).collect();
+    let sql = format!(
+        "SELECT NOT EXISTS (SELECT 1 FROM word WHERE kind = ?1 AND id NOT IN ({}) AND first <= ?3 AND last >= ?2)",
+        list.join(", ")
+    );
+    let span = Span::of(filter);
+    let kind = WordKind::Model as i64;
+    Ok(connection.prepare_cached(&sql)?.query_row(params![kind, span.first, span.last], |r| r.get(0))?)
 }
 
 /// Parts whose review that counts names one of these kinds of defect.

@@ -626,3 +626,58 @@ fn a_row_that_is_not_understood_is_kept_and_the_others_go_on() {
     assert_eq!(history.query(&Filter::default()).unwrap().rows.len(), 1, "the same verdict twice is one part");
     assert_eq!(sums(&history, Period::Hour, Some("top"))[0], 1);
 }
+
+#[test]
+fn a_band_of_scores_finds_the_same_parts_whatever_thresholds_were_active() {
+    let dir = tempfile::tempdir().unwrap();
+    let all: Vec<RecordRow> =
+        (0..200u64).map(|n| verdict("top", n, monday() + 1000 * n as i64, Some(0.5 + n as f32 / 60.0))).collect();
+    let path = file(dir.path(), &all);
+    let history = History::new(&path, utc());
+    let found = |pairs: &[(&str, &str)]| -> Vec<u64> {
+        history.query(&parse(pairs)).unwrap().rows.iter().map(|row| row.seq).collect()
+    };
+    let plan = |pairs: &[(&str, &str)]| {
+        let connection = Connection::open(&path).unwrap();
+        super::select::verdicts(&connection, &parse(pairs)).unwrap().index
+    };
+    assert_eq!(found(&[("score", "29.9..")]), (150..200).rev().collect::<Vec<u64>>());
+    assert_eq!(plan(&[("score", "29.9..")]), "verdict_ratio", "over 2.99 times the only threshold");
+    assert_eq!(plan(&[("score", "8.4..")]), "verdict_time", "that is under what the index holds");
+    // Another threshold for a while: what was 2.99 of the old one is 1.5 of it.
+    let mut connection = open(&path).unwrap();
+    let higher =
+        verdict("top", 900, monday() + 300_000, Some(3.0)).2.replace("\"threshold\":10.0", "\"threshold\":20.0");
+    let higher = higher.replace("\"margin\":3,", "\"margin\":1.5,").replace("\"margin\":3.0,", "\"margin\":1.5,");
+    add(&mut connection, &mut Columns::new(utc(), vec!["belt".into()]), &[("verdict", false, higher)]);
+    assert_eq!(found(&[("score", "29.9..")])[0], 900);
+    assert_eq!(found(&[("score", "29.9..")]).len(), 51);
+    assert_eq!(plan(&[("score", "16..")]), "verdict_time", "0.8 of the higher threshold");
+    // Of a file whose earlier rows say nothing of their thresholds, nothing is concluded.
+    connection.execute("DELETE FROM word WHERE kind = 8 AND text = '10'", []).unwrap();
+    assert_eq!(plan(&[("score", "29.9..")]), "verdict_time");
+    assert_eq!(found(&[("score", "29.9..")]).len(), 51);
+}
+
+#[test]
+fn a_model_that_judged_everything_is_counted_like_all_and_one_of_two_by_its_rows() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = file(dir.path(), &day(600));
+    let history = History::new(&path, utc());
+    let all = history.histogram(&Filter::default(), 5).unwrap();
+    let of = |name: &str| history.histogram(&parse(&[("model", name)]), 5).unwrap();
+    assert!(of("flange").from_counts && of("flange").bins == all.bins);
+    // A day later another one: each has its own parts, and one day of the first is still its own.
+    let mut connection = open(&path).unwrap();
+    let later: Vec<RecordRow> = (0..50)
+        .map(|n| {
+            let (kind, pass, json) = verdict("top", 5000 + n, monday() + 86_400_000 + n as i64, Some(0.5));
+            (kind, pass, json.replace("\"flange\"", "\"ring\"").replace("0123456789abcdef0123", "ffff456789abcdef0123"))
+        })
+        .collect();
+    add(&mut connection, &mut Columns::new(utc(), vec!["belt".into()]), &later);
+    assert!(!of("flange").from_counts && of("flange").bins == all.bins);
+    assert_eq!(of("ring").bins.iter().map(|b| b.pass).sum::<u64>(), 50);
+    let first_day = parse(&[("model", "flange"), ("to", &time(monday() + 86_400_000))]);
+    assert!(history.histogram(&first_day, 5).unwrap().from_counts);
+}

@@ -1,7 +1,7 @@
 use std::path::Path;
 
 use super::*;
-use andon_core::{Actor, CameraId, ControlError};
+use andon_core::{Actor, CameraId, ChallengeSign, ControlError};
 
 /// A line without cameras, which may not be changed.
 struct NoControl;
@@ -21,6 +21,10 @@ impl Control for NoControl {
 
     fn release(&self, _: &Actor) -> Result<(), ControlError> {
         Err(ControlError::NoTriggers)
+    }
+
+    fn challenge(&self, _: CameraId, _: ChallengeSign) -> Result<(), ControlError> {
+        Ok(())
     }
 
     fn config_json(&self) -> String {

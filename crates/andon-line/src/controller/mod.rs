@@ -26,8 +26,8 @@ use std::time::Duration;
 use crate::act::{AlarmSpec, EjectorSpec, Schedule};
 use crate::decide::{CameraEnding, FrameSeen, LaneRules, Ledger, Matching, Moment, Observed, Trigger};
 use andon_core::{
-    Belt, CameraId, Counts, Detail, Ejection, EncoderFault, EventKind, FrameNo, LineEvent, Mono, Part, PartVerdict,
-    ReviewBand, Subject, Ticks,
+    Belt, CameraId, ChallengeSign, Counts, Detail, Ejection, EncoderFault, EventKind, FrameNo, LineEvent, Mono, Part,
+    PartVerdict, ReviewBand, Subject, Ticks,
 };
 use policy::Policy;
 
@@ -130,6 +130,13 @@ pub enum LaneInput {
         place: usize,
         /// Whether it does.
         works: bool,
+    },
+    /// What became of a challenge with known bad parts.
+    Challenge {
+        /// The camera's place in the lane.
+        place: usize,
+        /// What.
+        sign: ChallengeSign,
     },
     /// What the encoder's readings show.
     Encoder(EncoderFault),
@@ -239,6 +246,7 @@ impl LaneController {
                 policy.notice(LineEvent::new(kind, at).about(Subject::Output(output)), act);
             }
             LaneInput::CameraWorks { place, works } => policy.camera(place, works, at, act),
+            LaneInput::Challenge { place, sign } => policy.challenge(place, sign, at, act),
             LaneInput::Encoder(trouble) => {
                 let (kind, detail) = match trouble {
                     EncoderFault::Reset => (EventKind::EncoderReset, Detail::None),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{Emit, LaneAction, LaneSetup};
 use crate::act::{self, Alarms, Schedule};
 use crate::decide::{LedgerEvent, Moment};
-use andon_core::{CameraId, Detail, EventKind, FrameNo, LineEvent, Mono, Subject};
+use andon_core::{CameraId, ChallengeSign, Detail, EventKind, FrameNo, LineEvent, Mono, Subject};
 
 /// Half a period of the heartbeat: 2.5 Hz.
 const BEAT: Duration = Duration::from_millis(200);
@@ -125,6 +125,11 @@ impl Policy {
         let Some(camera) = self.cameras.get(place).copied() else { return };
         let kind = if works { EventKind::CameraBack } else { EventKind::CameraDown };
         self.notice(LineEvent::new(kind, at).about(Subject::Camera(camera)), act);
+    }
+
+    pub fn challenge(&mut self, place: usize, sign: ChallengeSign, at: Mono, act: Emit<'_>) {
+        let Some(camera) = self.cameras.get(place).copied() else { return };
+        self.notice(LineEvent::new(sign.event(), at).about(Subject::Camera(camera)), act);
     }
 
     pub fn release(&mut self, at: Mono, act: Emit<'_>) {

@@ -12,7 +12,7 @@ use thiserror::Error;
 use super::{LaneAction, LaneController, LaneInput, LaneSetup};
 use crate::decide::{FrameSeen, Observed, Trigger};
 use andon_core::{
-    Belt, EncoderFault, Fault, FrameNo, Mono, NearestGood, Region, Regions, StageTimes, Threshold, Ticks,
+    Belt, ChallengeSign, EncoderFault, Fault, FrameNo, Mono, NearestGood, Region, Regions, StageTimes, Threshold, Ticks,
 };
 
 /// What one lane was fed at a moment.
@@ -131,6 +131,7 @@ enum Written {
     InputWorks { input: u8, works: bool },
     OutputWorks { output: u8, works: bool },
     CameraWorks { place: usize, works: bool },
+    Challenge { place: usize, sign: String },
     EncoderReset,
     EncoderLost,
     EncoderBack,
@@ -201,6 +202,7 @@ impl From<&LaneInput> for Written {
             LaneInput::InputWorks { input, works } => Written::InputWorks { input, works },
             LaneInput::OutputWorks { output, works } => Written::OutputWorks { output, works },
             LaneInput::CameraWorks { place, works } => Written::CameraWorks { place, works },
+            LaneInput::Challenge { place, sign } => Written::Challenge { place, sign: sign.as_str().to_owned() },
             LaneInput::Encoder(EncoderFault::Reset) => Written::EncoderReset,
             LaneInput::Encoder(EncoderFault::Lost) => Written::EncoderLost,
             LaneInput::Encoder(EncoderFault::Back) => Written::EncoderBack,
@@ -233,6 +235,9 @@ impl Written {
             Written::InputWorks { input, works } => LaneInput::InputWorks { input, works },
             Written::OutputWorks { output, works } => LaneInput::OutputWorks { output, works },
             Written::CameraWorks { place, works } => LaneInput::CameraWorks { place, works },
+            Written::Challenge { place, sign } => {
+                LaneInput::Challenge { place, sign: ChallengeSign::of(&sign).ok_or("its sign is none")? }
+            }
             Written::EncoderReset => LaneInput::Encoder(EncoderFault::Reset),
             Written::EncoderLost => LaneInput::Encoder(EncoderFault::Lost),
             Written::EncoderBack => LaneInput::Encoder(EncoderFault::Back),

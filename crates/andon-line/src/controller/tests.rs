@@ -219,6 +219,7 @@ fn anything(random: &mut SplitMix64, bench: &mut Bench, frame: &mut u64) {
             [EncoderFault::Reset, EncoderFault::Lost, EncoderFault::Back][random.below(3) as usize],
         )),
         11 => bench.feed(LaneInput::Release),
+        13 => bench.feed(LaneInput::Challenge { place: 0, sign: ChallengeSign::ALL[random.below(3) as usize] }),
         12 => bench.feed(LaneInput::Confirm { ejector: 0, at }),
         _ => bench.until(bench.now + random.below(300)),
     }

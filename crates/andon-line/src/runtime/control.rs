@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::status::Status;
 use super::wiring::PartEvent;
 use crate::controller::Active;
-use andon_core::{Actor, CameraId, Control, ControlError, Mono, Threshold, ThresholdError};
+use andon_core::{Actor, CameraId, ChallengeSign, Control, ControlError, Mono, Threshold, ThresholdError};
 
 /// What the network may read and change of a running line.
 pub struct LineControl {
@@ -55,6 +55,14 @@ impl Control for LineControl {
 
     fn release(&self, _: &Actor) -> Result<(), ControlError> {
         self.status.parts.try_send(PartEvent::Release).map_err(|_| ControlError::Busy("be released"))
+    }
+
+    fn challenge(&self, camera: CameraId, sign: ChallengeSign) -> Result<(), ControlError> {
+        if camera.index() >= self.status.cameras.len() {
+            return Err(ControlError::NoSuchCamera);
+        }
+        let event = PartEvent::Challenge { camera, sign };
+        self.status.parts.try_send(event).map_err(|_| ControlError::Busy("tell of a challenge"))
     }
 
     fn config_json(&self) -> String {

@@ -125,6 +125,10 @@ impl Decide {
                 }
             }
             PartEvent::Release => lanes.iter_mut().for_each(|lane| lane.handle(LaneInput::Release, at, context)),
+            PartEvent::Challenge { camera, sign } => {
+                let Some((lane, place)) = find(lanes, camera) else { return };
+                lane.handle(LaneInput::Challenge { place, sign }, at, context);
+            }
             PartEvent::Close => {}
         }
     }

@@ -13,7 +13,9 @@
 
 use crossbeam_channel::Receiver;
 
-use andon_core::{AnomalyMap, CameraId, Fault, Frame, FrameNo, Mono, Pool, Pooled, Regions, StageTimes, Threshold};
+use andon_core::{
+    AnomalyMap, CameraId, ChallengeSign, Fault, Frame, FrameNo, Mono, Pool, Pooled, Regions, StageTimes, Threshold,
+};
 use andon_core::{EvictOldest, LatestOnly, ParkedReceiver, RefuseNewest, refuse};
 use andon_core::{MapRecord, PictureBuffer, PictureRecord, Record};
 
@@ -62,6 +64,13 @@ pub enum PartEvent {
     },
     /// Somebody releases the line after a stop.
     Release,
+    /// What became of a challenge with known bad parts.
+    Challenge {
+        /// Camera.
+        camera: CameraId,
+        /// What.
+        sign: ChallengeSign,
+    },
     /// A frame was taken; in free run that is a part.
     Frame {
         /// Camera.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{ActError, ChangeRecipe, ReleaseLine, Service, SetThreshold};
-use andon_core::{Actor, CameraId, Control, ControlError, RecipeState};
+use andon_core::{Actor, CameraId, ChallengeSign, Control, ControlError, RecipeState};
 
 /// A line's control with roles and audit in front. Reading and triggers pass through.
 pub struct AuditedControl {
@@ -50,6 +50,10 @@ impl Control for AuditedControl {
 
     fn change_recipe(&self, recipe: &str, by: &Actor) -> Result<(), ControlError> {
         self.service.perform(by, &ChangeRecipe { recipe: recipe.to_owned() }, "").map(drop).map_err(refused)
+    }
+
+    fn challenge(&self, camera: CameraId, sign: ChallengeSign) -> Result<(), ControlError> {
+        self.inner.challenge(camera, sign)
     }
 
     fn config_json(&self) -> String {

@@ -3,7 +3,8 @@
 use thiserror::Error;
 
 use crate::accounts::AccountError;
-use crate::live::AlarmError;
+use crate::backup::BackupError;
+use crate::live::{AlarmError, ChallengeError};
 use crate::models::ModelError;
 use andon_core::{ControlError, Role};
 use andon_io::history::{HistoryError, ReviewError};
@@ -45,6 +46,12 @@ pub enum ActError {
     /// The models stay as they are.
     #[error(transparent)]
     Model(#[from] ModelError),
+    /// There is no backup.
+    #[error(transparent)]
+    Backup(#[from] BackupError),
+    /// A challenge does not start or end.
+    #[error(transparent)]
+    Challenge(#[from] ChallengeError),
     /// Users or audit.
     #[error(transparent)]
     Account(#[from] AccountError),

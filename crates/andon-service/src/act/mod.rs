@@ -3,6 +3,7 @@
 //! adapters of these; none of them changes anything by another way. One more act is a file here and a line in [`acts!`].
 
 mod audited;
+mod challenge;
 mod error;
 mod history_access;
 mod service;
@@ -10,6 +11,7 @@ mod service;
 use andon_core::{Actor, Role};
 
 pub use audited::AuditedControl;
+pub use challenge::CHALLENGE_DEFECT;
 pub use error::ActError;
 pub use history_access::HistoryAccess;
 pub use service::{LineAccess, Service};
@@ -77,6 +79,9 @@ acts! {
     collect_pictures: CollectPictures,
     strike_pictures: StrikePictures,
     learn_part: LearnPart,
+    start_challenge: StartChallenge,
+    abort_challenge: AbortChallenge,
+    back_up: BackUp,
 }
 
 #[cfg(test)]

@@ -1,9 +1,12 @@
 //! Does acts: role, reason, the act itself, the audit.
 
-use std::sync::Arc;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 
 use super::{Act, ActError, Change, HistoryAccess};
 use crate::accounts::{Accounts, AuditEntry, LoginLimit};
+use crate::backup::{BackupError, BackupPlan, Manifest};
 use crate::live::Board;
 use crate::models::{Lessons, LineModels, ModelError};
 use andon_core::{Actor, Control, Via};
@@ -30,19 +33,39 @@ pub struct Service {
     models: Option<Arc<dyn LineModels>>,
     /// New parts that are taught; none where that cannot be done.
     lessons: Option<Arc<dyn Lessons>>,
+    /// What a backup holds, and the folder for copies meanwhile; none for a line without a configuration file.
+    backup: Option<(BackupPlan, PathBuf)>,
+    /// Held while one is made: it takes a disk's time and room.
+    backing_up: Mutex<()>,
 }
 
 impl Service {
     /// The service of a running line.
     pub fn of_line(accounts: Arc<Accounts>, line: LineAccess) -> Service {
-        let (limit, line) = (LoginLimit::default(), Some(line));
-        Service { accounts, limit, line, history: None, models: None, lessons: None }
+        Service {
+            accounts,
+            limit: LoginLimit::default(),
+            line: Some(line),
+            history: None,
+            models: None,
+            lessons: None,
+            backup: None,
+            backing_up: Mutex::default(),
+        }
     }
 
     /// The service of the command line: users and audit alone.
     pub fn of_accounts(accounts: Arc<Accounts>) -> Service {
-        let limit = LoginLimit::default();
-        Service { accounts, limit, line: None, history: None, models: None, lessons: None }
+        Service {
+            accounts,
+            limit: LoginLimit::default(),
+            line: None,
+            history: None,
+            models: None,
+            lessons: None,
+            backup: None,
+            backing_up: Mutex::default(),
+        }
     }
 
     /// The same with a history.
@@ -74,6 +97,29 @@ impl Service {
     /// [`ModelError::NoFiles`].
     pub fn models(&self) -> Result<&Arc<dyn LineModels>, ActError> {
         self.models.as_ref().ok_or(ActError::Model(ModelError::NoFiles))
+    }
+
+    /// The same with a plan of backups; `scratch` is a folder for copies of databases.
+    pub fn with_backup(self, plan: BackupPlan, scratch: PathBuf) -> Service {
+        Service { backup: Some((plan, scratch)), ..self }
+    }
+
+    /// The folder for what is made meanwhile.
+    ///
+    /// # Errors
+    /// [`BackupError::Nothing`].
+    pub fn scratch(&self) -> Result<&Path, BackupError> {
+        self.backup.as_ref().map(|(_, scratch)| scratch.as_path()).ok_or(BackupError::Nothing)
+    }
+
+    /// Writes a backup; takes as long as the disk does.
+    ///
+    /// # Errors
+    /// [`BackupError`].
+    pub(super) fn back_up(&self, to: impl Write) -> Result<Manifest, BackupError> {
+        let (plan, scratch) = self.backup.as_ref().ok_or(BackupError::Nothing)?;
+        let _turn = self.backing_up.try_lock().map_err(|_| BackupError::Busy)?;
+        plan.write(to, scratch)
     }
 
     /// The history.

@@ -3,7 +3,7 @@ use std::sync::{Arc, Mutex};
 use super::*;
 use crate::accounts::Accounts;
 use crate::live::{Board, PageRecord};
-use andon_core::{CameraId, Control, ControlError, EventKind, LineEvent, Mono, Via};
+use andon_core::{CameraId, ChallengeSign, Control, ControlError, EventKind, LineEvent, Mono, Via};
 use andon_io::sinks::wire::StationInfo;
 
 /// A line that does as it is told, and refuses thresholds over 20.
@@ -29,6 +29,10 @@ impl Control for Told {
 
     fn release(&self, by: &Actor) -> Result<(), ControlError> {
         self.0.lock().unwrap().push(format!("released by {}", by.user));
+        Ok(())
+    }
+
+    fn challenge(&self, _: CameraId, _: ChallengeSign) -> Result<(), ControlError> {
         Ok(())
     }
 
@@ -129,5 +133,5 @@ fn passwords_stay_out_of_the_audit_and_the_command_line_has_no_line() {
     let audit = format!("{:?}", service.accounts.audit(None, 10).unwrap());
     assert!(!audit.contains("sesame") && audit.contains("add_user") && audit.contains("leader"), "{audit}");
     let names: Vec<&str> = ALL.iter().map(|kind| kind.name).collect();
-    assert_eq!(names.len(), 11, "{names:?}");
+    assert_eq!(names.len(), 14, "{names:?}");
 }

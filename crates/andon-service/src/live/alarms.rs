@@ -62,7 +62,7 @@ impl Alarm {
     pub fn severity(&self) -> Severity {
         match self.event.kind {
             EventKind::LineStop => Severity::Stop,
-            EventKind::CameraDown => Severity::Fault,
+            EventKind::CameraDown | EventKind::ChallengeOverdue => Severity::Fault,
             kind if kind.stops_line() => Severity::Fault,
             _ => Severity::Notice,
         }
@@ -85,6 +85,7 @@ fn ends(kind: EventKind) -> &'static [EventKind] {
         EventKind::OutputBack => &[EventKind::OutputFault],
         EventKind::InputBack => &[EventKind::InputFault],
         EventKind::LineReleased => &[EventKind::LineStop],
+        EventKind::ChallengePassed => &[EventKind::ChallengeFailed, EventKind::ChallengeOverdue],
         _ => &[],
     }
 }

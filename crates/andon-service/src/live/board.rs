@@ -7,9 +7,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 
 use super::alarms::{Acknowledged, Alarm, AlarmError, Alarms};
+use super::challenge::{ChallengeError, Challenges, RunningChallenge};
 use super::history::{Recent, Trend, TrendPoint};
 use super::{Figures, PageRecord, SeenPart};
 use andon_core::{CameraVerdict, EventKind, LineEvent, Outcome, Stats};
+use andon_io::history::Challenge;
 use andon_io::sinks::wire::{StationInfo, verdict_id};
 
 /// Parts of the strip.
@@ -66,6 +68,10 @@ pub struct Snapshot {
     pub line_stop: bool,
     /// What the history says of now; absent where none is kept, and until it is asked first.
     pub figures: Option<Arc<Figures>>,
+    /// Challenges that run, by camera id.
+    pub challenges: Vec<Option<RunningChallenge>>,
+    /// The last ended challenge of each camera.
+    pub last_challenges: Vec<Option<Challenge>>,
 }
 
 #[derive(Debug, Default)]
@@ -80,6 +86,7 @@ struct State {
     missed: u64,
     line_stop: bool,
     figures: Option<Arc<Figures>>,
+    challenges: Challenges,
 }
 
 /// Everything that the page shows of the line.
@@ -104,7 +111,8 @@ impl Board {
         let cameras: Vec<CameraBoard> = station.cameras.iter().enumerate().map(camera).collect();
         let trends = vec![Trend::default(); cameras.len()];
         let started_ms = station.clock.now().unix_ms(andon_core::Mono::now());
-        let state = State { cameras, trends, ..State::default() };
+        let challenges = Challenges::of(cameras.len());
+        let state = State { cameras, trends, challenges, ..State::default() };
         Board { station, started_ms, state: Mutex::new(state), changed: watch::channel(0).0 }
     }
 
@@ -113,20 +121,54 @@ impl Board {
         self.changed.subscribe()
     }
 
-    /// Takes a record.
-    pub fn take(&self, record: PageRecord) {
+    /// Takes a record; returns the challenge that ended with it, if one did.
+    pub fn take(&self, record: PageRecord) -> Option<Challenge> {
         let wall = self.station.clock.now();
         let mut state = self.lock();
+        let mut ended = None;
         match record {
             PageRecord::Verdict(verdict) => {
-                let at_ms = wall.unix_ms(verdict.t_capture);
-                state.verdict(self.seen(verdict, at_ms));
+                let part = self.seen(verdict, 0);
+                let part = SeenPart { at_ms: wall.unix_ms(part.verdict.t_capture), ..part };
+                ended = state.challenges.take(&part, &part.camera, wall.unix_ms(andon_core::Mono::now()));
+                state.verdict(part);
             }
             PageRecord::Stats(stats) => state.stats(stats),
             PageRecord::Ejection(_) => state.ejected += 1,
             PageRecord::Event(lane, event) => state.event(lane, event, wall.unix_ms(event.at)),
         }
         self.tell(state);
+        ended
+    }
+
+    /// The next `parts` parts of a camera are known to be bad.
+    ///
+    /// # Errors
+    /// [`ChallengeError`].
+    pub fn start_challenge(&self, camera: usize, parts: u32, user: &str) -> Result<(), ChallengeError> {
+        let now = andon_core::Mono::now();
+        let mut state = self.lock();
+        state.challenges.start(camera, parts, user, now, self.station.clock.now().unix_ms(now))?;
+        self.tell(state);
+        Ok(())
+    }
+
+    /// Gives a challenge up.
+    ///
+    /// # Errors
+    /// [`ChallengeError`].
+    pub fn abort_challenge(&self, camera: usize) -> Result<Challenge, ChallengeError> {
+        let now_ms = self.station.clock.now().unix_ms(andon_core::Mono::now());
+        let name = self.station.cameras.get(camera).cloned().unwrap_or_default();
+        let mut state = self.lock();
+        let ended = state.challenges.abort(camera, &name, now_ms)?;
+        self.tell(state);
+        Ok(ended)
+    }
+
+    /// The last challenge of a camera, from the history.
+    pub fn set_last_challenge(&self, camera: usize, challenge: Challenge) {
+        self.lock().challenges.set_last(camera, challenge);
     }
 
     /// Somebody saw an alarm; returns it as it is now.
@@ -163,6 +205,8 @@ impl Board {
             missed: state.missed,
             line_stop: state.line_stop,
             figures: state.figures.clone(),
+            challenges: state.challenges.running().to_vec(),
+            last_challenges: state.challenges.last().to_vec(),
         }
     }
 

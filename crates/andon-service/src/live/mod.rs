@@ -7,6 +7,7 @@
 
 mod alarms;
 mod board;
+mod challenge;
 mod figures;
 mod history;
 mod seen;
@@ -14,6 +15,7 @@ mod sink;
 
 pub use alarms::{Acknowledged, Alarm, AlarmError, Severity};
 pub use board::{Board, CameraBoard, Logged, Snapshot};
+pub use challenge::{ChallengeError, MOST_PARTS, RunningChallenge, is_overdue};
 pub use figures::Figures;
 pub use history::{Recent, TrendPoint};
 pub use seen::SeenPart;

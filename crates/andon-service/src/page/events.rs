@@ -147,6 +147,8 @@ fn fragments(site: &Site, visitor: &Visitor, asked: &Asked, sent: &mut Vec<(&'st
         all.push(("strip", view::strip(scene)));
     } else if asked.view == Place::Alarms.stream() {
         all.push(("alarms", view::alarms_list(scene)));
+    } else if asked.view == Place::Challenge.stream() {
+        all.push(("challenges", view::challenges_now(scene)));
     } else if asked.view == Place::System.stream() {
         all.push(("system", view::system_body(scene)));
     }

@@ -16,6 +16,8 @@ use super::visitor::{LOOK, SESSION, Visitor, cookie, set};
 use super::{Language, guard, kept};
 use crate::accounts::{AccountError, AuditEntry};
 use crate::act::{AcknowledgeAlarm, Act, ActError, ReleaseLine, SetThreshold};
+use crate::backup::BackupError;
+use crate::live::ChallengeError;
 use crate::models::ModelError;
 use andon_core::{Actor, CameraId, Role, Via};
 use andon_io::history::ReviewError;
@@ -29,6 +31,13 @@ pub(super) struct Peer(pub SocketAddr);
 pub(super) struct Token {
     #[serde(default)]
     csrf: String,
+}
+
+impl Token {
+    /// As it came.
+    pub fn csrf(&self) -> &str {
+        &self.csrf
+    }
 }
 
 /// Refuses a form whose token is not the one of the cookies.
@@ -45,6 +54,12 @@ pub(super) fn status(why: &ActError) -> StatusCode {
     match why {
         ActError::Role { .. } => StatusCode::FORBIDDEN,
         ActError::Reason | ActError::Control(_) => StatusCode::UNPROCESSABLE_ENTITY,
+        ActError::Backup(BackupError::Nothing) => StatusCode::NOT_FOUND,
+        ActError::Backup(BackupError::Busy) => StatusCode::CONFLICT,
+        ActError::Backup(_) => StatusCode::SERVICE_UNAVAILABLE,
+        ActError::Challenge(ChallengeError::NoSuchCamera) => StatusCode::NOT_FOUND,
+        ActError::Challenge(ChallengeError::Running | ChallengeError::NotRunning) => StatusCode::CONFLICT,
+        ActError::Challenge(ChallengeError::Parts) => StatusCode::UNPROCESSABLE_ENTITY,
         ActError::Alarm(_) | ActError::NoHistory => StatusCode::NOT_FOUND,
         ActError::Model(why) => match why {
             ModelError::NoFiles

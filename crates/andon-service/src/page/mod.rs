@@ -8,6 +8,8 @@
 
 mod aid;
 mod assets;
+mod challenge;
+mod backup;
 mod events;
 mod forms;
 mod guard;
@@ -26,7 +28,7 @@ mod view;
 mod visitor;
 
 pub use lang::Language;
-pub use options::{PageOptions, TlsFiles};
+pub use options::{ChallengeRules, PageOptions, TlsFiles};
 pub use pictures::{Picture, PictureKind, PictureSource, SetUpPicture};
 pub use server::{PageError, PageServer, PageSpec};
 

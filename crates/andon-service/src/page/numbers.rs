@@ -56,6 +56,12 @@ pub(super) fn day_of(text: &str, language: Language) -> String {
     }
 }
 
+/// Now, for the name of a file: `2026-11-30-1407`.
+pub(super) fn of_file() -> String {
+    let ms = Timestamp::now().as_millisecond();
+    strftime(u64::try_from(ms).unwrap_or(0), "%Y-%m-%d-%H%M")
+}
+
 fn strftime(ms: u64, format: &str) -> String {
     let at = i64::try_from(ms).ok().and_then(|ms| Timestamp::from_millisecond(ms).ok());
     at.map(|at| at.to_zoned_datetime(TimeZone::system()).strftime(format).to_string()).unwrap_or_default()

@@ -2,8 +2,10 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::Language;
+use andon_io::history::ShiftCalendar;
 
 /// Certificate chain and private key, both PEM.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,7 +17,7 @@ pub struct TlsFiles {
 }
 
 /// How the page is served.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct PageOptions {
     /// Address and port; port 0 takes a free one.
     pub listen: SocketAddr,
@@ -27,4 +29,17 @@ pub struct PageOptions {
     pub names: Vec<String>,
     /// Side of the keys that are touched in a hurry, pixels.
     pub key_px: u32,
+    /// Challenges with known bad parts.
+    pub challenge: ChallengeRules,
+}
+
+/// Challenges with known bad parts.
+#[derive(Clone, Debug)]
+pub struct ChallengeRules {
+    /// How many parts are offered.
+    pub parts: u32,
+    /// One has to be passed so soon after the start of each shift; none where nobody wants one.
+    pub within: Option<Duration>,
+    /// When shifts begin.
+    pub shifts: ShiftCalendar,
 }

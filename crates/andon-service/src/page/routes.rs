@@ -13,7 +13,7 @@ use serde::Deserialize;
 use super::site::Site;
 use super::view::{self, Place, Scene};
 use super::visitor::Visitor;
-use super::{aid, assets, events, forms, guard, kept, models, pictures, users};
+use super::{aid, assets, backup, challenge, events, forms, guard, kept, models, pictures, users};
 use crate::accounts::AuditEntry;
 use andon_core::Role;
 
@@ -53,6 +53,8 @@ pub(super) fn router(site: Arc<Site>) -> Router {
         .merge(models::routes())
         .merge(users::routes())
         .merge(aid::routes())
+        .merge(challenge::routes())
+        .merge(backup::routes())
         .fallback(nowhere)
         .layer(DefaultBodyLimit::max(BODY))
         .layer(middleware::from_fn_with_state(site.clone(), guard::guard))

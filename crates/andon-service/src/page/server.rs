@@ -27,7 +27,7 @@ use super::options::PageOptions;
 use super::pictures::READERS;
 use super::routes::router;
 use super::site::{Judges, Site};
-use super::{PictureSource, tls};
+use super::{PictureSource, challenge, tls};
 use crate::act::Service;
 use crate::live::{Board, PageRecord};
 
@@ -128,11 +128,15 @@ impl PageServer {
             refused: AtomicU64::new(0),
             failed_logins: AtomicU64::new(0),
         });
+        let judged = site.clone();
         runtime.spawn(async move {
             while let Some(record) = records.recv().await {
-                board.take(record);
+                if let Some(ended) = board.take(record) {
+                    challenge::ended(&judged, ended);
+                }
             }
         });
+        runtime.spawn(challenge::watch(site.clone()));
         runtime.spawn(kept::keep_figures(site.clone()));
         runtime.spawn(async move {
             match TcpListener::from_std(listener) {

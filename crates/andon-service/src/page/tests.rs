@@ -8,17 +8,24 @@ use sha2::{Digest, Sha256};
 use super::*;
 use crate::accounts::Accounts;
 use crate::act::{HistoryAccess, LineAccess, Service};
+use crate::backup::{BackupPlan, restore};
 use crate::live::tests::verdict;
 use crate::live::{Board, PageRecord, PageSink, page_sink};
-use andon_core::{Actor, CameraId, Control, ControlError, EventKind, LineEvent, Mono, Record, Role, Sink};
+use andon_core::{
+    Actor, CameraId, ChallengeSign, Control, ControlError, EventKind, LineEvent, Mono, Record, Role, Sink,
+};
+use andon_io::history::ShiftCalendar;
 use andon_io::sinks::wire::StationInfo;
 use andon_line::telemetry::JudgeState;
 
+mod challenge;
+mod german;
 mod kept;
+mod tls;
 mod trial;
 
-/// A line that remembers its threshold.
-struct Line(Mutex<f32>);
+/// A line that remembers its threshold, and what it was told of challenges.
+struct Line(Mutex<f32>, Mutex<Vec<ChallengeSign>>);
 
 impl Control for Line {
     fn threshold(&self, _: CameraId) -> f32 {
@@ -35,6 +42,11 @@ impl Control for Line {
     }
 
     fn release(&self, _: &Actor) -> Result<(), ControlError> {
+        Ok(())
+    }
+
+    fn challenge(&self, _: CameraId, sign: ChallengeSign) -> Result<(), ControlError> {
+        self.1.lock().unwrap().push(sign);
         Ok(())
     }
 
@@ -70,9 +82,23 @@ fn station() -> StationInfo {
 }
 
 fn start_with(station: StationInfo, history: Option<HistoryAccess>) -> Bench {
+    start_as(station, history, None)
+}
+
+fn start_as(station: StationInfo, history: Option<HistoryAccess>, tls: Option<TlsFiles>) -> Bench {
+    start_full(station, history, tls, None, None)
+}
+
+fn start_full(
+    station: StationInfo,
+    history: Option<HistoryAccess>,
+    tls: Option<TlsFiles>,
+    backup: Option<(BackupPlan, std::path::PathBuf)>,
+    challenge_within: Option<Duration>,
+) -> Bench {
     let board = Arc::new(Board::new(station, &[None]));
     let accounts = Arc::new(Accounts::in_memory().unwrap());
-    let line = Arc::new(Line(Mutex::new(10.0)));
+    let line = Arc::new(Line(Mutex::new(10.0), Mutex::default()));
     let access = LineAccess { control: line.clone(), board: board.clone() };
     let (sink, records) = page_sink();
     let of = line.clone();
@@ -87,17 +113,22 @@ fn start_with(station: StationInfo, history: Option<HistoryAccess>) -> Bench {
             degraded: false,
         }]
     };
+    let service = Service::of_line(accounts.clone(), access).with_history(history);
     let server = PageServer::start(PageSpec {
         options: PageOptions {
             listen: ([127, 0, 0, 1], 0).into(),
             language: Language::En,
-            tls: None,
+            tls,
             names: vec!["press-7".into()],
             key_px: 98,
+            challenge: ChallengeRules { parts: 3, within: challenge_within, shifts: ShiftCalendar::default() },
         },
         board: board.clone(),
         records,
-        service: Arc::new(Service::of_line(accounts.clone(), access).with_history(history)),
+        service: Arc::new(match backup {
+            Some((plan, scratch)) => service.with_backup(plan, scratch),
+            None => service,
+        }),
         judges: Arc::new(judges),
         pictures: None,
     })
@@ -181,7 +212,20 @@ fn every_page_is_there_and_hostile_names_are_text() {
     let login = client.post("/login", "name=%3Cimg%20src%3Dx%20onerror%3Dalert(1)%3E%22%27%26&password=long+enough");
     assert_eq!(login.status, 303, "{}", login.body);
     let part = format!("/part/{}", on.board.snapshot().strip[0].id);
-    for path in ["/", &part, "/alarms", "/threshold", "/release", "/system", "/login", "/users", "/audit", "/strip"] {
+    for path in [
+        "/",
+        &part,
+        "/alarms",
+        "/threshold",
+        "/release",
+        "/system",
+        "/login",
+        "/users",
+        "/audit",
+        "/strip",
+        "/challenge",
+        "/aid",
+    ] {
         let page = client.get(path);
         assert_eq!(page.status, 200, "{path}: {}", page.body);
         assert!(!page.body.contains("<img src=x"), "{path}");
@@ -393,7 +437,7 @@ fn an_admin_changes_users_on_the_page_and_the_last_one_stays() {
     assert!(client.get(&address).body.contains("value=\"&lt;img src=x&gt;&amp;=\""), "the way to a user of any name");
     for (form, status, words) in [
         ("name=leo&role=leader&password=4711&again=4711", 422, "at least 8 characters"),
-        ("name=leo&role=leader&password=long+enough&again=long+enouhg", 422, "not the same"),
+        ("name=leo&role=leader&password=long+enough&again=long+enough+not", 422, "not the same"),
         ("name=leo&role=king&password=long+enough&again=long+enough", 422, "did not understand"),
         ("name=leo&role=viewer&password=long+enough&again=long+enough", 422, "did not understand"),
         ("name=&role=operator&password=4711&again=4711", 422, "1 to 40 characters"),
@@ -464,29 +508,40 @@ fn everybody_changes_his_own_password_who_knows_the_present_one() {
 }
 
 #[test]
-fn a_refusal_is_in_the_language_of_who_reads_it_and_the_audit_in_english() {
-    let on = start();
-    on.accounts.add_user("ana", Role::Operator, "4711").unwrap();
+fn an_admin_takes_a_backup_along_that_can_be_put_back() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("part.andon"), "a model").unwrap();
+    let plan = BackupPlan {
+        files: vec![("models/part.andon".into(), dir.path().join("part.andon"))],
+        configuration: "site = \"plant\"\n".into(),
+        history: None,
+        accounts: None,
+        masked: Vec::new(),
+        left_out: Vec::new(),
+    };
+    let on = start_full(station(), None, None, Some((plan, dir.path().to_owned())), None);
+    on.accounts.add_user("quinn", Role::Quality, "long enough").unwrap();
     on.accounts.add_user("ada", Role::Admin, "long enough").unwrap();
     let mut client = Client::of(&on);
-    client.post("/look", "language=de");
-    let wrong = client.post("/login", "name=ana&password=0000");
-    assert!(wrong.body.contains("Name oder Passwort ist falsch"), "{}", wrong.body);
-    client.post("/login", "name=ana&password=4711");
-    let refused = client.post("/threshold/0", "value=11&reason=x");
-    assert!(
-        refused.body.contains("ana hat die Rolle Bediener; dafür braucht es die Rolle Qualität"),
-        "{}",
-        refused.body
-    );
-    assert!(client.post("/alarms/99/acknowledge", "").body.contains("Diesen Alarm gibt es nicht mehr"));
-    assert!(client.post("/release", "").body.contains("dafür braucht es die Rolle Schichtleitung"));
+    client.post("/login", "name=quinn&password=long+enough");
+    assert_eq!(client.post("/backup", "").status, 403);
+    assert!(!client.get("/system").body.contains("action=\"/backup\""));
     client.post("/logout", "");
     client.post("/login", "name=ada&password=long+enough");
-    assert!(client.post("/threshold/0", "value=11&reason=").body.contains("Sagen Sie, warum"));
-    let last = client.post("/users/remove", "name=ada");
-    assert!(last.body.contains("hat als letzter Benutzer die Rolle Verwaltung"), "{}", last.body);
+    assert!(client.get("/system").body.contains("action=\"/backup\""));
+    let archive = client.post("/backup", "");
+    assert!(archive.status == 200 && archive.head.contains("application/x-tar"), "{}", archive.head);
+    assert!(archive.head.contains(&format!("content-length: {}", archive.body.len())), "{}", archive.head);
+    let file = dir.path().join("box.tar");
+    std::fs::write(&file, &archive.body).unwrap();
+    restore(&file, &dir.path().join("back")).unwrap();
+    assert_eq!(std::fs::read_to_string(dir.path().join("back/models/part.andon")).unwrap(), "a model");
     let audit = client.get("/audit.csv").body;
-    assert!(audit.contains("ana is operator; this needs the role quality"), "{audit}");
-    assert!(!audit.contains("dafür"), "{audit}");
+    assert!(audit.contains("back_up") && audit.contains("2 files"), "{audit}");
+    // Without a configuration file there is nothing to keep.
+    let other = start();
+    other.accounts.add_user("ada", Role::Admin, "long enough").unwrap();
+    let mut client = Client::of(&other);
+    client.post("/login", "name=ada&password=long+enough");
+    assert_eq!(client.post("/backup", "").status, 404);
 }

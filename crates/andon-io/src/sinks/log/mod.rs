@@ -54,6 +54,7 @@ impl Sink for LogStats {
                 | EventKind::InputBack
                 | EventKind::EncoderBack
                 | EventKind::CameraBack
+                | EventKind::ChallengePassed
                 | EventKind::LineReleased => tracing::info!(event, "{text}"),
                 _ => tracing::warn!(event, "{text}"),
             }

@@ -239,6 +239,9 @@ pub fn text(names: &StationInfo, lane: u8, notice: &LineEvent) -> String {
         EventKind::InputFault => format!("{thing} cannot be read"),
         EventKind::InputBack => format!("{thing} can be read again"),
         EventKind::MissedEjection => format!("{part} went past {thing}, which did not act"),
+        EventKind::ChallengePassed => format!("{thing}: every known bad part of the challenge was rejected"),
+        EventKind::ChallengeFailed => format!("{thing}: a known bad part of the challenge was not rejected"),
+        EventKind::ChallengeOverdue => format!("{thing}: no challenge was passed in time since the shift began"),
         EventKind::LineStop => match notice.detail {
             Detail::Cause(kind) => format!("the line is asked to stop because of {} ({thing})", kind.as_str()),
             _ => "the line is asked to stop".to_owned(),

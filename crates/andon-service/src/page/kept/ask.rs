@@ -58,7 +58,7 @@ pub(in crate::page) fn status(why: &HistoryError) -> StatusCode {
 }
 
 /// Asks what is answered within milliseconds.
-pub(super) async fn ask<T: Send + 'static>(
+pub(in crate::page) async fn ask<T: Send + 'static>(
     site: &Arc<Site>,
     question: impl FnOnce(&HistoryAccess) -> Result<T, HistoryError> + Send + 'static,
 ) -> Result<T, Unanswered> {

@@ -15,7 +15,7 @@ mod part;
 mod review;
 mod whatif;
 
-pub(super) use ask::{Turns, status};
+pub(super) use ask::{Turns, ask as ask_now, status};
 pub(super) use figures::{CountedBy, keep_figures, refresh_figures};
 pub(super) use list::ListFilter;
 pub(super) use part::part;
@@ -47,7 +47,7 @@ pub(super) fn routes() -> Router<Arc<Site>> {
 }
 
 /// Milliseconds since 1970, now.
-fn now_ms() -> i64 {
+pub(super) fn now_ms() -> i64 {
     jiff::Timestamp::now().as_millisecond()
 }
 

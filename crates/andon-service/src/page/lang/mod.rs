@@ -107,6 +107,9 @@ texts! {
     user_add user_new user_change user_remove user_remove_hint password_new password_again password_now password_differs password_set role_set
     user_added user_removed role_hint password_rules own_password own_password_hint not_understood
     password_change role_new role_change role_of
+    back_up back_up_hint
+    challenge challenge_hint challenge_last challenge_none challenge_passed challenge_failed challenge_aborted
+    challenge_unseen challenge_runs challenge_due challenge_abort challenge_parts challenge_start
     aid aid_no_picture aid_ended aid_again aid_hint sharpness best of_best sharpness_trend brightness clipped_dark
     clipped_bright pace grid reference reference_half reference_blend reference_none reference_keep forget_best needs_scripts
 }

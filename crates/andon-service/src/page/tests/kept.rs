@@ -9,8 +9,8 @@ use andon_io::sinks::store::{StoreOptions, StoreSink};
 /// A page with a history; its file goes with it.
 pub(super) struct Kept {
     pub on: Bench,
-    history: History,
-    store: Option<StoreSink>,
+    pub(super) history: History,
+    pub(super) store: Option<StoreSink>,
     _folder: tempfile::TempDir,
 }
 

@@ -12,6 +12,7 @@ pub(in crate::page) fn alarms(scene: Scene<'_>) -> Markup {
     let t = scene.visitor.t;
     html! {
         h1 { (t.alarms) }
+        p { a.button href="/challenge" { (t.challenge) } }
         (alarms_list(scene))
     }
 }

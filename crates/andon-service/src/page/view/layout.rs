@@ -23,6 +23,7 @@ pub(in crate::page) enum Place {
     Models,
     Recipes,
     Aid,
+    Challenge,
     Message,
 }
 
@@ -33,6 +34,7 @@ impl Place {
             Place::Live => "live",
             Place::Alarms => "alarms",
             Place::System => "system",
+            Place::Challenge => "challenge",
             Place::Part | Place::Threshold | Place::Login | Place::Users | Place::Audit | Place::Message => "other",
             Place::Review | Place::History | Place::Counters | Place::WhatIf | Place::Aid => "other",
             Place::Models | Place::Recipes => "other",

@@ -33,6 +33,13 @@ pub(in crate::page) fn system_body(scene: Scene<'_>) -> Markup {
                     (row(t.viewers, whole(site.streams.load(Relaxed) as u64)))
                 }
                 @for reading in station.machine.states() { p { (reading.to_string()) } }
+                @if site.service.scratch().is_ok() && visitor.session.as_ref().is_some_and(|s| s.role >= Role::Admin) {
+                    form.keys method="post" action="/backup" {
+                        input type="hidden" name="csrf" value=(visitor.csrf);
+                        button type="submit" { (t.back_up) }
+                    }
+                    p.small { (t.back_up_hint) }
+                }
             }
             @for (n, judge) in judges.iter().enumerate() {
                 @let stats = now.cameras.get(n).and_then(|c| c.stats);

@@ -46,6 +46,15 @@ pub(super) fn event(kind: EventKind) -> [&'static str; 2] {
             "Ein Teil lief am Auswerfer vorbei",
             "Von Hand entnehmen. Abstand zum Auswerfer und Bandgeschwindigkeit prüfen.",
         ],
+        EventKind::ChallengePassed => ["Prüfung mit Schlechtteilen bestanden", "Nichts zu tun."],
+        EventKind::ChallengeFailed => [
+            "Ein bekanntes Schlechtteil wurde nicht Ausschuss",
+            "Der Prüfung nicht trauen: Kamera, Licht und Schwelle ansehen, dann noch einmal prüfen.",
+        ],
+        EventKind::ChallengeOverdue => [
+            "Diese Schicht hat keine bestandene Prüfung mit Schlechtteilen",
+            "Die Schlechtteile prüfen: Alarme, Prüfung.",
+        ],
         EventKind::LineStop => ["LINIENHALT", "Ursache beheben, dann die Linie freigeben."],
         EventKind::LineReleased => ["Die Linie wurde freigegeben", "Nichts zu tun."],
     }

@@ -2,7 +2,8 @@
 
 use crate::accounts::AccountError;
 use crate::act::ActError;
-use crate::live::AlarmError;
+use crate::backup::BackupError;
+use crate::live::{AlarmError, ChallengeError, MOST_PARTS};
 use crate::models::{ModelError, SECONDS};
 use crate::page::Language;
 use crate::page::lang::de::TEXTS;
@@ -27,6 +28,13 @@ pub(super) fn act(why: &ActError) -> String {
         ActError::Control(why) => control(why),
         ActError::Alarm(AlarmError::NoAlarm) => "Diesen Alarm gibt es nicht mehr.".to_owned(),
         ActError::Model(why) => model(why),
+        ActError::Backup(why) => backup(why),
+        ActError::Challenge(why) => match why {
+            ChallengeError::NoSuchCamera => "Diese Kamera gibt es hier nicht.".to_owned(),
+            ChallengeError::Running => "An dieser Kamera läuft schon eine Prüfung mit Schlechtteilen.".to_owned(),
+            ChallengeError::NotRunning => "An dieser Kamera läuft keine Prüfung mit Schlechtteilen.".to_owned(),
+            ChallengeError::Parts => format!("Eine Prüfung hat 1 bis {MOST_PARTS} Schlechtteile."),
+        },
         ActError::Account(why) => account(why),
         ActError::NotAudited(why) => {
             format!("Es wurde getan, steht aber nicht im Protokoll: {}", account(why))
@@ -114,6 +122,25 @@ pub(super) fn history(why: &HistoryError) -> String {
             )
         }
         HistoryError::Sqlite(source) => format!("Der Verlauf lässt sich nicht lesen: {source}"),
+    }
+}
+
+fn backup(why: &BackupError) -> String {
+    match why {
+        BackupError::Nothing => {
+            "Von dieser Linie gibt es nichts zu sichern: Sie hat keine Konfigurationsdatei.".to_owned()
+        }
+        BackupError::Busy => "Es wird schon gesichert; versuchen Sie es danach noch einmal.".to_owned(),
+        BackupError::Database { path, source } => {
+            format!(
+                "{} lässt sich nicht kopieren: {source}; dafür muss so viel Platz sein, wie sie hat.",
+                path.display()
+            )
+        }
+        BackupError::Changed(path) => {
+            format!("{} wurde währenddessen geändert; sichern Sie noch einmal.", path.display())
+        }
+        other => format!("Die Sicherung misslang: {other}"),
     }
 }
 

@@ -49,6 +49,14 @@ pub(super) fn event(kind: EventKind) -> [&'static str; 2] {
             "A part went past its ejector",
             "Take it off by hand. Check the distance to the ejector and the belt's speed.",
         ],
+        EventKind::ChallengePassed => ["A challenge was passed", "Nothing to do."],
+        EventKind::ChallengeFailed => [
+            "A known bad part was not rejected",
+            "Do not trust the inspection: look at camera, light and threshold, then challenge again.",
+        ],
+        EventKind::ChallengeOverdue => {
+            ["No challenge passed this shift", "Run the known bad parts: Alarms, Challenge."]
+        }
         EventKind::LineStop => ["LINE STOP", "Remove the cause, then release the line."],
         EventKind::LineReleased => ["The line was released", "Nothing to do."],
     }
