@@ -212,7 +212,7 @@ fn another_model_takes_over_between_two_parts_and_no_score_is_judged_by_the_thre
         let level = |n: u32| {
             if n == 50 {
                 250
-            } else if n % 2 == 0 {
+            } else if n.is_multiple_of(2) {
                 50
             } else {
                 120

@@ -7,7 +7,7 @@ mod lessons;
 mod swap;
 mod trial;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::config::{FrameSize, Recipe};
@@ -153,7 +153,7 @@ impl Models {
         &self,
         old: &Arc<Bundle>,
         new: Bundle,
-        file: &PathBuf,
+        file: &Path,
         cameras: &[usize],
         threshold: impl Fn(usize) -> Threshold,
     ) -> Result<ModelChanged, ModelError> {
