@@ -11,18 +11,12 @@ use crossbeam_channel::{Receiver, RecvTimeoutError};
 use thiserror::Error;
 
 use super::pictures::PictureTap;
-use super::replace::{BuiltDetector, DetectorSwap};
+use super::replace::{BuildFault, DetectorFactory, DetectorSwap};
 use super::status::Status;
 use super::wiring::{JudgedBy, PartEvent};
 use andon_core::Detector;
 use andon_core::RefuseNewest;
 use andon_core::{AnomalyMap, CameraId, Detection, Fault, Frame, FrameView, Mono, Pool, Regions};
-
-/// Why a factory made no detector: whatever the detector's own crate has for an error.
-pub type BuildFault = Box<dyn std::error::Error + Send + Sync>;
-
-/// Makes a detector; called at start and after a fault.
-pub type DetectorFactory = Box<dyn FnMut() -> Result<BuiltDetector, BuildFault> + Send>;
 
 /// Why a camera has no detector (any more).
 #[derive(Debug, Error)]

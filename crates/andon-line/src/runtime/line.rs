@@ -9,14 +9,14 @@ use thiserror::Error;
 
 use super::cap::Cap;
 use super::decide::Decide;
-use super::infer::{DetectorError, DetectorFactory, Infer};
+use super::infer::{DetectorError, Infer};
 use super::inputs;
 use super::lane::{Lane, LaneContext};
 use super::lane_spec::LaneSpec;
 use super::pictures::{self, PictureMatcher, PictureSpec, PictureTap};
 use super::presence::Presence;
 use super::publish::Publish;
-use super::replace::DetectorSwap;
+use super::replace::{DetectorFactory, DetectorSwap};
 use super::status::{LineInbox, Status};
 use super::tape::Tape;
 use super::wiring::{self, PartEvent};

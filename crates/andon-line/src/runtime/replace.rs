@@ -4,8 +4,13 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::infer::DetectorFactory;
 use andon_core::{Detector, ModelTag, Threshold};
+
+/// Why a factory made no detector: whatever the detector's own crate has for an error.
+pub type BuildFault = Box<dyn std::error::Error + Send + Sync>;
+
+/// Makes a detector; called at start and after a fault.
+pub type DetectorFactory = Box<dyn FnMut() -> Result<BuiltDetector, BuildFault> + Send>;
 
 /// A fresh, warmed-up detector.
 pub struct BuiltDetector {
