@@ -260,7 +260,10 @@ fn a_model_is_changed_while_no_part_comes_and_taken_back_while_it_cannot_be() {
     });
     let idle = DetectorSwap::default();
     idle.change(tenfold());
-    assert!(idle.withdraw() && !idle.withdraw() && idle.retired().is_none());
+    idle.offer(made(Better));
+    assert!(idle.withdraw() && !idle.withdraw() && idle.retired().is_none(), "the model alone was there");
+    idle.offer(made(Better));
+    assert!(idle.withdraw(), "and an engine is welcome again");
 }
 
 #[test]

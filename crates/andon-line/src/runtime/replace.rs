@@ -51,7 +51,7 @@ pub struct DetectorSwap {
 #[derive(Default)]
 struct Place {
     slot: Slot,
-    /// The model was changed, or is about to be: engines that were built for the first one fit no more.
+    /// The model was changed: engines that were built for the first one fit no more.
     other_model: bool,
 }
 
@@ -73,10 +73,10 @@ pub(super) struct Taken {
 
 impl DetectorSwap {
     /// Offers another engine for the camera's first model, warmed up. One that was offered before and not taken is dropped; where the
-    /// model was changed meanwhile, this one is.
+    /// model was changed meanwhile, or is about to be, this one is.
     pub fn offer(&self, made: BuiltDetector) {
         let mut place = self.place();
-        let unused = match place.other_model {
+        let unused = match place.other_model || matches!(place.slot, Slot::Model(_)) {
             true => Slot::Engine(made),
             false => std::mem::replace(&mut place.slot, Slot::Engine(made)),
         };
@@ -89,7 +89,6 @@ impl DetectorSwap {
     pub fn change(&self, change: ModelChange) {
         let mut place = self.place();
         let unused = std::mem::replace(&mut place.slot, Slot::Model(change));
-        place.other_model = true;
         self.offered.store(true, Ordering::Release);
         drop(place);
         drop(unused);
@@ -137,6 +136,7 @@ impl DetectorSwap {
                 (taken, Slot::Retired(std::mem::replace(detector, made.detector), None))
             }
             Slot::Model(change) => {
+                place.other_model = true;
                 let taken = Taken { degraded: change.detector.degraded, model: Some(change.active) };
                 let old = std::mem::replace(detector, change.detector.detector);
                 (taken, Slot::Retired(old, Some(std::mem::replace(make, change.make))))
