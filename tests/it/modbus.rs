@@ -11,40 +11,11 @@ use andon_io::sinks::modbus_server::{ModbusServer, ModbusServerOptions};
 
 use crate::common::{Peer, free_port, until};
 
-/// Nothing is controlled here.
-struct Nobody;
-
-impl Control for Nobody {
-    fn threshold(&self, _: CameraId) -> f32 {
-        1.0
-    }
-
-    fn set_threshold(&self, _: CameraId, _: f32, _: &Actor, _: &str) -> Result<(), ControlError> {
-        Err(ControlError::NoTriggers)
-    }
-
-    fn trigger(&self, _: Option<u64>) -> Result<(), ControlError> {
-        Err(ControlError::NoTriggers)
-    }
-
-    fn release(&self, _: &Actor) -> Result<(), ControlError> {
-        Ok(())
-    }
-
-    fn challenge(&self, _: CameraId, _: ChallengeSign) -> Result<(), ControlError> {
-        Ok(())
-    }
-
-    fn config_json(&self) -> String {
-        String::new()
-    }
-}
-
 /// A server with the blocks of two cameras.
 fn server(idle: Duration) -> (ModbusServer, SocketAddr) {
     let listen = SocketAddr::from(([127, 0, 0, 1], free_port()));
     let options = ModbusServerOptions { listen, allow_write: true, takes_triggers: false, idle };
-    (ModbusServer::start(options, 2, Arc::new(Nobody)).unwrap(), listen)
+    (ModbusServer::start(options, 2, Arc::new(Recipes::default())).unwrap(), listen)
 }
 
 fn connect(address: SocketAddr) -> TcpStream {
