@@ -186,7 +186,7 @@ fn tenfold() -> ModelChange {
     ModelChange {
         detector: made(Tenfold),
         make: Box::new(|| Ok(made(Tenfold))),
-        active: ActiveModel { threshold: Threshold::new(1000.0).unwrap(), model: Arc::new(model), recipe: 0 },
+        active: ActiveModel { threshold: Threshold::new(1000.0), model: Arc::new(model), recipe: 0 },
     }
 }
 

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 
 use super::{lock, refused};
@@ -52,17 +52,6 @@ struct Work {
     failed: BTreeMap<(String, String), String>,
     /// Scores of the bad pictures by the model with this hash.
     judged: BTreeMap<(String, String), (String, Vec<ScoredPicture>)>,
-    child: Option<Child>,
-}
-
-impl Drop for TaughtParts {
-    fn drop(&mut self) {
-        if let Some(mut child) = lock(&self.work).child.take() {
-            // What it has learned so far is worth nothing.
-            drop(child.kill());
-            drop(child.wait());
-        }
-    }
 }
 
 /// A name that is one folder and nothing else.
@@ -144,6 +133,8 @@ impl TaughtParts {
     }
 
     fn lesson(&self, name: &str, camera: &str) -> Lesson {
+        // First, so that a collection that is over has all of its pictures counted.
+        let state = self.state(name, camera);
         let count = |kind: &str| pictures_in(&self.pictures(name, camera, kind));
         Lesson {
             name: name.to_owned(),
@@ -151,7 +142,7 @@ impl TaughtParts {
             good: count(LessonKind::Good.word()),
             struck: count(STRUCK),
             bad: count(LessonKind::Bad.word()),
-            state: self.state(name, camera),
+            state,
             learned: None,
         }
     }
@@ -201,7 +192,6 @@ impl TaughtParts {
         let started = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn();
         let mut child = started.map_err(|e| format!("{}: {e}", self.program.display()))?;
         let words = child.stderr.take();
-        lock(&self.work).child = Some(child);
         let mut last: Vec<String> = Vec::new();
         if let Some(words) = words {
             for line in BufReader::new(words.take(1 << 20)).lines().map_while(Result::ok) {
@@ -212,12 +202,9 @@ impl TaughtParts {
                 }
             }
         }
-        let child = lock(&self.work).child.take();
-        let status = child.map(|mut child| child.wait()).transpose().map_err(|e| e.to_string())?;
-        match status {
-            Some(status) if status.success() => Ok(()),
-            _ => Err(last.join(" ")),
-        }
+        // One that outlives the line ends by itself, and writes its model whole or not at all.
+        let status = child.wait().map_err(|e| e.to_string())?;
+        if status.success() { Ok(()) } else { Err(last.join(" ")) }
     }
 
     /// Judges the bad pictures by the model, those that come closest to passing first.

@@ -149,17 +149,15 @@ impl Models {
     }
 
     /// Writes a changed model to its file, and lets the cameras judge by it. If they cannot, the file gets its old bytes back.
-    fn put(
-        &self,
-        old: &Arc<Bundle>,
-        new: Bundle,
-        file: &Path,
-        cameras: &[usize],
-        threshold: impl Fn(usize) -> Threshold,
-    ) -> Result<ModelChanged, ModelError> {
+    fn put(&self, old: &Arc<Bundle>, new: Bundle, file: &Path, cameras: &[usize]) -> Result<ModelChanged, ModelError> {
         let write = |bundle: &Bundle| Bundle::clone(bundle).write(file).map_err(|e| ModelError::File(e.to_string()));
         let new = Arc::new(new);
-        let changes = cameras.iter().map(|n| NewModel { camera: *n, bundle: new.clone(), threshold: threshold(*n) });
+        // What somebody wrote there meanwhile, by another command or by learning anew, is not written over.
+        let on_disk = Bundle::open(file).map_err(|e| ModelError::File(e.to_string()))?;
+        if on_disk.blake3 != old.blake3 {
+            return Err(refused(format!("{} holds another model than the one in use", file.display())));
+        }
+        let changes = cameras.iter().map(|n| NewModel { camera: *n, bundle: new.clone(), threshold: None });
         let opened = self.open(changes.collect())?;
         write(&new)?;
         let recipe = lock(&self.state).recipe.clone();
@@ -202,11 +200,8 @@ impl Models {
     fn recipe_bundles(&self, recipe: &Recipe) -> Vec<Result<Arc<Bundle>, String>> {
         let active = lock(&self.state).active.clone();
         let open = |(n, file): (usize, &PathBuf)| {
-            let known = active.iter().find(|(_, of)| of.as_ref() == Some(file));
-            let bundle = match known {
-                Some((bundle, _)) => bundle.clone(),
-                None => Arc::new(Bundle::open(file).map_err(|e| e.to_string())?),
-            };
+            // Also that of a model in use: it may have been learned anew since.
+            let bundle = Arc::new(Bundle::open(file).map_err(|e| e.to_string())?);
             let camera = &self.cameras[n];
             let (now, new) = (active[n].0.manifest.frame_size, bundle.manifest.frame_size);
             if camera.frame_size == FrameSize::AsTrained
@@ -276,10 +271,11 @@ impl LineModels for Models {
             state.tried.clone().ok_or_else(not_tried)?
         };
         let (old, file, cameras) = self.of_camera(tried.camera)?;
-        if old.blake3 != tried.before {
+        let same = old.blake3 == tried.before && self.threshold(tried.camera) == tried.threshold;
+        if !same || self.reviews_beside(part, &cameras)? != tried.reviews {
             return Err(ModelError::Changed);
         }
-        self.put(&old, Bundle::clone(&tried.bundle), &file, &cameras, |n| self.threshold(n))
+        self.put(&old, Bundle::clone(&tried.bundle), &file, &cameras)
     }
 
     fn forget(&self, camera: &str, picture: &str) -> Result<ModelChanged, ModelError> {
@@ -296,13 +292,7 @@ impl LineModels for Models {
         let mut new = Bundle::clone(&old);
         remove(&mut new, &[picture.to_owned()], &mut embedder, 1).map_err(refused)?;
         new.to_bytes().map_err(refused)?;
-        // A threshold that somebody set on the line stays; the model's own follows the model.
-        let own = Threshold::new(new.manifest.threshold);
-        let threshold = |n: usize| match (self.threshold(n), own) {
-            (now, Some(own)) if now.get() == old.manifest.threshold => own,
-            (now, _) => now,
-        };
-        self.put(&old, new, &file, &cameras, threshold)
+        self.put(&old, new, &file, &cameras)
     }
 
     fn recipe_picture(&self, name: &str) -> Option<Arc<[u8]>> {
@@ -365,7 +355,7 @@ impl LineModels for Models {
         for (camera, bundle) in bundles.iter().enumerate() {
             let own = Threshold::new(bundle.manifest.threshold);
             let threshold = own.ok_or_else(|| refused(format!("{}: no usable threshold", bundle.manifest.name)))?;
-            changes.push(NewModel { camera, bundle: bundle.clone(), threshold });
+            changes.push(NewModel { camera, bundle: bundle.clone(), threshold: Some(threshold) });
         }
         let before = {
             let state = lock(&self.state);

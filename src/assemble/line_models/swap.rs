@@ -24,7 +24,8 @@ const LOOK: Duration = Duration::from_millis(5);
 pub(super) struct NewModel {
     pub camera: usize,
     pub bundle: Arc<Bundle>,
-    pub threshold: Threshold,
+    /// `None` keeps the one in force.
+    pub threshold: Option<Threshold>,
 }
 
 /// A model whose detector is ready.
@@ -119,7 +120,7 @@ impl Models {
             .filter(|at| !late.contains(at))
             .filter_map(|at| {
                 let bundle = super::lock(&self.state).active.get(cameras[at])?.0.clone();
-                Some(NewModel { camera: cameras[at], bundle, threshold: before[at].threshold })
+                Some(NewModel { camera: cameras[at], bundle, threshold: Some(before[at].threshold) })
             })
             .collect();
         if !back.is_empty()

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::{Models, lock, refused};
 use crate::assemble::detector::open_on_cpu;
 use crate::config::FrameSize;
-use andon_core::{Detection, Detector, OwnedFrame, lowest_priority};
+use andon_core::{Detection, Detector, OwnedFrame, Threshold, lowest_priority};
 use andon_io::history::{Filter, PartRow, ReviewState};
 use andon_io::pictures::{StoredPicture, heatmap_png, save_png};
 use andon_service::models::{KnownPart, ModelError, OutcomeChange, Trial, TrialResult, TrialState};
@@ -29,6 +29,10 @@ pub(super) struct Tried {
     /// Hash of the model before.
     pub before: String,
     pub bundle: Arc<Bundle>,
+    /// What the parts of its camera were judged by.
+    pub threshold: Threshold,
+    /// What was known of other parts, by their ids.
+    pub reviews: Vec<(String, ReviewState)>,
 }
 
 /// Begins the trial of a part.
@@ -80,6 +84,11 @@ pub(super) fn start(models: &Arc<Models>, part: &str) -> Result<(), ModelError> 
 fn score(detector: &mut dyn Detector, frame: &OwnedFrame, out: &mut Detection) -> Option<f32> {
     let view = frame.view()?;
     detector.detect(&view, out).ok().map(|()| out.score).filter(|score| score.is_finite())
+}
+
+/// What is known of parts but this one, by their ids.
+fn known_of(rows: &[PartRow], part: &str) -> Vec<(String, ReviewState)> {
+    rows.iter().filter(|row| row.id != part).map(|row| (row.id.clone(), row.review)).collect()
 }
 
 impl Models {
@@ -147,7 +156,8 @@ impl Models {
                 });
             }
         }
-        Ok((Tried { camera, before: old.blake3.clone(), bundle: new }, result))
+        let reviews = known_of(&rows, part);
+        Ok((Tried { camera, before: old.blake3.clone(), bundle: new, threshold, reviews }, result))
     }
 
     /// The model with the part among its good pictures, and how many patches it has learned.
@@ -170,6 +180,15 @@ impl Models {
         // Also gives it its digest.
         new.to_bytes().map_err(refused)?;
         Ok((new, added.iter().map(|a| a.rows).sum()))
+    }
+
+    /// What is known now of the parts of these cameras but this one.
+    pub(super) fn reviews_beside(
+        &self,
+        part: &str,
+        cameras: &[usize],
+    ) -> Result<Vec<(String, ReviewState)>, ModelError> {
+        Ok(known_of(&self.reviewed(cameras)?, part))
     }
 
     /// Every part of these cameras that somebody reviewed as good or bad.

@@ -23,8 +23,8 @@ pub struct BuiltDetector {
 /// What parts are judged by from a change of the model on.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ActiveModel {
-    /// Scores at or over it are rejects.
-    pub threshold: Threshold,
+    /// Scores at or over it are rejects; `None` keeps what is in force when the model is taken, which somebody may have set meanwhile.
+    pub threshold: Option<Threshold>,
     /// Provenance for verdicts.
     pub model: Arc<ModelTag>,
     /// Which recipe it belongs to, counted since the start of the line: a part whose cameras judge by different ones is not inspected.

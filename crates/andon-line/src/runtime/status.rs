@@ -62,7 +62,11 @@ impl CameraStatus {
         let before = self.active.load_full();
         let number = before.number.wrapping_add(1);
         self.before.store(Some(before));
-        self.active.store(Arc::new(Active { threshold, model, degraded, number, recipe }));
+        // Another threshold may be set in this very moment.
+        self.active.rcu(|active| {
+            let threshold = threshold.unwrap_or(active.threshold);
+            Active { threshold, model: model.clone(), degraded, number, recipe }
+        });
     }
 
     /// From now on, another engine judges.

@@ -39,8 +39,8 @@ pub enum ModelError {
     /// What it would change is not known.
     #[error("part {0} was not tried, or the trial is not over")]
     NotTried(String),
-    /// The model is another than the one that was tried.
-    #[error("the model was changed after the trial; try once more")]
+    /// The model is another than the one that was tried, or more is known by now.
+    #[error("model, threshold or reviews were changed after the trial; try once more")]
     Changed,
     /// One at a time.
     #[error("another change of the models is under way; try again when it is over")]

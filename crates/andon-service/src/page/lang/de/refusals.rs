@@ -63,7 +63,9 @@ pub(super) fn model(why: &ModelError) -> String {
         }
         ModelError::DefectPasses(parts) => format!("Als fehlerhaft bekannt, gingen aber durch: {}", parts.join(", ")),
         ModelError::NotTried(part) => format!("Das Teil {part} ist noch nicht fertig geprüft."),
-        ModelError::Changed => "Das Modell ist seit der Prüfung ein anderes; prüfen Sie noch einmal.".to_owned(),
+        ModelError::Changed => {
+            "Modell, Schwelle oder Begutachtungen sind seit der Prüfung andere; prüfen Sie noch einmal.".to_owned()
+        }
         ModelError::Busy => "Eine andere Änderung der Modelle läuft noch; versuchen Sie es danach.".to_owned(),
         ModelError::NotTaken(camera) => {
             format!("Die Kamera „{camera}“ hat das Modell in {SECONDS} s nicht übernommen; alles ist, wie es war.")
