@@ -92,6 +92,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         bundle,
         engine,
         frame_size: FrameSize::AsTrained,
+        threshold_configured: false,
         threshold_unsafe: false,
         deadline: DEADLINE,
         presence: None,

@@ -33,6 +33,8 @@ pub struct CameraParts {
     pub frame_size: FrameSize,
     /// Scores at or over it are rejects.
     pub threshold: Threshold,
+    /// The configuration named it; otherwise it is the model's own.
+    pub threshold_configured: bool,
     /// It may be set far above the model's own while the line runs.
     pub threshold_unsafe: bool,
     /// Capture to outcome at most, in free run.
@@ -106,6 +108,7 @@ fn open_one(
         engine: c.engine.clone(),
         frame_size: camera.frame_size,
         threshold,
+        threshold_configured: camera.threshold.is_some(),
         threshold_unsafe: camera.threshold_unsafe,
         deadline: camera.deadline,
         presence: camera.presence,

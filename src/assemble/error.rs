@@ -34,6 +34,19 @@ pub enum BuildError {
     #[error(transparent)]
     Sink(#[from] SinkError),
 
+    /// The recipe that the line was to start with.
+    #[error(
+        "recipe `{recipe}`{because}: {why}; `andon run --recipe NAME` starts with another one, `--no-recipe` with the models of the cameras"
+    )]
+    Recipe {
+        /// Its name.
+        recipe: String,
+        /// Why it was to be that one.
+        because: &'static str,
+        /// Why it cannot be taken.
+        why: String,
+    },
+
     /// The folder of pictures.
     #[error("pictures.path: {0}")]
     Pictures(#[from] PictureError),
@@ -85,7 +98,9 @@ impl BuildError {
     /// start.
     pub fn is_refusal(&self) -> bool {
         match self {
-            BuildError::Config(_) | BuildError::Camera { .. } | BuildError::FieldIo(_) => true,
+            BuildError::Config(_) | BuildError::Camera { .. } | BuildError::FieldIo(_) | BuildError::Recipe { .. } => {
+                true
+            }
             BuildError::Sink(e) => e.is_refusal(),
             #[cfg(feature = "page")]
             BuildError::Accounts(_) => true,

@@ -57,6 +57,7 @@ pub struct LineBuilder<'a> {
     tables: Option<&'a [&'a str]>,
     own_sinks: Vec<MakeSink<'a>>,
     page: Option<Page>,
+    recipe: Option<String>,
     stop: Arc<AtomicBool>,
 }
 
@@ -78,6 +79,7 @@ impl<'a> LineBuilder<'a> {
             tables: None,
             own_sinks: Vec::new(),
             page: None,
+            recipe: None,
             stop,
         })
     }
@@ -133,6 +135,12 @@ impl<'a> LineBuilder<'a> {
         self
     }
 
+    /// The recipe whose models the cameras have, by name. Without a word it is the first of the configuration that has the cameras' files.
+    pub fn recipe(mut self, recipe: Option<String>) -> LineBuilder<'a> {
+        self.recipe = recipe;
+        self
+    }
+
     /// Serves the operator's page; with it, every change of the line needs a role and stands in the audit, by whichever way it comes.
     pub fn page(mut self, page: Option<Page>) -> LineBuilder<'a> {
         self.page = page;
@@ -145,7 +153,9 @@ impl<'a> LineBuilder<'a> {
     /// [`BuildError`]; nothing is left running then.
     pub fn start(self) -> Result<RunningLine, BuildError> {
         let files: Vec<Option<&PathBuf>> = self.cameras.iter().map(|c| c.model.as_ref()).collect();
-        let recipe = Recipe::of_files(&self.config.recipes, &files).map(|recipe| recipe.name.as_str());
+        let of_files = || Recipe::of_files(&self.config.recipes, &files).map(|recipe| recipe.name.clone());
+        let recipe = self.recipe.clone().or_else(of_files);
+        let recipe = recipe.as_deref();
         let actives: Vec<(String, Active)> = self.cameras.iter().map(|c| (c.name.clone(), c.active(recipe))).collect();
         let (status, inbox) = Status::new(actives.clone(), self.lanes.iter().map(|lane| lane.name.clone()));
         let mut station = self.station();
@@ -174,13 +184,14 @@ impl<'a> LineBuilder<'a> {
             cameras: &self.cameras,
             swaps: &swaps,
             recipes: &self.config.recipes,
+            recipe,
         };
         let served = self.page.map(|page| page::serve(page, of_page, control.clone())).transpose()?;
         let (mut page, mut own) = (None, Vec::new());
         if let Some(served) = served {
             control = served.control;
-            own.push(served.sink);
-            page = Some(served.server);
+            own.extend(served.sink);
+            page = served.server;
         }
         let (specs, waiting) = camera_specs(self.cameras, actives, swaps);
         let builder = gpu_background::build_missing(waiting, &self.config.engine.gpu, &self.stop)?;

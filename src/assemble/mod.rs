@@ -35,6 +35,7 @@ mod pictures;
 pub mod precheck;
 pub mod simulated;
 mod sinks;
+pub mod start_recipe;
 
 #[cfg(feature = "page")]
 pub use backup::backup_plan;

@@ -126,9 +126,8 @@ pub fn set(bundle: &mut Bundle, scores: &Scores, aim: Aim, author: Author) -> Re
         return Err(OperatingError::BelowUsual { threshold, baseline });
     }
     let Author { by, at, how, why } = author;
-    let m = &mut bundle.manifest;
-    m.chosen =
-        Some(Chosen { by, at, how, why, reviewed: is_reviewed, weighed, before: m.threshold, defects: choice.defects });
-    (m.threshold, m.claim) = (choice.threshold.get(), choice.claim);
+    let (before, defects) = (bundle.manifest.threshold, choice.defects);
+    let chosen = Chosen { by, at, how, why, reviewed: is_reviewed, weighed, before, defects };
+    bundle.decide(choice.threshold, choice.claim, chosen);
     Ok(choice)
 }

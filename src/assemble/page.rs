@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::backup::backup_plan;
 use super::cameras::CameraParts;
 use super::error::BuildError;
-use super::line_models::{CameraSlot, Models, TaughtParts};
+use super::line_models::{CameraSlot, Models, TaughtParts, taught_recipes};
 use super::page_pictures::PagePictures;
 use super::pictures::Pictures;
 use crate::config::{Config, Loaded, PageLanguage, Recipe};
@@ -27,6 +27,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A page that is not served yet: how it is served, and whose acts it takes.
 pub struct Page {
+    /// Browsers are served; without, it keeps the audit of what comes over Zenoh and Modbus.
+    serves: bool,
     options: PageOptions,
     accounts: Arc<Accounts>,
     history: Option<HistoryAccess>,
@@ -36,13 +38,14 @@ pub struct Page {
 }
 
 impl Page {
-    /// The page of a configuration, with the users in its file; `None` where the configuration wants no page. `file` is the configuration's.
+    /// The page of a configuration, with the users in its file; `None` where the configuration wants no page and nobody changes the line over
+    /// Zenoh or Modbus. `file` is the configuration's.
     ///
     /// # Errors
     /// [`BuildError::Accounts`].
     pub fn configured(loaded: &Loaded, file: &Path) -> Result<Option<Page>, BuildError> {
         let c = &loaded.config;
-        if !c.page_enabled {
+        if !needs_accounts(c) {
             return Ok(None);
         }
         let accounts = Arc::new(Accounts::open(&c.page.database)?);
@@ -54,7 +57,14 @@ impl Page {
                 None
             }
         };
-        Ok(Some(Page { options: options(c), accounts, history: history(c), taught: None, backup }))
+        Ok(Some(Page {
+            serves: c.page_enabled,
+            options: options(c),
+            accounts,
+            history: history(c),
+            taught: None,
+            backup,
+        }))
     }
 
     /// A page of a line that is gone with this program: on a free port of loopback, with users in memory, of whom there are none, and
@@ -65,12 +75,43 @@ impl Page {
     pub fn passing(c: &Config) -> Result<Page, BuildError> {
         let listen = ([127, 0, 0, 1], 0).into();
         let options = PageOptions { listen, tls: None, ..options(c) };
-        Ok(Page { options, accounts: Arc::new(Accounts::in_memory()?), history: None, taught: None, backup: None })
+        Ok(Page {
+            serves: true,
+            options,
+            accounts: Arc::new(Accounts::in_memory()?),
+            history: None,
+            taught: None,
+            backup: None,
+        })
     }
 
     /// New parts may be taught on it; `andon` is the program that learns them, in a process of its own.
     pub fn teaching(self, c: &Config, andon: &Path) -> Page {
         Page { taught: Some((c.page.taught.clone(), andon.to_owned())), ..self }
+    }
+
+    /// The recipe that the line was changed over to last, by its name.
+    ///
+    /// # Errors
+    /// [`BuildError::Accounts`].
+    pub fn last_recipe(&self) -> Result<Option<String>, BuildError> {
+        Ok(self.accounts.recipe()?)
+    }
+
+    /// Remembers what the line starts with; `None` for the models of its cameras.
+    ///
+    /// # Errors
+    /// [`BuildError::Accounts`].
+    pub fn keep_recipe(&self, recipe: Option<&str>) -> Result<(), BuildError> {
+        Ok(self.accounts.keep_recipe(recipe)?)
+    }
+
+    /// The recipes of a configuration, and after them the parts that were taught on its page.
+    pub fn recipes(c: &Config) -> Vec<Recipe> {
+        let cameras: Vec<String> = c.cameras.iter().map(|camera| camera.name.clone()).collect();
+        let taught = taught_recipes(&c.page.taught, &cameras).into_iter();
+        let new = taught.filter(|taught| c.recipes.iter().all(|known| known.name != taught.name));
+        c.recipes.iter().cloned().chain(new).collect()
     }
 
     /// Users and audit.
@@ -83,10 +124,20 @@ fn folder_of(file: &Path) -> PathBuf {
     file.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned()
 }
 
-/// Why no users can be kept where the configuration says; `None` if they can, or no page is wanted.
+/// Whether users and audit are needed: for the page, and for what is changed over Zenoh and by a PLC.
+fn needs_accounts(c: &Config) -> bool {
+    let (zenoh, modbus) = (&c.sinks.zenoh, &c.sinks.modbus_server);
+    c.page_enabled || (zenoh.enabled && zenoh.allow_control) || (modbus.enabled && modbus.allow_write)
+}
+
+/// Why no users and no audit can be kept where the configuration says; `None` if they can, or are not needed.
 pub(super) fn not_writable(c: &Config) -> Option<String> {
-    let why = c.page_enabled.then(|| accounts::not_writable(&c.page.database)).flatten()?;
-    Some(format!("page.database: {why}; set page.database to a file that andon may write, or page.enabled = false"))
+    let why = needs_accounts(c).then(|| accounts::not_writable(&c.page.database)).flatten()?;
+    let instead = match c.page_enabled {
+        true => ", or page.enabled = false",
+        false => ": the audit of zenoh.allow_control and modbus_server.allow_write is kept there, without a page, too",
+    };
+    Some(format!("page.database: {why}; set page.database to a file that andon may write{instead}"))
 }
 
 /// The history, where one is kept. Its file is opened when somebody asks.
@@ -116,14 +167,15 @@ fn options(c: &Config) -> PageOptions {
             within: page.challenge_within,
             shifts: c.shifts.clone(),
         },
+        bands: c.cameras.iter().map(|camera| camera.presence.map(|presence| presence.band)).collect(),
     }
 }
 
-/// A page that is served.
+/// A page that is served, or the acts and the audit alone.
 pub(super) struct ServedPage {
-    pub server: PageServer,
-    /// What feeds it.
-    pub sink: Box<dyn Sink>,
+    pub server: Option<PageServer>,
+    /// What feeds it; the same for a page that nobody is served.
+    pub sink: Option<Box<dyn Sink>>,
     /// The line's control with roles and audit in front, for all other ways in.
     pub control: Arc<dyn Control>,
 }
@@ -139,6 +191,8 @@ pub(super) struct Beside<'a> {
     /// By camera: where another model goes.
     pub swaps: &'a [Arc<DetectorSwap>],
     pub recipes: &'a [Recipe],
+    /// The recipe that the line starts with, by name.
+    pub recipe: Option<&'a str>,
 }
 
 impl Beside<'_> {
@@ -157,11 +211,13 @@ impl Beside<'_> {
             bundle: camera.bundle.clone(),
             engine: camera.engine.clone(),
             frame_size: camera.frame_size,
+            threshold_configured: camera.threshold_configured,
+            threshold_unsafe: camera.threshold_unsafe,
             swap: swap.clone(),
         };
         let slots = self.cameras.iter().zip(self.swaps).map(slot).collect();
         let (recipes, ring) = (self.recipes.to_vec(), self.pictures.ring.clone());
-        Models::new(slots, recipes, taught, self.status.clone(), ring, history).map(Some)
+        Models::new(slots, recipes, self.recipe, taught, self.status.clone(), ring, history).map(Some)
     }
 
     /// New parts that may be taught, in this folder by this program.
@@ -190,8 +246,13 @@ pub(super) fn serve(page: Page, beside: Beside<'_>, control: Arc<dyn Control>) -
         Some((plan, scratch)) => service.with_backup(plan, scratch),
         None => service,
     });
+    if !page.serves {
+        let control = Arc::new(AuditedControl::new(control, service, None));
+        return Ok(ServedPage { server: None, sink: None, control });
+    }
     let (sink, records) = page_sink();
     let watched = status.clone();
+    let challenge_parts = Some(page.options.challenge.parts);
     let server = PageServer::start(PageSpec {
         options: page.options,
         board,
@@ -200,7 +261,8 @@ pub(super) fn serve(page: Page, beside: Beside<'_>, control: Arc<dyn Control>) -
         judges: Arc::new(move || watched.line_state().judges),
         pictures: Some(Arc::new(PagePictures::new(pictures.clone()))),
     })?;
-    Ok(ServedPage { server, sink: Box::new(sink), control: Arc::new(AuditedControl::new(control, service)) })
+    let control = Arc::new(AuditedControl::new(control, service, challenge_parts));
+    Ok(ServedPage { server: Some(server), sink: Some(Box::new(sink)), control })
 }
 
 /// Where a browser finds the page.

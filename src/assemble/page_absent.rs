@@ -21,6 +21,27 @@ impl Page {
         self
     }
 
+    /// Nothing is remembered without a page's file.
+    ///
+    /// # Errors
+    /// None.
+    pub fn last_recipe(&self) -> Result<Option<String>, BuildError> {
+        match *self {}
+    }
+
+    /// Nothing is remembered without a page's file.
+    ///
+    /// # Errors
+    /// None.
+    pub fn keep_recipe(&self, _: Option<&str>) -> Result<(), BuildError> {
+        match *self {}
+    }
+
+    /// The recipes of a configuration.
+    pub fn recipes(c: &Config) -> Vec<Recipe> {
+        c.recipes.clone()
+    }
+
     /// Refuses a page that the configuration wants.
     ///
     /// # Errors
@@ -39,8 +60,8 @@ pub(super) fn not_writable(_: &Config) -> Option<String> {
 }
 
 pub(super) struct ServedPage {
-    pub server: RunningPage,
-    pub sink: Box<dyn Sink>,
+    pub server: Option<RunningPage>,
+    pub sink: Option<Box<dyn Sink>>,
     pub control: Arc<dyn Control>,
 }
 
@@ -53,6 +74,7 @@ pub(super) struct Beside<'a> {
     pub cameras: &'a [CameraParts],
     pub swaps: &'a [Arc<DetectorSwap>],
     pub recipes: &'a [Recipe],
+    pub recipe: Option<&'a str>,
 }
 
 pub(super) fn serve(page: Page, _: Beside<'_>, _: Arc<dyn Control>) -> Result<ServedPage, BuildError> {

@@ -170,6 +170,7 @@ pub fn station(conveyor: &Conveyor, judge: Judge, rate: f64, limit: Option<u64>)
         engine,
         frame_size: FrameSize::AsTrained,
         threshold,
+        threshold_configured: false,
         threshold_unsafe: false,
         deadline: DEADLINE,
         presence: None,

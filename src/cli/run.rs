@@ -8,6 +8,7 @@ use clap::Args;
 
 use super::exit::{Exit, Failure};
 use super::{output, setup};
+use crate::assemble::start_recipe::{Wanted, start_with};
 use crate::assemble::{LineBuilder, Page, precheck};
 use andon_io::sinks::json_lines::JsonLines;
 use andon_io::sinks::log::LogStats;
@@ -22,6 +23,12 @@ pub(super) struct Run {
     /// Sets one key over file and environment: --set cameras.top.deadline_ms=100
     #[arg(long = "set", value_name = "KEY=VALUE")]
     set: Vec<String>,
+    /// Starts with this recipe, by name or number, and not with the one that was in force when the line stopped.
+    #[arg(long, value_name = "NAME")]
+    recipe: Option<String>,
+    /// Starts with the models of the cameras, whatever recipe was in force when the line stopped.
+    #[arg(long, conflicts_with = "recipe")]
+    no_recipe: bool,
     /// Verdicts as JSON lines on standard output too, and the final figures as the last line. A reader that does not keep up
     /// loses lines, never the line its verdicts.
     #[arg(long)]
@@ -34,10 +41,17 @@ impl Run {
         let flags = flags.collect::<Option<Vec<_>>>().ok_or_else(|| {
             Failure::new(Exit::Usage, anyhow::anyhow!("--set takes KEY=VALUE, such as engine.threads=2"))
         })?;
-        let precheck::Checked { loaded, models } =
-            precheck::load(Some(&self.config), &flags, false).map_err(Failure::config)?;
+        let mut checked = precheck::load(Some(&self.config), &flags, false).map_err(Failure::config)?;
+        let _log = setup::logging(log, &checked.loaded.config.log_level, checked.loaded.config.log_json)?;
+        let page = Page::configured(&checked.loaded, &self.config).map_err(Failure::build)?;
+        let wanted = match &self.recipe {
+            Some(name) => Wanted::Named(name),
+            None if self.no_recipe => Wanted::Cameras,
+            None => Wanted::Last,
+        };
+        let recipe = start_with(&mut checked, page.as_ref(), wanted).map_err(Failure::build)?;
+        let precheck::Checked { loaded, models } = checked;
         let c = &loaded.config;
-        let _log = setup::logging(log, &c.log_level, c.log_json)?;
         for note in precheck::notes(c, &models) {
             tracing::warn!("{note}");
         }
@@ -47,9 +61,8 @@ impl Run {
         let mut builder = LineBuilder::new(&loaded, stop)
             .and_then(|builder| builder.open_configured(models, &program))
             .map_err(Failure::build)?
-            .page(
-                Page::configured(&loaded, &self.config).map_err(Failure::build)?.map(|page| page.teaching(c, &program)),
-            )
+            .recipe(recipe)
+            .page(page.map(|page| page.teaching(c, &program)))
             .sink(|station| Ok(Box::new(LogStats::new(station.clone()))));
         if self.json {
             builder = builder.sink(|station| Ok(Box::new(JsonLines::start(station.clone(), stuck.clone())?)));

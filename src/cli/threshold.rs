@@ -35,6 +35,9 @@ pub(super) struct ThresholdCommand {
     /// Just above the highest score of the good pictures that do not stand out, as learning sets it.
     #[arg(long, group = "aim")]
     ordinary: bool,
+    /// The one before the last that was chosen: the file is as it was then, if nothing else was changed since.
+    #[arg(long, group = "aim", conflicts_with = "from")]
+    undo: bool,
     /// Reviewed pictures that were not learned from: a folder of good ones, or a folder with `good` and a folder for each defect. Without an aim: with
     /// defects --cost miss=1,reject=1, without --ordinary.
     #[arg(long, value_name = "DIR")]
@@ -81,13 +84,24 @@ impl ThresholdCommand {
     pub fn run(self, log: Option<&str>) -> Result<Exit, Failure> {
         let _log = setup::logging(log, "warn", false)?;
         let bundle = setup::bundle(&self.model)?;
-        if self.aim(false).is_none() && self.from.is_none() {
+        if !self.undo && self.aim(false).is_none() && self.from.is_none() {
             self.show(&bundle)?;
             return Ok(Exit::Ok);
         }
         let target = self.output.as_ref().unwrap_or(&self.model);
         if !self.dry_run {
             output::writable(target)?;
+        }
+        if self.undo {
+            let was = bundle.manifest.threshold;
+            let mut bundle = Arc::unwrap_or_clone(bundle);
+            if !bundle.undo_decision() {
+                return Err(Failure::from(anyhow::anyhow!(
+                    "{}: the threshold is the one that learning chose, or that this file remembers as its first; there is nothing to take back",
+                    self.model.display()
+                )));
+            }
+            return self.finish(bundle, was, &Scores::default());
         }
         let scores = match &self.from {
             Some(folder) => self.scores(&bundle, folder)?,
@@ -103,7 +117,14 @@ impl ThresholdCommand {
             how: self.how(aim),
             why: self.why.clone(),
         };
+        let was = bundle.manifest.threshold;
         operating::set(&mut bundle, &scores, aim, author)?;
+        self.finish(bundle, was, &scores)
+    }
+
+    /// Writes the model unless nothing is to be written, and says what changed.
+    fn finish(&self, mut bundle: Bundle, was: f32, scores: &Scores) -> Result<Exit, Failure> {
+        let target = self.output.as_ref().unwrap_or(&self.model);
         // Also gives it its digest.
         bundle.to_bytes()?;
         if !self.dry_run {
@@ -117,8 +138,7 @@ impl ThresholdCommand {
             }))?;
             return Ok(Exit::Ok);
         }
-        let before = m.chosen.as_ref().map_or(m.threshold, |c| c.before);
-        output::line(&format!("  threshold     {before:.4} before, {:.4} now", m.threshold))?;
+        output::line(&format!("  threshold     {was:.4} before, {:.4} now", m.threshold))?;
         claim::print(m)?;
         output::line(&match self.dry_run {
             true => "nothing was written (--dry-run)".to_owned(),

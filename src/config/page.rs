@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RawPage {
-    /// Whether it is there. Without it, what is changed over Zenoh and Modbus stands in the log alone.
+    /// Whether it is there. Without it, the audit of what is changed over Zenoh and Modbus is kept all the same.
     pub enabled: bool,
     /// Address and port; beyond loopback only with TLS, or with `insecure = true`.
     pub listen: String,

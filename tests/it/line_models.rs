@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
+use andon::assemble::precheck::Checked;
+use andon::assemble::start_recipe::{Wanted, start_with};
 use andon::assemble::{self, CameraParts, LaneParts, LineBuilder, Page, RunningLine};
 use andon::config::{self, FrameSize, Loaded};
 use andon_core::{
@@ -105,9 +107,13 @@ fn settings(folder: &Path, more: &[(&str, String)]) -> Loaded {
 }
 
 impl Bench {
-    fn start(folder: &Path, settings: &Loaded, (pictures, side): (Vec<Vec<u8>>, usize)) -> Bench {
+    fn start(folder: &Path, settings: &Loaded, pictures: (Vec<Vec<u8>>, usize)) -> Bench {
+        Bench::start_with(folder, settings, pictures, crate::common::flange_model())
+    }
+
+    fn start_with(folder: &Path, settings: &Loaded, (pictures, side): (Vec<Vec<u8>>, usize), learned: &Path) -> Bench {
         let model = folder.join("part.andon");
-        std::fs::copy(crate::common::flange_model(), &model).unwrap();
+        std::fs::copy(learned, &model).unwrap();
         let engine = EngineOptions { choice: EngineChoice::Rten, threads: 1, ..EngineOptions::default() };
         let bundle = Arc::new(Bundle::open(&model).unwrap());
         let camera = CameraParts {
@@ -119,6 +125,7 @@ impl Bench {
             bundle,
             engine,
             frame_size: FrameSize::AsTrained,
+            threshold_configured: false,
             threshold_unsafe: false,
             deadline: DEADLINE,
             presence: None,
@@ -203,12 +210,21 @@ impl Bench {
         found
     }
 
-    /// Waits until the picture of a part is in the ring and its row in the history.
-    fn kept(&self, id: &str) {
+    /// The first so many of the rejects from now on whose picture is in the ring and whose row is in the history, with their ids. A box that
+    /// is busy sheds pictures, and never verdicts.
+    fn kept_rejects(&self, count: usize) -> Vec<(String, CameraVerdict)> {
+        let from = self.verdicts.verdicts().len();
         let ring = self.line.pictures().ring.clone().unwrap();
         let history = andon_io::history::History::new(&self.store, Default::default());
-        until(20, || ring.find(id).is_some() && history.part(id).is_ok_and(|part| part.is_some()));
-        assert!(ring.find(id).is_some() && history.part(id).unwrap().is_some());
+        let kept = |id: &str| ring.find(id).is_some() && history.part(id).is_ok_and(|part| part.is_some());
+        let mut found = Vec::new();
+        until(40, || {
+            let rejects = self.verdicts.verdicts().into_iter().skip(from).filter(|v| v.outcome.as_str() == "REJECT");
+            found = rejects.map(|v| (self.id(&v), v)).filter(|(id, _)| kept(id)).take(count).collect();
+            found.len() == count
+        });
+        assert_eq!(found.len(), count, "pictures of rejects");
+        found
     }
 
     fn review(&self, part: &str, verdict: ReviewVerdict) {
@@ -246,10 +262,8 @@ fn that_part_was_good_is_tried_on_every_reviewed_part_learned_between_two_parts_
     let folder = tempfile::tempdir().unwrap();
     let mut on = Bench::start(folder.path(), &settings(folder.path(), &[]), pictures());
     let before = std::fs::read(&on.model).unwrap();
-    let rejects = on.next("REJECT", 3);
-    let [first, second] = [on.id(&rejects[0]), on.id(&rejects[1])];
-    on.kept(&first);
-    on.kept(&second);
+    let rejects = on.kept_rejects(2);
+    let [first, second] = [0, 1].map(|n| rejects[n].0.clone());
 
     // The first is known to be defective, and the second is its very picture: nothing may be learned.
     on.review(&first, ReviewVerdict::Bad);
@@ -321,6 +335,110 @@ fn that_part_was_good_is_tried_on_every_reviewed_part_learned_between_two_parts_
 }
 
 #[test]
+fn a_threshold_is_kept_in_the_model_with_its_author_and_taken_back_to_the_same_bytes() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut on = Bench::start(folder.path(), &settings(folder.path(), &[]), pictures());
+    let before = std::fs::read(&on.model).unwrap();
+    let learned = Bundle::open(&on.model).unwrap();
+    let own = learned.manifest.threshold;
+    let (bad, verdict) = on.kept_rejects(1).remove(0);
+    on.review(&bad, ReviewVerdict::Bad);
+    let score = verdict.score.unwrap().get();
+
+    let (status, body) = on.post("/threshold/0", &format!("value={}&keep=yes", own * 1.1));
+    assert!(status == 422 && body.contains("reason"), "without a reason: {status}");
+    let (status, body) = on.post("/threshold/0", &format!("value={}&reason=x&keep=yes", own * 1.6));
+    assert!(status == 422 && body.contains("threshold_unsafe = true"), "{status} {body}");
+    assert_eq!(std::fs::read(&on.model).unwrap(), before);
+    for (value, reason) in [(own * 1.1, "reflections"), (own * 1.2, "more+reflections")] {
+        let (status, body) = on.post("/threshold/0", &format!("value={value}&reason={reason}&keep=yes"));
+        assert_eq!(status, 303, "{body}");
+    }
+    let kept = Bundle::open(&on.model).unwrap();
+    assert_eq!((kept.manifest.threshold, kept.learned_threshold()), (own * 1.2, own));
+    let chosen = kept.manifest.chosen.as_ref().unwrap();
+    assert_eq!((chosen.by.as_str(), chosen.how.as_str(), chosen.why.as_str()), ("quinn", "page", "more reflections"));
+    let defects = chosen.defects.unwrap();
+    assert_eq!((defects.defects, defects.found == 1), (1, score >= own * 1.2), "the known defect of the history");
+    assert!(kept.scored_alike().any(|hash| hash == learned.blake3), "its scores are those of before");
+    let next = on.next("PASS", 2);
+    assert!(next.iter().all(|v| v.model.blake3 == kept.blake3 && v.threshold == own * 1.2), "{next:?}");
+    // What was judged before still counts for thresholds that are tried.
+    let tried = on.get("/whatif?camera=0&span=week");
+    assert!(tried.contains("Thresholds to choose from") && tried.contains("every known bad part rejected"), "{tried}");
+
+    let models = on.get("/models");
+    assert!(models.contains("more reflections") && models.contains("/models/top/threshold/undo"), "{models}");
+    for _ in 0..2 {
+        let (status, body) = on.post("/models/top/threshold/undo", "reason=it+was+the+lamp");
+        assert_eq!(status, 303, "{body}");
+    }
+    assert_eq!(std::fs::read(&on.model).unwrap(), before);
+    assert_eq!(on.next("REJECT", 1)[0].threshold, own);
+    let (status, body) = on.post("/models/top/threshold/undo", "reason=once+more");
+    assert!(status == 409 && body.contains("nothing to take back"), "{status} {body}");
+    let audit = on.get("/audit.csv");
+    for word in ["keep_threshold", "reflections", "undo_threshold", "it was the lamp"] {
+        assert!(audit.contains(word), "{word}: {audit}");
+    }
+    on.finish();
+}
+
+#[test]
+fn where_a_model_cannot_learn_a_picture_the_part_that_was_good_moves_its_threshold() {
+    let folder = tempfile::tempdir().unwrap();
+    let conveyor = Conveyor::new(SimSpec::default());
+    let side = conveyor.spec().side;
+    let good = folder.path().join("good");
+    std::fs::create_dir(&good).unwrap();
+    let mut rgb = Vec::new();
+    for n in 0..20 {
+        conveyor.paint_good(n, &mut rgb);
+        crate::common::write_png(&good.join(format!("{n:02}.png")), side, &rgb);
+    }
+    let learned = folder.path().join("padim.andon");
+    let said =
+        crate::common::said(&["fit", good.to_str().unwrap(), "--method", "padim", "-o", learned.to_str().unwrap()]);
+    assert_eq!(said.code, 0, "{}", said.err);
+    // A threshold just under a good part, so that it is rejected.
+    let (pictures, _) = pictures();
+    let pictures = (vec![pictures[0].clone()], side as usize);
+    let other = tempfile::tempdir().unwrap();
+    let first = Bench::start_with(other.path(), &settings(other.path(), &[]), pictures.clone(), &learned);
+    let score = first.next("PASS", 1)[0].score.unwrap().get();
+    first.finish();
+    let said = crate::common::said(&[
+        "threshold",
+        learned.to_str().unwrap(),
+        "--set",
+        &(score * 0.95).to_string(),
+        "--why",
+        "x",
+    ]);
+    assert_eq!(said.code, 0, "{}", said.err);
+
+    let mut on = Bench::start_with(folder.path(), &settings(folder.path(), &[]), pictures, &learned);
+    let before = std::fs::read(&on.model).unwrap();
+    let part = on.kept_rejects(1).remove(0).0;
+    let page = on.tried(&part);
+    assert!(page.contains("cannot learn single pictures") && page.contains("Keep it in the model"), "{page}");
+    let (status, body) = on.post(&format!("/good/{part}"), "reason=only+a+reflection");
+    assert_eq!(status, 303, "{body}");
+    let kept = Bundle::open(&on.model).unwrap().manifest;
+    assert!(kept.threshold > score && kept.threshold < score * 1.02, "{} for {score}", kept.threshold);
+    assert_eq!(kept.chosen.unwrap().how, format!("page, part {part}"));
+    assert!(on.next("PASS", 2).iter().all(|v| v.threshold == kept.threshold));
+    let (status, body) = on.post(&format!("/good/{part}/try"), "");
+    assert_eq!(status, 303, "{body}");
+    assert!(on.tried(&part).contains("passes as it is"));
+    let (status, _) = on.post("/models/top/threshold/undo", "reason=it+was+dirt");
+    assert_eq!(status, 303);
+    assert_eq!(std::fs::read(&on.model).unwrap(), before);
+    on.next("REJECT", 1);
+    on.finish();
+}
+
+#[test]
 fn a_recipe_is_changed_over_on_the_page_and_one_that_cannot_be_taken_is_refused_with_its_reason() {
     let folder = tempfile::tempdir().unwrap();
     let other = folder.path().join("other.andon");
@@ -351,6 +469,25 @@ fn a_recipe_is_changed_over_on_the_page_and_one_that_cannot_be_taken_is_refused_
     let new = Bundle::open(&other).unwrap();
     assert!(passes.iter().all(|v| v.model.blake3 == new.blake3 && v.threshold == 1000.0), "{passes:?}");
     assert!(on.get("/recipes").contains("href=\"/recipes/other\" aria-current=\"true\""));
+    // The next start begins with it, unless somebody says otherwise or its model is gone.
+    let loaded = settings(folder.path(), &[]);
+    let models = vec![Arc::new(Bundle::open(&on.model).unwrap())];
+    let mut checked = Checked { loaded, models };
+    let of_file = |loaded: &Loaded| Page::configured(loaded, &folder.path().join("andon.toml")).unwrap().unwrap();
+    let page = of_file(&checked.loaded);
+    assert_eq!(start_with(&mut checked, Some(&page), Wanted::Last).unwrap().as_deref(), Some("other"));
+    assert_eq!((checked.models[0].blake3.clone(), &checked.loaded.config.cameras[0].model), (new.blake3, &other));
+    let named = start_with(&mut checked, Some(&page), Wanted::Named("1")).unwrap();
+    assert_eq!((named.as_deref(), page.last_recipe().unwrap().as_deref()), (Some("first"), Some("first")));
+    let refused = |checked: &mut Checked, wanted| start_with(checked, Some(&page), wanted).unwrap_err().to_string();
+    assert!(refused(&mut checked, Wanted::Named("lid")).contains("there are first, gone, other"));
+    page.keep_recipe(Some("gone")).unwrap();
+    let why = refused(&mut checked, Wanted::Last);
+    assert!(why.contains("in force when andon stopped") && why.contains("--no-recipe"), "{why}");
+    assert_eq!(start_with(&mut checked, Some(&page), Wanted::Cameras).unwrap(), None);
+    assert_eq!(start_with(&mut checked, Some(&page), Wanted::Last).unwrap(), None, "what was said is remembered");
+    page.keep_recipe(Some("a part of last year")).unwrap();
+    assert_eq!(start_with(&mut checked, Some(&page), Wanted::Last).unwrap(), None, "it is not there any more");
     let (status, _) = on.post("/recipes/first", "");
     assert_eq!(status, 303);
     on.next("REJECT", 1);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use andon_core::CameraId;
-use andon_core::{Actor, ChallengeSign, Control, ControlError, RecipeState};
+use andon_core::{Actor, ChallengeSign, ChallengeState, Control, ControlError, RecipeState};
 use andon_io::sinks::modbus_server::{ModbusServer, ModbusServerOptions};
 
 use crate::common::{Peer, free_port, until};
@@ -163,9 +163,9 @@ fn pymodbus_reads_writes_and_is_refused() {
     assert_eq!(last["refused"], serde_json::json!([2, 2, 1, 1]), "{last}");
 }
 
-/// A line that is changed over to recipe 7 and to no other.
+/// A line that is changed over to recipe 7 and to no other, and whose second camera can be challenged once.
 #[derive(Default)]
-struct Recipes(std::sync::Mutex<u16>);
+struct Recipes(std::sync::Mutex<u16>, std::sync::atomic::AtomicBool);
 
 impl Control for Recipes {
     fn threshold(&self, _: CameraId) -> f32 {
@@ -201,6 +201,19 @@ impl Control for Recipes {
         Ok(())
     }
 
+    fn challenge_state(&self, camera: CameraId) -> ChallengeState {
+        let runs = camera == CameraId(1) && self.1.load(std::sync::atomic::Ordering::Relaxed);
+        if runs { ChallengeState::Running } else { ChallengeState::None }
+    }
+
+    fn start_challenge(&self, camera: CameraId, by: &Actor) -> Result<(), ControlError> {
+        assert_eq!((camera, by), (CameraId(1), &Actor::modbus()));
+        match self.1.swap(true, std::sync::atomic::Ordering::Relaxed) {
+            false => Ok(()),
+            true => Err(ControlError::NotAllowed("one runs already".to_owned())),
+        }
+    }
+
     fn config_json(&self) -> String {
         String::new()
     }
@@ -224,4 +237,24 @@ fn a_plc_changes_the_line_over_by_a_number_and_hears_when_nothing_came_of_it() {
     assert_eq!(ask(&mut plc, &write(9)).unwrap()[0], 6, "it was begun");
     assert!(until(10, || failed(&mut plc) == Some(true)));
     assert_eq!(number(&mut plc), Some(7), "and everything is as it was");
+}
+
+#[test]
+fn a_plc_starts_a_challenge_by_a_coil_and_reads_how_it_is() {
+    let listen = SocketAddr::from(([127, 0, 0, 1], free_port()));
+    let options =
+        ModbusServerOptions { listen, allow_write: true, takes_triggers: false, idle: Duration::from_secs(60) };
+    let _server = ModbusServer::start(options, 2, Arc::new(Recipes::default())).unwrap();
+    let mut plc = connect(listen);
+    let states = |plc: &mut TcpStream| {
+        [31u8, 131].map(|at| ask(plc, &[4, 0, at, 0, 1]).map(|pdu| u16::from_be_bytes([pdu[2], pdu[3]])).unwrap())
+    };
+    let failed = |plc: &mut TcpStream| ask(plc, &[2, 0, 16 + 10, 0, 1]).map(|pdu| pdu[2] & 1 == 1);
+    assert_eq!(states(&mut plc), [0, 0]);
+    let coil = |on: u8| [5, 0, 16 + 5, on, 0];
+    assert_eq!(ask(&mut plc, &coil(255)).unwrap()[0], 5);
+    assert_eq!((states(&mut plc), failed(&mut plc)), ([0, 1], Some(false)));
+    ask(&mut plc, &coil(0)).unwrap();
+    ask(&mut plc, &coil(255)).unwrap();
+    assert_eq!((states(&mut plc), failed(&mut plc)), ([0, 1], Some(true)), "one at a time");
 }

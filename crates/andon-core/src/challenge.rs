@@ -2,6 +2,35 @@
 
 use crate::EventKind;
 
+/// How the challenge of a camera is that runs or was the last.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ChallengeState {
+    /// There was none.
+    #[default]
+    None,
+    /// Its parts come.
+    Running,
+    /// Every known bad part was rejected.
+    Passed,
+    /// One was not.
+    Failed,
+    /// It was given up.
+    Aborted,
+}
+
+impl ChallengeState {
+    /// The number that PLCs get.
+    pub fn code(self) -> u16 {
+        match self {
+            ChallengeState::None => 0,
+            ChallengeState::Running => 1,
+            ChallengeState::Passed => 2,
+            ChallengeState::Failed => 3,
+            ChallengeState::Aborted => 4,
+        }
+    }
+}
+
 /// What became of a challenge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ChallengeSign {

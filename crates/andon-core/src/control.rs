@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use crate::{Actor, CameraId, ChallengeSign, ThresholdError};
+use crate::{Actor, CameraId, ChallengeSign, ChallengeState, ThresholdError};
 
 /// Why a request changed nothing.
 #[derive(Clone, Debug, PartialEq, Error)]
@@ -88,6 +88,22 @@ pub trait Control: Send + Sync {
     /// # Errors
     /// [`ControlError::NoSuchCamera`], [`ControlError::Busy`].
     fn challenge(&self, camera: CameraId, sign: ChallengeSign) -> Result<(), ControlError>;
+
+    /// The challenge of a camera that runs or was the last. Never waits.
+    fn challenge_state(&self, _: CameraId) -> ChallengeState {
+        ChallengeState::None
+    }
+
+    /// The next parts of a camera are known to be bad, as many as the configuration says.
+    ///
+    /// # Errors
+    /// [`ControlError::NotAllowed`]; nothing begins.
+    fn start_challenge(&self, _: CameraId, by: &Actor) -> Result<(), ControlError> {
+        let user = &by.user;
+        Err(ControlError::NotAllowed(format!(
+            "{user} asks for a challenge, and nobody watches one here; page.enabled = true allows it"
+        )))
+    }
 
     /// The active configuration as JSON, without secrets.
     fn config_json(&self) -> String;

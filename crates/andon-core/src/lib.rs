@@ -61,7 +61,7 @@ mod yuv;
 
 pub use actor::{Actor, Role, Via};
 pub use belt::{ClockBelt, EncoderFault, EncoderTracker, ReadingKind, SharedEncoder};
-pub use challenge::ChallengeSign;
+pub use challenge::{ChallengeSign, ChallengeState};
 pub use control::{Control, ControlError, RecipeState};
 pub use delivery::{Delivery, PictureCounts, PictureLoss, SinkCounts, SinkState};
 pub use detection::{AnomalyMap, Detection, Fault, StageTimes};

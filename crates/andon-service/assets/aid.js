@@ -12,7 +12,8 @@
   let last = "", best = 0, now = null, figures = null, ended = false;
 
   // What is laid over the picture.
-  const over = { grid: false, half: false, blend: false };
+  const marks = aid.dataset.marks ? JSON.parse(aid.dataset.marks) : null;
+  const over = { grid: false, half: false, blend: false, marks: marks !== null };
   let reference = null;
   if (aid.dataset.reference) {
     const image = new Image();
@@ -24,11 +25,12 @@
     $(key).addEventListener("click", () => {
       over[name] = !over[name];
       if (over[name] && other) over[other] = false;
-      for (const [id, of] of [["#aid-grid", "grid"], ["#aid-half", "half"], ["#aid-blend", "blend"]]) if ($(id)) $(id).setAttribute("aria-pressed", over[of]);
+      for (const [id, of] of [["#aid-grid", "grid"], ["#aid-half", "half"], ["#aid-blend", "blend"], ["#aid-marks", "marks"]]) if ($(id)) $(id).setAttribute("aria-pressed", over[of]);
       draw();
     });
   };
   toggle("#aid-grid", "grid");
+  toggle("#aid-marks", "marks");
   toggle("#aid-half", "half", "blend");
   toggle("#aid-blend", "blend", "half");
   $("#aid-forget").addEventListener("click", () => { best = 0; trend.length = 0; tell(); });
@@ -53,6 +55,25 @@
     };
     const thick = Math.max(1, width / 800);
     if (reference && over.half) line(width / 2, 0, width / 2, height, thick);
+    if (over.marks && marks.cells) {
+      // Where the model looks away.
+      const [columns, rows] = marks.cells.grid;
+      to.fillStyle = "rgba(0, 0, 0, 0.6)";
+      for (let n = 0; n < marks.cells.judged.length; n++) {
+        if (marks.cells.judged[n] === "1") continue;
+        const x = n % columns, y = Math.floor(n / columns), left = Math.round(width * x / columns), top = Math.round(height * y / rows);
+        to.fillRect(left, top, Math.round(width * (x + 1) / columns) - left, Math.round(height * (y + 1) / rows) - top);
+      }
+    }
+    if (over.marks && marks.band) {
+      const [x, y, w, h] = marks.band, left = x * width, top = y * height, right = left + w * width, bottom = top + h * height;
+      to.setLineDash([8 * thick, 5 * thick]);
+      line(left, top, right, top, 1.5 * thick);
+      line(right, top, right, bottom, 1.5 * thick);
+      line(right, bottom, left, bottom, 1.5 * thick);
+      line(left, bottom, left, top, 1.5 * thick);
+      to.setLineDash([]);
+    }
     // Thirds and middle.
     if (over.grid) for (const share of [1 / 3, 1 / 2, 2 / 3]) { line(width * share, 0, width * share, height, thick); line(0, height * share, width, height * share, thick); }
   };

@@ -37,6 +37,7 @@ pub fn bank_only(backbone: &Backbone, grid: (usize, usize), dim: usize, bank: Ve
             threshold: 1.0,
             claim: Claim { images: 1, above: 0, max_false_reject: 0.95, confidence: 0.95 },
             chosen: None,
+            earlier: Vec::new(),
             scoring: Scoring { smoothing: 0.0, image: ImageScore::Max, min_area: 0 },
             baseline: 0.5,
             parity_tolerance: 1e-3,

@@ -64,6 +64,28 @@ fn pictures_in(folder: &Path) -> usize {
     list_images(folder).map_or(0, |listing| listing.pictures.len())
 }
 
+/// Parts of a folder that every camera has learned, as recipes; cameras by their ids.
+pub(in crate::assemble) fn taught_recipes(folder: &Path, cameras: &[String]) -> Vec<Recipe> {
+    let recipe = |name: String| {
+        let models: Vec<PathBuf> = cameras.iter().map(|camera| model_of(folder, &name, camera)).collect();
+        models.iter().all(|file| file.exists()).then_some(Recipe { name, number: None, models })
+    };
+    names_in(folder).into_iter().filter_map(recipe).collect()
+}
+
+fn names_in(folder: &Path) -> Vec<String> {
+    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+    let folders = entries.flatten().filter(|entry| entry.path().is_dir());
+    let mut names: Vec<String> = folders.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    names.retain(|name| is_name(name));
+    names.sort();
+    names
+}
+
+fn model_of(folder: &Path, name: &str, camera: &str) -> PathBuf {
+    folder.join(name).join(format!("{camera}.{MODEL}"))
+}
+
 impl TaughtParts {
     /// Those in this folder, which is made when the first is taught.
     pub fn new(
@@ -79,21 +101,7 @@ impl TaughtParts {
 
     /// Parts that every camera has learned, as recipes.
     pub fn recipes(&self) -> Vec<Recipe> {
-        let names = self.names();
-        let recipe = |name: String| {
-            let models: Vec<PathBuf> = self.cameras.iter().map(|camera| self.model(&name, camera)).collect();
-            models.iter().all(|file| file.exists()).then_some(Recipe { name, number: None, models })
-        };
-        names.into_iter().filter_map(recipe).collect()
-    }
-
-    fn names(&self) -> Vec<String> {
-        let Ok(entries) = std::fs::read_dir(&self.folder) else { return Vec::new() };
-        let folders = entries.flatten().filter(|entry| entry.path().is_dir());
-        let mut names: Vec<String> = folders.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
-        names.retain(|name| is_name(name));
-        names.sort();
-        names
+        taught_recipes(&self.folder, &self.cameras)
     }
 
     fn camera(&self, camera: &str) -> Result<CameraId, ModelError> {
@@ -106,7 +114,7 @@ impl TaughtParts {
     }
 
     fn model(&self, name: &str, camera: &str) -> PathBuf {
-        self.folder.join(name).join(format!("{camera}.{MODEL}"))
+        model_of(&self.folder, name, camera)
     }
 
     /// What is being collected for this lesson, if anything is.
@@ -237,7 +245,7 @@ impl TaughtParts {
 
 impl Lessons for TaughtParts {
     fn all(&self) -> Vec<Lesson> {
-        let names = self.names();
+        let names = names_in(&self.folder);
         let of = |name: &String| {
             let cameras = self.cameras.iter().filter(|camera| self.folder.join(name).join(camera).is_dir());
             cameras.map(|camera| self.lesson(name, camera)).collect::<Vec<_>>()

@@ -4,28 +4,33 @@
 //! file, and the cameras take it between two parts ([`swap`]).
 
 mod lessons;
+mod recipes;
 mod swap;
+mod thresholds;
 mod trial;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::assemble::operating::Author;
 use crate::config::{FrameSize, Recipe};
-use andon_core::{OwnedFrame, Threshold};
+use andon_core::Threshold;
 use andon_io::history::History;
-use andon_io::pictures::{PictureRing, save_png};
+use andon_io::pictures::PictureRing;
 use andon_line::runtime::{DetectorSwap, Status};
 use andon_service::models::{
-    AddedPicture, LineModels, ModelChanged, ModelError, ModelInUse, RecipeInfo, RecipeModel, Trial, TrialState,
+    AddedPicture, JudgedCells, LineModels, ModelChanged, ModelError, ModelInUse, NewThreshold, RecipeInfo, Trial,
+    TrialState,
 };
 use andon_vision::methods::{AdaptError, remove};
 use andon_vision::model::bundle::Bundle;
 use andon_vision::model::embedder::PatchEmbedder;
 use andon_vision::model::engine::{EngineChoice, EngineOptions};
 
-pub(super) use lessons::TaughtParts;
+pub(super) use lessons::{TaughtParts, taught_recipes};
 use swap::{NewModel, Opener};
-use trial::Tried;
+use thresholds::{decisions, now};
+use trial::{Taught, Tried};
 
 /// How a camera gets another model.
 pub(super) struct CameraSlot {
@@ -35,6 +40,10 @@ pub(super) struct CameraSlot {
     pub bundle: Arc<Bundle>,
     pub engine: EngineOptions,
     pub frame_size: FrameSize,
+    /// The configuration says what its parts are judged by, at every start.
+    pub threshold_configured: bool,
+    /// Its threshold may be far above the one that was learned.
+    pub threshold_unsafe: bool,
     pub swap: Arc<DetectorSwap>,
 }
 
@@ -90,22 +99,22 @@ fn words(bundle: &Bundle) -> String {
 }
 
 impl Models {
-    /// The models of these cameras, in the order of their ids. Starts the thread that opens detectors.
+    /// The models of these cameras, in the order of their ids; `recipe` is the name of the one that they are. Starts the thread that opens detectors.
     ///
     /// # Errors
     /// No room for a thread.
     pub fn new(
         cameras: Vec<CameraSlot>,
         recipes: Vec<Recipe>,
+        recipe: Option<&str>,
         taught: Option<Arc<TaughtParts>>,
         status: Arc<Status>,
         ring: Option<PictureRing>,
         history: Option<History>,
     ) -> std::io::Result<Arc<Models>> {
         let active = cameras.iter().map(|camera| (camera.bundle.clone(), camera.file.clone())).collect();
-        let files: Vec<Option<&PathBuf>> = cameras.iter().map(|camera| camera.file.as_ref()).collect();
-        let recipe = Recipe::of_files(&recipes, &files);
-        let (name, number) = (recipe.map(|recipe| recipe.name.clone()), recipe.and_then(|recipe| recipe.number));
+        let number = recipes.iter().find(|known| Some(known.name.as_str()) == recipe).and_then(|recipe| recipe.number);
+        let name = recipe.map(str::to_owned);
         let recipe = RecipeInForce { name, number, count: 0 };
         let state = Mutex::new(State { active, recipe, trial: None, tried: None });
         let opener = Opener::start()?;
@@ -148,8 +157,16 @@ impl Models {
         EngineOptions { choice: EngineChoice::Auto, threads: 1, ..self.cameras[camera].engine.clone() }
     }
 
-    /// Writes a changed model to its file, and lets the cameras judge by it. If they cannot, the file gets its old bytes back.
-    fn put(&self, old: &Arc<Bundle>, new: Bundle, file: &Path, cameras: &[usize]) -> Result<ModelChanged, ModelError> {
+    /// Writes a changed model to its file, and lets the cameras judge by it; `None` keeps the threshold in force. If they cannot, the file
+    /// gets its old bytes back.
+    fn put(
+        &self,
+        old: &Arc<Bundle>,
+        new: Bundle,
+        threshold: Option<Threshold>,
+        file: &Path,
+        cameras: &[usize],
+    ) -> Result<ModelChanged, ModelError> {
         let write = |bundle: &Bundle| Bundle::clone(bundle).write(file).map_err(|e| ModelError::File(e.to_string()));
         let new = Arc::new(new);
         // What somebody wrote there meanwhile, by another command or by learning anew, is not written over.
@@ -157,7 +174,7 @@ impl Models {
         if on_disk.blake3 != old.blake3 {
             return Err(refused(format!("{} holds another model than the one in use", file.display())));
         }
-        let changes = cameras.iter().map(|n| NewModel { camera: *n, bundle: new.clone(), threshold: None });
+        let changes = cameras.iter().map(|n| NewModel { camera: *n, bundle: new.clone(), threshold });
         let opened = self.open(changes.collect())?;
         write(&new)?;
         let recipe = lock(&self.state).recipe.clone();
@@ -180,44 +197,6 @@ impl Models {
             Err(std::sync::TryLockError::Poisoned(poisoned)) => Ok(poisoned.into_inner()),
             Err(std::sync::TryLockError::WouldBlock) => Err(ModelError::Busy),
         }
-    }
-
-    /// The recipes of the configuration, and after them the parts that were taught under other names.
-    fn all_recipes(&self) -> Vec<Recipe> {
-        let taught = self.taught.iter().flat_map(|taught| taught.recipes());
-        let new = taught.filter(|recipe| self.recipes.iter().all(|known| known.name != recipe.name));
-        self.recipes.iter().cloned().chain(new).collect()
-    }
-
-    /// By its name, or by its number in figures.
-    fn recipe(&self, name: &str) -> Option<Recipe> {
-        let all = self.all_recipes();
-        let number = || name.parse().ok().and_then(|n: u16| all.iter().find(|recipe| recipe.number == Some(n)));
-        all.iter().find(|recipe| recipe.name == name).or_else(number).cloned()
-    }
-
-    /// The models of a recipe, if every one can be taken.
-    fn recipe_bundles(&self, recipe: &Recipe) -> Vec<Result<Arc<Bundle>, String>> {
-        let active = lock(&self.state).active.clone();
-        let open = |(n, file): (usize, &PathBuf)| {
-            // Also that of a model in use: it may have been learned anew since.
-            let bundle = Arc::new(Bundle::open(file).map_err(|e| e.to_string())?);
-            let camera = &self.cameras[n];
-            let (now, new) = (active[n].0.manifest.frame_size, bundle.manifest.frame_size);
-            if camera.frame_size == FrameSize::AsTrained
-                && let (Some(now), Some(new)) = (now, new)
-                && now != new
-            {
-                let ([w, h], [new_w, new_h]) = (now, new);
-                return Err(format!(
-                    "{} learned pictures of {new_w}x{new_h}, and camera {} takes {w}x{h}",
-                    file.display(),
-                    camera.name
-                ));
-            }
-            Ok(bundle)
-        };
-        recipe.models.iter().enumerate().map(open).collect()
     }
 }
 
@@ -244,9 +223,19 @@ impl LineModels for Models {
                 file: file.clone(),
                 pictures: training.images(),
                 added: added.collect(),
+                decisions: decisions(bundle),
+                scored_alike: bundle.scored_alike().map(str::to_owned).collect(),
             });
         }
         models
+    }
+
+    fn judged_cells(&self, camera: usize) -> Option<JudgedCells> {
+        let bundle = lock(&self.state).active.get(camera)?.0.clone();
+        let judged = bundle.judged_cells();
+        let (columns, rows) = bundle.grid();
+        let partly = bundle.manifest.align.is_none() && judged.contains(&false);
+        partly.then_some(JudgedCells { grid: [columns, rows], judged })
     }
 
     fn try_good(self: Arc<Self>, part: &str) -> Result<(), ModelError> {
@@ -257,7 +246,7 @@ impl LineModels for Models {
         lock(&self.state).trial.clone()
     }
 
-    fn learn_good(&self, part: &str) -> Result<ModelChanged, ModelError> {
+    fn learn_good(&self, part: &str, by: &str, why: &str) -> Result<ModelChanged, ModelError> {
         let _one = self.changing()?;
         let not_tried = || ModelError::NotTried(part.chars().take(64).collect());
         let tried = {
@@ -275,7 +264,14 @@ impl LineModels for Models {
         if !same || self.reviews_beside(part, &cameras)? != tried.reviews {
             return Err(ModelError::Changed);
         }
-        self.put(&old, Bundle::clone(&tried.bundle), &file, &cameras)
+        match tried.taught {
+            Taught::Learned(bundle) => self.put(&old, Bundle::clone(&bundle), None, &file, &cameras),
+            Taught::Threshold(value) => {
+                let author =
+                    Author { by: by.to_owned(), at: now(), how: format!("page, part {part}"), why: why.to_owned() };
+                self.decide(&old, value, author, &file, &cameras)
+            }
+        }
     }
 
     fn forget(&self, camera: &str, picture: &str) -> Result<ModelChanged, ModelError> {
@@ -292,16 +288,19 @@ impl LineModels for Models {
         let mut new = Bundle::clone(&old);
         remove(&mut new, &[picture.to_owned()], &mut embedder, 1).map_err(refused)?;
         new.to_bytes().map_err(refused)?;
-        self.put(&old, new, &file, &cameras)
+        self.put(&old, new, None, &file, &cameras)
     }
 
     fn recipe_picture(&self, name: &str) -> Option<Arc<[u8]>> {
-        let recipe = self.recipe(name)?;
-        let bundle = self.recipe_bundles(&recipe).into_iter().next()?.ok()?;
-        let frame = bundle.parity_frames().next()?;
-        let mut owned = OwnedFrame::default();
-        owned.copy_from(&frame);
-        save_png(&owned).ok().map(Into::into)
+        self.picture_of_recipe(name)
+    }
+
+    fn keep_threshold(&self, threshold: &NewThreshold) -> Result<ModelChanged, ModelError> {
+        self.keep(threshold)
+    }
+
+    fn undo_threshold(&self, camera: &str) -> Result<ModelChanged, ModelError> {
+        self.undo(camera)
     }
 
     fn recipe_in_force(&self) -> (Option<String>, u16) {
@@ -314,63 +313,10 @@ impl LineModels for Models {
     }
 
     fn recipes(&self) -> Vec<RecipeInfo> {
-        let (in_force, active) = {
-            let state = lock(&self.state);
-            let hashes: Vec<String> = state.active.iter().map(|(bundle, _)| bundle.blake3.clone()).collect();
-            (state.recipe.name.clone(), hashes)
-        };
-        let info = |recipe: &Recipe| {
-            let bundles = self.recipe_bundles(recipe);
-            let model = |(camera, bundle): (&CameraSlot, &Result<Arc<Bundle>, String>)| {
-                let (bundle, m) = (bundle.as_ref().ok()?, &bundle.as_ref().ok()?.manifest);
-                Some(RecipeModel {
-                    camera: camera.name.clone(),
-                    name: m.name.clone(),
-                    blake3: bundle.blake3.clone(),
-                    threshold: m.threshold,
-                    pictures: m.training.images(),
-                    learned: m.created.clone(),
-                })
-            };
-            RecipeInfo {
-                name: recipe.name.clone(),
-                number: recipe.number,
-                models: self.cameras.iter().zip(&bundles).filter_map(model).collect(),
-                fault: bundles.iter().find_map(|bundle| bundle.as_ref().err().cloned()),
-                // Two recipes may have the same models.
-                active: in_force.as_ref().is_none_or(|name| *name == recipe.name)
-                    && bundles.iter().zip(&active).all(|(b, now)| b.as_ref().is_ok_and(|b| b.blake3 == *now)),
-            }
-        };
-        self.all_recipes().iter().map(info).collect()
+        self.recipe_infos()
     }
 
     fn change_recipe(&self, name: &str) -> Result<ModelChanged, ModelError> {
-        let _one = self.changing()?;
-        let no_recipe = || ModelError::NoRecipe(name.chars().take(64).collect());
-        let recipe = self.recipe(name).ok_or_else(no_recipe)?;
-        let bundles: Vec<Arc<Bundle>> =
-            self.recipe_bundles(&recipe).into_iter().collect::<Result<_, _>>().map_err(ModelError::Refused)?;
-        let mut changes = Vec::new();
-        for (camera, bundle) in bundles.iter().enumerate() {
-            let own = Threshold::new(bundle.manifest.threshold);
-            let threshold = own.ok_or_else(|| refused(format!("{}: no usable threshold", bundle.manifest.name)))?;
-            changes.push(NewModel { camera, bundle: bundle.clone(), threshold: Some(threshold) });
-        }
-        let before = {
-            let state = lock(&self.state);
-            state.active.iter().map(|(bundle, _)| words(bundle)).collect::<Vec<_>>().join("; ")
-        };
-        let count = lock(&self.state).recipe.count.wrapping_add(1);
-        let in_force = RecipeInForce { name: Some(recipe.name.clone()), number: recipe.number, count };
-        let opened = self.open(changes)?;
-        self.take(opened, &in_force)?;
-        let mut state = lock(&self.state);
-        state.recipe = in_force;
-        state.active = bundles.iter().zip(&recipe.models).map(|(b, file)| (b.clone(), Some(file.clone()))).collect();
-        state.tried = None;
-        let after = bundles.iter().map(|bundle| words(bundle)).collect::<Vec<_>>().join("; ");
-        let cameras = self.cameras.iter().map(|camera| camera.name.clone()).collect();
-        Ok(ModelChanged { cameras, before, after: format!("{name}: {after}") })
+        self.change_over(name)
     }
 }

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use rusqlite::params;
 use serde::Serialize;
 
+use super::columns::WordKind;
 use super::filter::{Filter, ParameterError, ReviewState};
 use super::page::{self, PartRow};
 use super::reader::{History, HistoryError};
@@ -97,6 +99,24 @@ impl History {
             }
             sum.add(reached[0]);
             Ok(ScoreSpread { all: sum, rejected, shifts: shifts.len() as u64 })
+        })
+    }
+
+    /// Those of these models, by the first digits of their blake3, that judged a part of the history.
+    ///
+    /// # Errors
+    /// [`HistoryError`].
+    pub fn known_models(&self, digits: &[String]) -> Result<Vec<String>, HistoryError> {
+        self.read(|connection| {
+            let sql = "SELECT EXISTS (SELECT 1 FROM word WHERE kind = ?1 AND substr(more, 1, length(?2)) = ?2)";
+            let mut statement = connection.prepare_cached(sql)?;
+            let mut known = Vec::new();
+            for digits in digits {
+                if statement.query_row(params![WordKind::Model as i64, digits], |r| r.get(0))? {
+                    known.push(digits.clone());
+                }
+            }
+            Ok(known)
         })
     }
 

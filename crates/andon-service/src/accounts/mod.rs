@@ -14,6 +14,7 @@ mod audit;
 mod error;
 mod limit;
 mod password;
+mod recipe;
 mod reference;
 mod session;
 mod store;

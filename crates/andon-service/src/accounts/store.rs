@@ -13,7 +13,7 @@ use super::AccountError;
 const BUSY: Duration = Duration::from_secs(2);
 
 /// The version of the tables, in SQLite's `user_version`.
-const VERSION: i64 = 2;
+const VERSION: i64 = 3;
 
 // The audit refuses changes in the file itself, so that no bug and no second program takes an entry back.
 const TABLES: &str = "
@@ -33,6 +33,12 @@ PRAGMA user_version = 1;
 const REFERENCES: &str = "
 CREATE TABLE reference (camera TEXT PRIMARY KEY, at TEXT NOT NULL, name TEXT NOT NULL, part TEXT NOT NULL, jpeg BLOB NOT NULL) STRICT;
 PRAGMA user_version = 2;
+";
+
+/// Version 3: what is to be found again after a restart, by its name.
+const KEPT: &str = "
+CREATE TABLE kept (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
+PRAGMA user_version = 3;
 ";
 
 /// Users, sessions and audit in one SQLite file. Shared by all who need them; calls wait for each other and for the disk.
@@ -71,8 +77,9 @@ impl Accounts {
         connection.pragma_update(None, "synchronous", "FULL")?;
         let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
         match version {
-            0 => connection.execute_batch(&format!("BEGIN IMMEDIATE; {TABLES} {REFERENCES} COMMIT;"))?,
-            1 => connection.execute_batch(&format!("BEGIN IMMEDIATE; {REFERENCES} COMMIT;"))?,
+            0 => connection.execute_batch(&format!("BEGIN IMMEDIATE; {TABLES} {REFERENCES} {KEPT} COMMIT;"))?,
+            1 => connection.execute_batch(&format!("BEGIN IMMEDIATE; {REFERENCES} {KEPT} COMMIT;"))?,
+            2 => connection.execute_batch(&format!("BEGIN IMMEDIATE; {KEPT} COMMIT;"))?,
             VERSION => {}
             _ => return Err(AccountError::Later(std::path::PathBuf::new())),
         }

@@ -10,6 +10,8 @@ use andon_io::history::{Expected, NewReview, ReviewState, ReviewVerdict};
 pub struct LearnGood {
     /// The part's id.
     pub part: String,
+    /// Why, for the model.
+    pub why: String,
 }
 
 impl Act for LearnGood {
@@ -26,7 +28,7 @@ impl Act for LearnGood {
         if let Some(review) = last.as_ref().filter(|review| review.verdict.state() == ReviewState::Bad) {
             return Err(ModelError::ReviewedBad { part: self.part.clone(), user: review.user.clone() }.into());
         }
-        let changed = models.learn_good(&self.part)?;
+        let changed = models.learn_good(&self.part, &by.user, &self.why)?;
         // Who says that to the model says it of the part, too. The model has learned it whether or not that can be written.
         if last.is_none_or(|review| review.verdict.state() != ReviewState::Good) {
             let said = access.reviews.add(&NewReview {

@@ -63,6 +63,8 @@ macro_rules! acts {
 
 acts! {
     set_threshold: SetThreshold,
+    keep_threshold: KeepThreshold,
+    undo_threshold: UndoThreshold,
     release_line: ReleaseLine,
     acknowledge_alarm: AcknowledgeAlarm,
     add_user: AddUser,

@@ -9,7 +9,7 @@ use crate::accounts::{Accounts, AuditEntry, LoginLimit};
 use crate::backup::{BackupError, BackupPlan, Manifest};
 use crate::live::Board;
 use crate::models::{Lessons, LineModels, ModelError};
-use andon_core::{Actor, Control, Via};
+use andon_core::{Actor, CameraId, Control, Via};
 
 /// A running line, as far as acts reach it.
 pub struct LineAccess {
@@ -136,6 +136,11 @@ impl Service {
     /// [`ActError::NoLine`].
     pub fn line(&self) -> Result<&LineAccess, ActError> {
         self.line.as_ref().ok_or(ActError::NoLine)
+    }
+
+    /// A camera's name; empty without a line.
+    pub(super) fn camera_name(&self, camera: CameraId) -> String {
+        self.line.as_ref().map(|line| line.board.station.camera(camera).to_owned()).unwrap_or_default()
     }
 
     /// Does an act for `by`, who says why in `reason` (empty if not), and writes it into the audit; what is refused is written there too.

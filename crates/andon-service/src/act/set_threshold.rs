@@ -16,7 +16,7 @@ impl Act for SetThreshold {
     const KIND: ActKind = ActKind { name: "set_threshold", role: Role::Quality, needs_reason: true };
 
     fn subject(&self, service: &Service) -> String {
-        service.line().map(|line| line.board.station.camera(self.camera).to_owned()).unwrap_or_default()
+        service.camera_name(self.camera)
     }
 
     fn perform(&self, service: &Service, by: &Actor) -> Result<Change, ActError> {

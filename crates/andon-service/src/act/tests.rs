@@ -85,7 +85,7 @@ fn a_person_has_to_say_why_and_a_machine_need_not() {
 #[test]
 fn zenoh_and_modbus_go_through_the_same_acts() {
     let (service, told, _) = service();
-    let audited = AuditedControl::new(told.clone(), service.clone());
+    let audited = AuditedControl::new(told.clone(), service.clone(), None);
     audited.set_threshold(CameraId(0), 9.0, &Actor::zenoh("zid".into()), "night shift").unwrap();
     audited.release(&Actor::modbus()).unwrap();
     let too_far = audited.set_threshold(CameraId(0), 99.0, &Actor::zenoh("zid".into()), "");

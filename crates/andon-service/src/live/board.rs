@@ -10,7 +10,7 @@ use super::alarms::{Acknowledged, Alarm, AlarmError, Alarms};
 use super::challenge::{ChallengeError, Challenges, RunningChallenge};
 use super::history::{Recent, Trend, TrendPoint};
 use super::{Figures, PageRecord, SeenPart};
-use andon_core::{CameraVerdict, EventKind, LineEvent, Outcome, Stats};
+use andon_core::{CameraVerdict, ChallengeState, EventKind, LineEvent, Outcome, Stats};
 use andon_io::history::Challenge;
 use andon_io::sinks::wire::{StationInfo, verdict_id};
 
@@ -139,6 +139,11 @@ impl Board {
         }
         self.tell(state);
         ended
+    }
+
+    /// The challenge of a camera that runs or was the last.
+    pub fn challenge_state(&self, camera: usize) -> ChallengeState {
+        self.lock().challenges.state(camera)
     }
 
     /// The next `parts` parts of a camera are known to be bad.

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use thiserror::Error;
 
 use super::SeenPart;
-use andon_core::Mono;
+use andon_core::{ChallengeState, Mono};
 use andon_io::history::{Challenge, ChallengePart, ChallengeResult};
 
 /// Known bad parts of one challenge, at most.
@@ -82,6 +82,18 @@ impl Challenges {
     pub fn set_last(&mut self, camera: usize, challenge: Challenge) {
         if let Some(place) = self.last.get_mut(camera) {
             *place = Some(challenge);
+        }
+    }
+
+    pub fn state(&self, camera: usize) -> ChallengeState {
+        if self.running.get(camera).is_some_and(Option::is_some) {
+            return ChallengeState::Running;
+        }
+        match self.last.get(camera).and_then(Option::as_ref).map(|last| last.result) {
+            Some(ChallengeResult::Passed) => ChallengeState::Passed,
+            Some(ChallengeResult::Failed) => ChallengeState::Failed,
+            Some(ChallengeResult::Aborted) => ChallengeState::Aborted,
+            None => ChallengeState::None,
         }
     }
 
@@ -201,7 +213,10 @@ mod tests {
         assert_eq!(ended.seen.iter().map(|p| p.seq).collect::<Vec<_>>(), [10, 11, 12]);
         assert!(all.take(&part(13, 5.0), "top", 0).is_none(), "it is over");
 
+        assert_eq!(all.state(0), ChallengeState::Passed);
+
         let mut all = started(2);
+        assert_eq!(all.state(0), ChallengeState::Running);
         all.take(&part(10, 12.0), "top", 0);
         assert_eq!(all.take(&part(11, 5.0), "top", 0).unwrap().result, ChallengeResult::Failed, "a PASS");
         let mut all = started(1);
@@ -235,6 +250,10 @@ mod tests {
         all.take(&part(10, 12.0), "top", 0);
         let ended = all.abort(0, "top", 7).unwrap();
         assert_eq!((ended.result, ended.seen.len()), (ChallengeResult::Aborted, 1));
+        assert_eq!(
+            [0, 1, 2].map(|n| all.state(n)),
+            [ChallengeState::Aborted, ChallengeState::None, ChallengeState::None]
+        );
         assert_eq!(all.abort(0, "top", 8), Err(ChallengeError::NotRunning));
     }
 

@@ -48,6 +48,17 @@ pub enum ModelError {
     /// The inspector did not take it.
     #[error("camera `{0}` did not take the model within {SECONDS} s; everything is as it was")]
     NotTaken(String),
+    /// The configuration says what it is judged by.
+    #[error(
+        "cameras.{0}.threshold in the configuration is what this camera is judged by from every start on, whatever its model says; change it there, or take it out"
+    )]
+    Configured(String),
+    /// It passes as it is.
+    #[error("part {0} passes as it is: nothing has to be changed for it")]
+    Passes(String),
+    /// No decision that could be taken back.
+    #[error("the threshold is the one that learning chose; there is nothing to take back")]
+    NoDecision,
     /// The file.
     #[error("the model's file cannot be written: {0}")]
     File(String),

@@ -10,10 +10,10 @@ use std::sync::Arc;
 
 pub use error::{ModelError, SECONDS};
 pub use lesson::{COUNTS, LearnedModel, Lesson, LessonKind, LessonState, Lessons, ScoredPicture};
-pub use trial::{KnownPart, OutcomeChange, Trial, TrialResult, TrialState};
+pub use trial::{KnownPart, OutcomeChange, Remedy, Trial, TrialResult, TrialState};
 
 /// A model in use.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ModelInUse {
     /// The cameras that judge by it, by name.
     pub cameras: Vec<String>,
@@ -27,6 +27,49 @@ pub struct ModelInUse {
     pub pictures: usize,
     /// Those of them that were added after learning, oldest first.
     pub added: Vec<AddedPicture>,
+    /// The decisions about its threshold that can be taken back, newest first.
+    pub decisions: Vec<ThresholdDecision>,
+    /// Hashes of the files that it was before these decisions: their scores are its own.
+    pub scored_alike: Vec<String>,
+}
+
+/// A threshold that somebody chose after learning, kept in the model.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ThresholdDecision {
+    /// The threshold before.
+    pub before: f32,
+    /// That from then on.
+    pub after: f32,
+    /// Who.
+    pub by: String,
+    /// When, RFC 3339.
+    pub at: String,
+    /// By what: an option of `andon threshold`, or the page.
+    pub how: String,
+    /// In his words; empty if he said nothing.
+    pub why: String,
+}
+
+/// The cells of a picture that a model judges, row by row; it looks away from the others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JudgedCells {
+    /// Columns and rows.
+    pub grid: [usize; 2],
+    /// For each cell whether it is judged.
+    pub judged: Vec<bool>,
+}
+
+/// A threshold that is to be kept in a model.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewThreshold {
+    /// The camera whose model gets it, by name; so do all cameras that judge by the same file.
+    pub camera: String,
+    /// Scores at or over it are rejects.
+    pub value: f32,
+    /// Who chose it.
+    pub by: String,
+    /// In his words.
+    pub why: String,
 }
 
 /// A picture that a model was taught after learning.
@@ -87,8 +130,12 @@ pub trait LineModels: Send + Sync {
     /// The models in use, each once.
     fn in_use(&self) -> Vec<ModelInUse>;
 
-    /// Begins to find out, in the background, what would change if the model that judged a part learned it as good. One is tried at a
-    /// time; a trial that is over gives way.
+    /// The cells that the model of a camera judges, by the camera's place; `None` where it judges all, or where parts are brought into one pose
+    /// first, so that cells are not places of the picture.
+    fn judged_cells(&self, camera: usize) -> Option<JudgedCells>;
+
+    /// Begins to find out, in the background, what would change if the model that judged a part learned it as good; a model that cannot learn
+    /// single pictures gets a threshold under which the part passes ([`Remedy`]). One is tried at a time; a trial that is over gives way.
     ///
     /// # Errors
     /// [`ModelError`]: there is no picture of the part that could be learned, or another trial runs.
@@ -97,17 +144,31 @@ pub trait LineModels: Send + Sync {
     /// The trial that runs or was made last.
     fn trial(&self) -> Option<Trial>;
 
-    /// Teaches the model the part that was tried, writes its file, and lets the cameras judge by it from the next part on.
+    /// Teaches the model the part that was tried, writes its file, and lets the cameras judge by it from the next part on. `by` says so, for
+    /// the reason `why`.
     ///
     /// # Errors
     /// [`ModelError`]; the line judges as before, and the file is as it was.
-    fn learn_good(&self, part: &str) -> Result<ModelChanged, ModelError>;
+    fn learn_good(&self, part: &str, by: &str, why: &str) -> Result<ModelChanged, ModelError>;
 
     /// Takes a picture that was added out of the model of a camera again: the file is then what it was before.
     ///
     /// # Errors
     /// [`ModelError`]; the line judges as before, and the file is as it was.
     fn forget(&self, camera: &str, picture: &str) -> Result<ModelChanged, ModelError>;
+
+    /// Keeps a threshold in the model of a camera, with what it promises by the model's own held-out scores and by the known defects of the
+    /// history; its cameras judge by it from the next part on, and after every start.
+    ///
+    /// # Errors
+    /// [`ModelError`]; the line judges as before, and the file is as it was.
+    fn keep_threshold(&self, threshold: &NewThreshold) -> Result<ModelChanged, ModelError>;
+
+    /// Takes the last decision about the threshold of a camera's model back.
+    ///
+    /// # Errors
+    /// [`ModelError`]; the line judges as before, and the file is as it was.
+    fn undo_threshold(&self, camera: &str) -> Result<ModelChanged, ModelError>;
 
     /// Name and number of the recipe in force: none, and 0, where it has none. Never waits.
     fn recipe_in_force(&self) -> (Option<String>, u16);

@@ -28,6 +28,15 @@ pub struct OutcomeChange {
     pub passes: bool,
 }
 
+/// How a part comes to pass that was good.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Remedy {
+    /// The model learns so many patches of it; the threshold stays.
+    Patches(usize),
+    /// The model cannot learn single pictures: its threshold is set just above the part's score.
+    Threshold(f32),
+}
+
 /// What a trial found.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TrialResult {
@@ -37,10 +46,10 @@ pub struct TrialResult {
     pub threshold: f32,
     /// The part's score by the model of now.
     pub before: f32,
-    /// Its score by the model that has learned it.
+    /// Its score by the model that has learned it; the same where only the threshold changes.
     pub after: f32,
-    /// Patches that the model learns.
-    pub patches: usize,
+    /// What would be done.
+    pub remedy: Remedy,
     /// Reviewed parts that were judged by both models: all whose pictures are kept as they were judged.
     pub judged: usize,
     /// Reviewed parts whose pictures are gone, or kept as JPEG.
@@ -52,6 +61,14 @@ pub struct TrialResult {
 }
 
 impl TrialResult {
+    /// What the scores are judged by afterwards.
+    pub fn threshold_after(&self) -> f32 {
+        match self.remedy {
+            Remedy::Patches(_) => self.threshold,
+            Remedy::Threshold(threshold) => threshold,
+        }
+    }
+
     /// Parts known to be defective that would pass: with one of them, nothing is learned.
     pub fn passing_defects(&self) -> impl Iterator<Item = &OutcomeChange> {
         self.changes.iter().filter(|change| change.known == KnownPart::Bad && change.passes)

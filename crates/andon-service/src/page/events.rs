@@ -1,4 +1,4 @@
-//! What is pushed to who looks: fragments of the page that changed, at most five times a second, and a beat every second. A reader that does
+//! What is pushed to who looks: fragments of the page that changed, at most ten times a second, and a beat every second. A reader that does
 //! not keep up gets the newest state when it is ready again; nothing is kept for it.
 
 use std::convert::Infallible;
@@ -22,8 +22,8 @@ use super::view::{self, Place, Scene};
 use super::visitor::Visitor;
 use andon_core::{CameraId, Mono};
 
-/// Between two updates: five a second.
-const UPDATE: Duration = Duration::from_millis(200);
+/// Between two updates: ten a second, so that a verdict seldom waits for what came just before it. Pictures come at most five times a second.
+const UPDATE: Duration = Duration::from_millis(100);
 /// Between two beats; the page shows its veil after two seconds without one.
 const BEAT: Duration = Duration::from_millis(900);
 /// Whether somebody is still logged in is asked this often.

@@ -15,7 +15,7 @@ use super::view::{self, Place};
 use super::visitor::{LOOK, SESSION, Visitor, cookie, set};
 use super::{Language, guard, kept};
 use crate::accounts::{AccountError, AuditEntry};
-use crate::act::{AcknowledgeAlarm, Act, ActError, ReleaseLine, SetThreshold};
+use crate::act::{AcknowledgeAlarm, Act, ActError, KeepThreshold, ReleaseLine, SetThreshold};
 use crate::backup::BackupError;
 use crate::live::ChallengeError;
 use crate::models::ModelError;
@@ -72,6 +72,9 @@ pub(super) fn status(why: &ActError) -> StatusCode {
             | ModelError::DefectPasses(_)
             | ModelError::NotTried(_)
             | ModelError::Changed
+            | ModelError::Passes(_)
+            | ModelError::Configured(_)
+            | ModelError::NoDecision
             | ModelError::Busy => StatusCode::CONFLICT,
             ModelError::NotTaken(_) | ModelError::File(_) => StatusCode::SERVICE_UNAVAILABLE,
         },
@@ -133,6 +136,9 @@ pub(super) struct NewThreshold {
     value: String,
     #[serde(default)]
     reason: String,
+    /// Not empty: in the model, too.
+    #[serde(default)]
+    keep: String,
 }
 
 pub(super) async fn threshold(
@@ -146,10 +152,17 @@ pub(super) async fn threshold(
     }
     let reason: String = form.reason.chars().take(300).collect();
     let why = match form.value.trim().replace(',', ".").parse::<f32>() {
-        Ok(value) => match act(&site, &head, &SetThreshold { camera: CameraId(camera), value }, &reason) {
-            Ok(()) => return Redirect::to("/threshold").into_response(),
-            Err(why) => (status(&why), (Visitor::of(&site, &head, false).t.refusal)(&why)),
-        },
+        Ok(value) => {
+            let camera = CameraId(camera);
+            let done = match form.keep.is_empty() {
+                true => act(&site, &head, &SetThreshold { camera, value }, &reason),
+                false => act(&site, &head, &KeepThreshold { camera, value, why: reason.clone() }, &reason),
+            };
+            match done {
+                Ok(()) => return Redirect::to("/threshold").into_response(),
+                Err(why) => (status(&why), (Visitor::of(&site, &head, false).t.refusal)(&why)),
+            }
+        }
         Err(_) => {
             let t = Visitor::of(&site, &head, false).t;
             (StatusCode::UNPROCESSABLE_ENTITY, t.not_a_number.to_owned())

@@ -31,6 +31,8 @@ pub struct PageOptions {
     pub key_px: u32,
     /// Challenges with known bad parts.
     pub challenge: ChallengeRules,
+    /// By camera: the band in which brightness tells whether a part is there (left, upper edge, width, height, shares of the picture).
+    pub bands: Vec<Option<[f32; 4]>>,
 }
 
 /// Challenges with known bad parts.

@@ -121,6 +121,7 @@ fn start_full(
             tls,
             names: vec!["press-7".into()],
             key_px: 98,
+            bands: Vec::new(),
             challenge: ChallengeRules { parts: 3, within: challenge_within, shifts: ShiftCalendar::default() },
         },
         board: board.clone(),

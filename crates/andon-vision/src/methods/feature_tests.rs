@@ -88,6 +88,7 @@ fn bundle(id: &str, model: &dyn PatchModel, set: &FeatureSet) -> Bundle {
             grid: GRID.map(|side| side as u32),
             threshold: 9.0,
             chosen: None,
+            earlier: Vec::new(),
             claim: Claim { images: images as u32, above: 0, max_false_reject: 0.5, confidence: 0.95 },
             baseline: 1.0,
             scoring: SCORING,

@@ -29,6 +29,7 @@ fn small() -> Bundle {
             grid: [2, 1],
             threshold: 2.5,
             chosen: None,
+            earlier: Vec::new(),
             claim: Claim { images: 2, above: 0, max_false_reject: 0.78, confidence: 0.95 },
             baseline: 1.0,
             scoring: Scoring { smoothing: 1.0, image: ImageScore::Max, min_area: 0 },

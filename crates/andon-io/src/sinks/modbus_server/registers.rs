@@ -8,7 +8,7 @@
 
 use std::collections::VecDeque;
 
-use andon_core::RecipeState;
+use andon_core::{ChallengeState, RecipeState};
 
 /// Version of the map; grows when a register changes its meaning.
 pub const MAP_VERSION: u16 = 1;
@@ -39,7 +39,7 @@ const fn reg(offset: u16, words: u16, name: &'static str, about: &'static str) -
 }
 
 /// The status registers, read-only: by function 4, and by function 3 for PLCs that know no other.
-pub const STATUS: [Register; 20] = [
+pub const STATUS: [Register; 21] = [
     reg(0, 1, "Status", "bits, see below"),
     reg(1, 1, "MapVersion", "1; a program should stop on another"),
     reg(2, 1, "Heartbeat", "grows ten times a second while the program lives"),
@@ -60,6 +60,7 @@ pub const STATUS: [Register; 20] = [
     reg(26, 2, "LateResults", "came after their part had ended; ignored"),
     reg(28, 2, "Lost", "results that the PLC did not fetch in time"),
     reg(30, 1, "RecipeNumber", "of the recipe in force; 0 if it has none"),
+    reg(31, 1, "ChallengeState", "of the last challenge: 0 none, 1 running, 2 passed, 3 failed, 4 given up"),
 ];
 
 /// Bits of the status register.
@@ -79,12 +80,13 @@ pub const STATUS_BITS: [(&str, &str); 12] = [
 ];
 
 /// Bits of the control register, and coils.
-pub const CONTROL_BITS: [(&str, &str); 5] = [
+pub const CONTROL_BITS: [(&str, &str); 6] = [
     ("Trigger", "rising: a part is announced (parts.trigger = \"message\")"),
     ("TriggerEnable", "triggers are taken while it is 1"),
     ("ResultsAck", "the shown result was fetched"),
     ("BufferResults", "results wait for their turn; else a new one replaces the shown one"),
     ("ClearError", "rising: resets ResultsOverrun and CommandFailed, releases LineStop"),
+    ("StartChallenge", "rising: the next parts are known bad ones, page.challenge_parts of them; see ChallengeState"),
 ];
 
 /// A result as the registers show it.
@@ -117,6 +119,21 @@ pub enum Command {
     Release,
     /// Change over to a recipe by its number.
     Recipe(u16),
+    /// The next parts are known to be bad.
+    Challenge,
+}
+
+/// What the registers say of the line beside the results.
+#[derive(Clone, Debug, Default)]
+pub struct LineSigns {
+    /// Grows ten times a second.
+    pub heartbeat: u16,
+    /// Parts may be announced.
+    pub takes_triggers: bool,
+    /// The recipe in force.
+    pub recipe: RecipeState,
+    /// The challenge of the block's camera.
+    pub challenge: ChallengeState,
 }
 
 /// One camera's block.
@@ -202,6 +219,9 @@ impl Block {
             (self.overrun, self.failed) = (false, false);
             commands.push(Command::Release);
         }
+        if rising & 1 << 5 != 0 {
+            commands.push(Command::Challenge);
+        }
         commands
     }
 
@@ -212,7 +232,7 @@ impl Block {
                 self.trigger_ack = well;
                 self.failed |= !well;
             }
-            Command::Release | Command::Recipe(_) => self.failed |= !well,
+            Command::Release | Command::Recipe(_) | Command::Challenge => self.failed |= !well,
         }
     }
 
@@ -222,12 +242,12 @@ impl Block {
     }
 
     /// All status registers from offset 0 on.
-    pub fn registers(&self, heartbeat: u16, takes_triggers: bool, recipe: &RecipeState) -> [u16; CONTROL as usize] {
+    pub fn registers(&self, line: &LineSigns) -> [u16; CONTROL as usize] {
         let mut all = [0u16; CONTROL as usize];
         let r = &self.last;
         let bits = [
             self.online,
-            takes_triggers && self.bit(1),
+            line.takes_triggers && self.bit(1),
             self.trigger_ack,
             self.busy,
             self.shown.is_some(),
@@ -237,10 +257,10 @@ impl Block {
             !self.online || self.line_stop,
             self.line_stop,
             self.failed,
-            recipe.changing,
+            line.recipe.changing,
         ];
         all[0] = bits.iter().enumerate().fold(0, |word, (n, on)| word | u16::from(*on) << n);
-        (all[1], all[2], all[3], all[4]) = (MAP_VERSION, heartbeat, r.code, r.reason);
+        (all[1], all[2], all[3], all[4]) = (MAP_VERSION, line.heartbeat, r.code, r.reason);
         let tenth_ms = |ns: u64| u16::try_from(ns / 100_000).unwrap_or(u16::MAX);
         let scaled = |v: f32| (f64::from(v) * 10_000.0).clamp(-1.0, f64::from(i32::MAX)) as i32;
         let pairs = [
@@ -256,7 +276,7 @@ impl Block {
         }
         (all[13], all[14]) = (tenth_ms(r.latency_ns), tenth_ms(r.margin_ns));
         all[15] = self.waiting.len() as u16;
-        all[30] = recipe.number;
+        (all[30], all[31]) = (line.recipe.number, line.challenge.code());
         all
     }
 
@@ -284,8 +304,12 @@ mod tests {
         PlcResult { code: 1, part, score: Some(1.5), threshold: 2.0, ..PlcResult::default() }
     }
 
+    fn registers(block: &Block, heartbeat: u16, takes_triggers: bool) -> [u16; CONTROL as usize] {
+        block.registers(&LineSigns { heartbeat, takes_triggers, ..LineSigns::default() })
+    }
+
     fn shown(block: &Block) -> (bool, u32) {
-        let r = block.registers(0, true, &RecipeState::default());
+        let r = registers(block, 0, true);
         (r[0] & 1 << 4 != 0, u32::from(r[5]) << 16 | u32::from(r[6]))
     }
 
@@ -305,14 +329,14 @@ mod tests {
         block.write(BUFFER);
         block.result(result(70_000), true);
         block.result(PlcResult { code: 2, ..result(70_001) }, true);
-        let r = block.registers(9, false, &RecipeState::default());
+        let r = registers(&block, 9, false);
         assert_eq!((shown(&block), r[0] & 1 << 7, r[2], r[3], r[15]), ((true, 70_000), 1 << 7, 9, 1, 1));
         assert_eq!((r[9], r[10], r[11], r[12]), (0, 15_000, 0, 20_000));
         block.write(BUFFER | ACK);
         assert_eq!(shown(&block), (false, 70_000), "still readable, no longer valid");
-        assert_eq!(block.registers(0, false, &RecipeState::default())[0] & 1 << 7, 0, "and no longer a pass");
+        assert_eq!(registers(&block, 0, false)[0] & 1 << 7, 0, "and no longer a pass");
         block.write(BUFFER);
-        assert_eq!((shown(&block), block.registers(0, false, &RecipeState::default())[3]), ((true, 70_001), 2));
+        assert_eq!((shown(&block), registers(&block, 0, false)[3]), ((true, 70_001), 2));
     }
 
     #[test]
@@ -321,15 +345,15 @@ mod tests {
         block.result(result(0), true);
         block.result(result(1), true);
         assert_eq!(shown(&block), (true, 1), "without buffer the newest is shown");
-        assert_eq!(block.registers(0, false, &RecipeState::default())[0] & 1 << 5, 1 << 5);
+        assert_eq!(registers(&block, 0, false)[0] & 1 << 5, 1 << 5);
         assert_eq!(block.write(1 << 4), [Command::Release]);
-        assert_eq!(block.registers(0, false, &RecipeState::default())[0] & 1 << 5, 0);
-        assert_eq!(block.registers(0, false, &RecipeState::default())[29], 1, "the count of lost results stays");
+        assert_eq!(registers(&block, 0, false)[0] & 1 << 5, 0);
+        assert_eq!(registers(&block, 0, false)[29], 1, "the count of lost results stays");
         let mut reader = Block::default();
         reader.result(result(0), false);
         reader.result(result(1), false);
         assert_eq!(
-            (shown(&reader), reader.registers(0, false, &RecipeState::default())[0] & 1 << 5),
+            (shown(&reader), registers(&reader, 0, false)[0] & 1 << 5),
             ((true, 1), 0),
             "a mere reader loses nothing"
         );
@@ -339,14 +363,24 @@ mod tests {
     fn a_trigger_is_acknowledged_or_refused() {
         let mut block = Block::default();
         assert!(block.write(1).is_empty(), "not enabled");
-        assert_eq!(block.registers(0, true, &RecipeState::default())[0] & 1 << 10, 1 << 10);
+        assert_eq!(registers(&block, 0, true)[0] & 1 << 10, 1 << 10);
         block.write(ENABLE);
         assert_eq!(block.write(ENABLE | 1), [Command::Trigger]);
         block.done(Command::Trigger, true);
-        assert_eq!(block.registers(0, true, &RecipeState::default())[0] & 0b110, 0b110);
+        assert_eq!(registers(&block, 0, true)[0] & 0b110, 0b110);
         assert!(block.write(ENABLE | 1).is_empty(), "one edge, one trigger");
         block.write(ENABLE);
-        assert_eq!(block.registers(0, true, &RecipeState::default())[0] & 0b100, 0);
+        assert_eq!(registers(&block, 0, true)[0] & 0b100, 0);
+    }
+
+    #[test]
+    fn a_challenge_is_asked_for_by_an_edge_and_its_state_is_shown() {
+        let mut block = Block::default();
+        assert_eq!(block.write(1 << 5), [Command::Challenge]);
+        assert!(block.write(1 << 5).is_empty(), "one edge, one challenge");
+        block.done(Command::Challenge, false);
+        let r = block.registers(&LineSigns { challenge: ChallengeState::Failed, ..LineSigns::default() });
+        assert_eq!((r[0] & 1 << 10, r[31]), (1 << 10, 3));
     }
 
     proptest! {

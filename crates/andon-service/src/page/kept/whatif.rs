@@ -9,6 +9,7 @@ use axum::response::{Html, IntoResponse, Response};
 use serde::Deserialize;
 
 use super::ask::{Unanswered, ask_patiently};
+use super::operating::{OperatingPoint, operating_points};
 use super::{Stretch, now_ms};
 use crate::act::HistoryAccess;
 use crate::page::routes::show;
@@ -63,6 +64,8 @@ pub(in crate::page) struct Trial {
     /// The threshold of each step.
     pub thresholds: Vec<f32>,
     pub spread: ScoreSpread,
+    /// The steps that somebody may want.
+    pub points: Vec<OperatingPoint>,
     /// The step that is tried.
     pub at: usize,
     pub flips: Flips,
@@ -93,12 +96,40 @@ fn thresholds(in_force: f32) -> Vec<f32> {
     (0..=STEPS).map(step).collect()
 }
 
-fn filter(access: &HistoryAccess, judge: &JudgeState, stretch: Stretch) -> Filter {
-    let (from, to) = stretch.bounds(access.history.calendar(), now_ms());
-    let digits: String = judge.blake3.chars().take(DIGITS).collect();
-    // Scores of another model are on another scale.
-    let model = if digits.is_empty() { judge.model.clone() } else { digits };
-    Filter { from, to, cameras: vec![judge.camera.clone()], models: vec![model], ..Filter::default() }
+/// A judge, and its model under the names that the history may have for it.
+#[derive(Clone)]
+struct Judge {
+    state: JudgeState,
+    /// Digits of the hashes of the files that the model was before thresholds were kept in it: its scores are those of now.
+    alike: Vec<String>,
+}
+
+fn digits(blake3: &str) -> String {
+    blake3.chars().take(DIGITS).collect()
+}
+
+impl Judge {
+    fn new(site: &Site, state: JudgeState) -> Judge {
+        let models = site.service.models().map(|models| models.in_use()).unwrap_or_default();
+        let model = models.iter().find(|model| model.blake3 == state.blake3);
+        let alike = model.map(|model| model.scored_alike.iter().map(|hash| digits(hash)).collect()).unwrap_or_default();
+        Judge { state, alike }
+    }
+
+    fn filter(&self, access: &HistoryAccess, stretch: Stretch) -> Result<Filter, HistoryError> {
+        let (from, to) = stretch.bounds(access.history.calendar(), now_ms());
+        let now = digits(&self.state.blake3);
+        // Scores of another model are on another scale.
+        let models = match now.is_empty() {
+            true => vec![self.state.model.clone()],
+            false => {
+                let names: Vec<String> = self.alike.iter().cloned().chain([now.clone()]).collect();
+                let known = access.patient.known_models(&names)?;
+                if known.is_empty() { vec![now] } else { known }
+            }
+        };
+        Ok(Filter { from, to, cameras: vec![self.state.camera.clone()], models, ..Filter::default() })
+    }
 }
 
 fn flips(access: &HistoryAccess, filter: &Filter, in_force: f32, tried: f32) -> Result<Flips, HistoryError> {
@@ -108,11 +139,11 @@ fn flips(access: &HistoryAccess, filter: &Filter, in_force: f32, tried: f32) -> 
 }
 
 /// The judge that is asked about, its number, and the step.
-fn choice(site: &Site, asked: Asked) -> Option<(usize, JudgeState, usize)> {
+fn choice(site: &Site, asked: Asked) -> Option<(usize, Judge, usize)> {
     let judges = (site.judges)();
     let camera = if asked.camera < judges.len() { asked.camera } else { 0 };
     let judge = judges.into_iter().nth(camera)?;
-    Some((camera, judge, asked.at.unwrap_or(Trial::IN_FORCE).clamp(1, STEPS)))
+    Some((camera, Judge::new(site, judge), asked.at.unwrap_or(Trial::IN_FORCE).clamp(1, STEPS)))
 }
 
 /// A model or a camera that the history does not have yet has no scores either.
@@ -129,12 +160,14 @@ pub(super) async fn whatif(State(site): State<Arc<Site>>, head: HeaderMap, Query
     };
     let stretch = asked.span.stretch();
     let answer = ask_patiently(&site, move |access| {
-        let filter = filter(access, &judge, stretch);
-        let thresholds = thresholds(judge.threshold);
+        let filter = judge.filter(access, stretch)?;
+        let in_force = judge.state.threshold;
+        let thresholds = thresholds(in_force);
         let spread = none_of_unknown(access.patient.spread(&filter, &thresholds).map(Some))?;
         let Some(spread) = spread else { return Ok(None) };
-        let flips = flips(access, &filter, judge.threshold, thresholds[at])?;
-        Ok(Some(Trial { camera, stretch, in_force: judge.threshold, thresholds, spread, at, flips }))
+        let flips = flips(access, &filter, in_force, thresholds[at])?;
+        let points = operating_points(&spread);
+        Ok(Some(Trial { camera, stretch, in_force, thresholds, spread, points, at, flips }))
     });
     match answer.await {
         Ok(trial) => show(&site, &head, camera, Place::WhatIf, |scene| {
@@ -151,7 +184,8 @@ pub(super) async fn parts(State(site): State<Arc<Site>>, head: HeaderMap, Query(
     };
     let stretch = asked.span.stretch();
     let answer = ask_patiently(&site, move |access| {
-        let found = flips(access, &filter(access, &judge, stretch), judge.threshold, thresholds(judge.threshold)[at]);
+        let in_force = judge.state.threshold;
+        let found = flips(access, &judge.filter(access, stretch)?, in_force, thresholds(in_force)[at]);
         none_of_unknown(found.map(Some))
     });
     let found = match answer.await {

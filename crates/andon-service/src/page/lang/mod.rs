@@ -91,7 +91,8 @@ texts! {
     first_page rows_left batch_start batch_name batch_hint batch_runs no_batch lane whole_lane counters_title ejected_word missed_word rejects_share
     nothing_counted whatif_height known_bad known_good unknown more_rejects per_shift good_rejected would_flip none_flip not_promised tried
     with_score at_threshold other_cameras not_reviewed details_json reviews_of review_this exports by_camera smaller larger old_figures open_counters
-    no_scores
+    no_scores keep_threshold keep_hint remedy_threshold decisions_word points_word points_hint point_aim point_share point_all_bad point_fewest
+    point_rejected trouble_beside trouble_hint aid_marks
     no_alarms log log_empty when what where_ count who why before after refused role_word needs_role
     part score of of_threshold no_score nearest regions no_pictures no_picture heatmap heat_less heat_more no_part_yet
     no_part_hint since_start parts share offered on_the_way trend_title trend_rejects trend_median

@@ -81,7 +81,8 @@ pub(super) async fn learn(
     if let Some(refused) = foreign(&site, &head, &form.csrf) {
         return refused;
     }
-    match act(&site, &head, &LearnGood { part: part.clone() }, &cut(&form.reason)) {
+    let why = cut(&form.reason);
+    match act(&site, &head, &LearnGood { part: part.clone(), why: why.clone() }, &why) {
         Ok(()) => Redirect::to("/models").into_response(),
         Err(why) => shown(&site, &head, &part, Some(&words(&site, &head, &why))).with_status(forms::status(&why)),
     }

@@ -19,7 +19,7 @@ use super::routes::{WithStatus, show};
 use super::site::Site;
 use super::view::{self, Place};
 use super::visitor::Visitor;
-use crate::act::{ActError, ForgetGood};
+use crate::act::{ActError, ForgetGood, UndoThreshold};
 
 /// Letters of a reason at most.
 const REASON: usize = 300;
@@ -29,6 +29,7 @@ pub(super) fn routes() -> Router<Arc<Site>> {
     Router::new()
         .route("/models", get(models))
         .route("/models/{camera}/forget", post(forget))
+        .route("/models/{camera}/threshold/undo", post(undo_threshold))
         .route("/good/{part}", get(good::page).post(good::learn))
         .route("/good/{part}/try", post(good::begin))
         .route("/good/{part}/state", get(good::state))
@@ -88,5 +89,28 @@ async fn forget(
             let status: StatusCode = forms::status(&why);
             shown(&site, &head, Some(&words(&site, &head, &why))).with_status(status)
         }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+struct Undo {
+    #[serde(default)]
+    csrf: String,
+    #[serde(default)]
+    reason: String,
+}
+
+async fn undo_threshold(
+    State(site): State<Arc<Site>>,
+    head: HeaderMap,
+    Path(camera): Path<String>,
+    Form(form): Form<Undo>,
+) -> Response {
+    if let Some(refused) = foreign(&site, &head, &form.csrf) {
+        return refused;
+    }
+    match act(&site, &head, &UndoThreshold { camera }, &cut(&form.reason)) {
+        Ok(()) => Redirect::to("/models").into_response(),
+        Err(why) => shown(&site, &head, Some(&words(&site, &head, &why))).with_status(forms::status(&why)),
     }
 }

@@ -9,6 +9,19 @@ use crate::accounts::Reference;
 use crate::page::numbers::day_of;
 use andon_core::Role;
 
+/// What is drawn on the picture: the band in which parts are seen, and the cells that the model looks away from.
+fn marks(scene: Scene<'_>) -> Option<serde_json::Value> {
+    let site = scene.site;
+    let band = site.options.bands.get(scene.camera).copied().flatten();
+    let cells = site.service.models().ok().and_then(|models| models.judged_cells(scene.camera));
+    if band.is_none() && cells.is_none() {
+        return None;
+    }
+    let bits = |judged: &[bool]| judged.iter().map(|judged| if *judged { '1' } else { '0' }).collect::<String>();
+    let cells = cells.map(|cells| serde_json::json!({ "grid": cells.grid, "judged": bits(&cells.judged) }));
+    Some(serde_json::json!({ "band": band, "cells": cells }))
+}
+
 /// The page; it ends by itself after `lasts`.
 pub(in crate::page) fn aid(scene: Scene<'_>, reference: Option<&Reference>, lasts: Duration) -> Markup {
     let Scene { site, visitor, camera, .. } = scene;
@@ -21,7 +34,8 @@ pub(in crate::page) fn aid(scene: Scene<'_>, reference: Option<&Reference>, last
                 a href={ "/aid?camera=" (n) } aria-current=[(n == camera).then_some("true")] { (t.camera) " " (name) }
             }
         }
-        section.panel.whole.aid #aid data-camera=(camera) data-lasts=(lasts.as_secs()) data-lang=(visitor.language.code())
+        @let marks = marks(scene);
+        section.panel.whole.aid #aid data-camera=(camera) data-marks=[marks.as_ref().map(ToString::to_string)] data-lasts=(lasts.as_secs()) data-lang=(visitor.language.code())
             data-reference=[reference.map(|_| format!("/aid/{camera}/reference"))] {
             figure.picture {
                 canvas #aid-picture role="img" aria-label={ (t.camera) " " (name) } {}
@@ -48,6 +62,7 @@ pub(in crate::page) fn aid(scene: Scene<'_>, reference: Option<&Reference>, last
                 }
                 div.keys {
                     button #aid-grid type="button" aria-pressed="false" { (t.grid) }
+                    @if marks.is_some() { button #aid-marks type="button" aria-pressed="true" { (t.aid_marks) } }
                     @if reference.is_some() {
                         button #aid-half type="button" aria-pressed="false" { (t.reference_half) }
                         button #aid-blend type="button" aria-pressed="false" { (t.reference_blend) }

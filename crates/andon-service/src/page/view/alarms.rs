@@ -30,7 +30,9 @@ pub(in crate::page) fn alarms_list(scene: Scene<'_>) -> Markup {
                     a.button.key href="/release" { (t.release) }
                 }
             }
-            @if now.alarms.is_empty() { section.panel { p.muted { (t.no_alarms) } } }
+            @let troubles = site.board.station.delivery.troubles();
+            @if now.alarms.is_empty() && troubles.is_empty() { section.panel { p.muted { (t.no_alarms) } } }
+            @for trouble in &troubles { (beside(scene, trouble)) }
             @for alarm in &now.alarms { (card(scene, alarm)) }
             section.panel {
                 h2 { (t.log) }
@@ -50,6 +52,21 @@ pub(in crate::page) fn alarms_list(scene: Scene<'_>) -> Markup {
                     } }
                 }
             }
+        }
+    }
+}
+
+/// What is in trouble beside the line: pictures, history, a sink. It lasts until it is over, and nobody has to say that he saw it.
+fn beside(scene: Scene<'_>, trouble: &str) -> Markup {
+    html! {
+        section.panel.alarm-card.mild {
+            (icons::severity(Severity::Notice))
+            div {
+                h2 { (scene.visitor.t.trouble_beside) }
+                p { (trouble) }
+                p.small { (scene.visitor.t.trouble_hint) }
+            }
+            a.button.key href="/system" { (scene.visitor.t.system) }
         }
     }
 }

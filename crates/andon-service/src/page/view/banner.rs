@@ -58,13 +58,14 @@ pub(in crate::page) fn banner(scene: Scene<'_>) -> Markup {
     let (t, station) = (visitor.t, &site.board.station);
     let worst = now.alarms.iter().find(|a| a.seen.is_none() && a.severity() > Severity::Notice);
     let stopped = now.line_stop;
+    let trouble = station.delivery.troubles().into_iter().next();
     let class = match worst.map(Alarm::severity) {
         Some(_) => "alarm",
-        None if stopped => "notice",
+        None if stopped || trouble.is_some() => "notice",
         None => "calm",
     };
     // Beside an alarm, where the line's own name has no room of its own, it stands here.
-    let named = worst.is_some() || stopped;
+    let named = worst.is_some() || stopped || trouble.is_some();
     let who = html! {
         p.who {
             @if named { (place(station)) }
@@ -101,6 +102,11 @@ pub(in crate::page) fn banner(scene: Scene<'_>) -> Markup {
                         div.what { p.title { b { (t.line_stop_stands) } } p.more { (t.release_hint) } }
                         (who)
                         a.button.key href="/release" { (t.release) }
+                    } @else if let Some(trouble) = &trouble {
+                        (icons::severity(Severity::Notice))
+                        div.what { p.title { b { (t.trouble_beside) } } p.more { (trouble) } }
+                        (who)
+                        a.button.key href="/alarms" { (t.alarms) }
                     } @else {
                         p.name { b { (station.site) } " · " (place(station)) }
                         (who)

@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use super::Scene;
 use super::threshold::needs;
 use crate::act::ActError;
-use crate::models::{KnownPart, OutcomeChange, Trial, TrialResult, TrialState};
+use crate::models::{KnownPart, OutcomeChange, Remedy, Trial, TrialResult, TrialState};
 use crate::page::numbers::{real, whole};
 use andon_core::Role;
 
@@ -44,7 +44,7 @@ pub(in crate::page) fn good_state(scene: Scene<'_>, part: &str, trial: Option<&T
                 Some(TrialState::Done(result)) => {
                     (pictures(scene, part, result))
                     (changes(scene, result))
-                    @let passes = result.after < result.threshold;
+                    @let passes = result.after < result.threshold_after();
                     section.panel.narrow {
                         @if !passes { p.refusal { (t.still_rejected) } }
                         @if result.passing_defects().next().is_some() { p.refusal role="alert" { (t.defect_passes) } }
@@ -53,8 +53,17 @@ pub(in crate::page) fn good_state(scene: Scene<'_>, part: &str, trial: Option<&T
                                 input type="hidden" name="csrf" value=(scene.visitor.csrf);
                                 label for="reason" { (t.why) }
                                 input #reason name="reason" required maxlength="300" autocomplete="off";
-                                p.small { (t.teach_hint) " " (real(result.patches as f64, 0, language)) " " (t.patches_learned) "." }
-                                button.key type="submit" { (t.teach) }
+                                @match result.remedy {
+                                    Remedy::Patches(n) => {
+                                        p.small { (t.teach_hint) " " (whole(n as u64)) " " (t.patches_learned) "." }
+                                        button.key type="submit" { (t.teach) }
+                                    }
+                                    Remedy::Threshold(threshold) => {
+                                        p { (t.remedy_threshold) }
+                                        p.small { (t.teach_hint) }
+                                        button.key type="submit" { (t.keep_threshold) ": " (real(f64::from(threshold), 2, language)) }
+                                    }
+                                }
                             }
                         } @else { (needs(scene, Role::Quality)) }
                     }
@@ -79,7 +88,7 @@ fn pictures(scene: Scene<'_>, part: &str, result: &TrialResult) -> Markup {
     html! {
         div.twice {
             (one(scene, part, &format!("/heatmap/{part}"), t.score_before, result.before, result.threshold))
-            (one(scene, part, &format!("/good/{part}/heatmap"), t.score_after, result.after, result.threshold))
+            (one(scene, part, &format!("/good/{part}/heatmap"), t.score_after, result.after, result.threshold_after()))
         }
     }
 }

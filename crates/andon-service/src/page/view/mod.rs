@@ -17,6 +17,7 @@ mod live;
 mod login;
 mod message;
 mod models;
+mod operating;
 mod part;
 mod picture;
 mod recipes;

@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use super::Scene;
 use super::threshold::needs;
 use crate::models::ModelInUse;
-use crate::page::numbers::whole;
+use crate::page::numbers::{day_of, real, whole};
 use andon_core::Role;
 
 /// The page; `wrong` is why the last change was refused.
@@ -60,7 +60,34 @@ fn one(scene: Scene<'_>, model: &ModelInUse) -> Markup {
                     }
                 }
             }
-            @if !may && !model.added.is_empty() { (needs(scene, Role::Quality)) }
+            @if !model.decisions.is_empty() { (decisions(scene, model, may)) }
+            @if !may && !(model.added.is_empty() && model.decisions.is_empty()) { (needs(scene, Role::Quality)) }
+        }
+    }
+}
+
+/// Thresholds that were chosen, newest first; the newest can be taken back.
+fn decisions(scene: Scene<'_>, model: &ModelInUse, may: bool) -> Markup {
+    let (t, language) = (scene.visitor.t, scene.visitor.language);
+    let camera = model.cameras.first().map(String::as_str).unwrap_or_default();
+    let number = |value: f32| real(f64::from(value), 2, language);
+    html! {
+        h3 { (t.decisions_word) }
+        @for (n, decision) in model.decisions.iter().enumerate() {
+            div.added {
+                p {
+                    b { (number(decision.before)) " → " (number(decision.after)) }
+                    " · " (decision.by) " · " (day_of(&decision.at, language)) " · " (decision.how)
+                    @if !decision.why.is_empty() { " · " (decision.why) }
+                }
+                @if n == 0 && may {
+                    form.inline method="post" action={ "/models/" (camera) "/threshold/undo" } {
+                        input type="hidden" name="csrf" value=(scene.visitor.csrf);
+                        label { (t.why) input id={ "why-" (camera) "-threshold" } name="reason" required maxlength="300" autocomplete="off"; }
+                        button type="submit" { (t.undo) }
+                    }
+                }
+            }
         }
     }
 }

@@ -151,7 +151,7 @@ fn one(scene: Scene<'_>, screen: &ReviewScreen, part: &PartDetail) -> Markup {
 }
 
 /// A share with its interval: `12.5 % (3 of 24; 4.3 to 31.0 %)`.
-fn interval(i: Interval, language: Language) -> Markup {
+pub(super) fn interval(i: Interval, language: Language) -> Markup {
     let percent = |share: f64| real(100.0 * share, 1, language);
     html! {
         @if i.of == 0 { "–" } @else {

@@ -31,7 +31,11 @@ pub(in crate::page) fn threshold(scene: Scene<'_>, wrong: Option<&str>) -> Marku
                         label for={ "reason-" (n) } { (t.why) }
                         input id={ "reason-" (n) } name="reason" required maxlength="300" autocomplete="off";
                         p.small { (t.until_restart) }
-                        button.key type="submit" { (t.set_threshold) }
+                        @if site.service.models().is_ok() { p.small { (t.keep_hint) } }
+                        div.keys {
+                            button.key type="submit" { (t.set_threshold) }
+                            @if site.service.models().is_ok() { button.key type="submit" name="keep" value="yes" { (t.keep_threshold) } }
+                        }
                     }
                 } @else { (needs(scene, Role::Quality)) }
             }

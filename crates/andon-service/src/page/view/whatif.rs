@@ -5,6 +5,7 @@ use maud::{Markup, html};
 
 use super::Scene;
 use super::history::cards;
+use super::operating::operating;
 use super::review::stretches;
 use crate::page::kept::{Flips, Stretch, Trial};
 use crate::page::numbers::{real, whole};
@@ -42,6 +43,7 @@ pub(in crate::page) fn whatif(scene: Scene<'_>, camera: usize, stretch: Stretch,
 fn tried(scene: Scene<'_>, trial: &Trial) -> Markup {
     let (t, language) = (scene.visitor.t, scene.visitor.language);
     let may = scene.visitor.session.as_ref().is_some_and(|s| s.role >= Role::Quality);
+    let keeps = scene.site.service.models().is_ok();
     let value = trial.thresholds.get(trial.at).copied().unwrap_or(trial.in_force);
     let steps = serde_json::json!({
         "thresholds": trial.thresholds,
@@ -70,12 +72,15 @@ fn tried(scene: Scene<'_>, trial: &Trial) -> Markup {
                     input #value type="hidden" name="value" value=(value);
                     label { (t.why) input name="reason" required maxlength="300" autocomplete="off"; }
                     button type="submit" { (t.set_threshold) ": " span #value-shown { (real(f64::from(value), 2, language)) } }
+                    @if keeps { button type="submit" name="keep" value="yes" { (t.keep_threshold) } }
                 }
                 p.small { (t.until_restart) }
+                @if keeps { p.small { (t.keep_hint) } }
             }
         } @else if !scene.visitor.no_users {
             section.panel { p.small { (t.set_threshold) ": " (t.needs_role) " " b { (t.role(Role::Quality)) } "." } }
         }
+        (operating(scene, trial))
         (flips(scene, &trial.flips))
     }
 }

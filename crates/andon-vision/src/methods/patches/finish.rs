@@ -71,6 +71,7 @@ pub(super) fn finish(
         threshold: limit,
         claim,
         chosen: None,
+        earlier: Vec::new(),
         scoring: options.scoring,
         baseline,
         parity_tolerance: crate::fit::PARITY_TOLERANCE,

@@ -40,6 +40,9 @@ pub struct Manifest {
     /// Who chose the threshold and by what; `None` for one that learning chose.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chosen: Option<Chosen>,
+    /// What it was judged by before, oldest first: what learning chose stays the first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub earlier: Vec<Decision>,
     /// How the anomaly map is smoothed and becomes the image's score.
     pub scoring: Scoring,
     /// The heatmap's zero: the map's median over the good pictures.
@@ -131,6 +134,23 @@ pub struct Chosen {
     pub defects: Option<Found>,
 }
 
+/// What a model was judged by until somebody chose another threshold.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Decision {
+    /// The threshold.
+    pub threshold: f32,
+    /// What it promised.
+    pub claim: Claim,
+    /// Who had chosen it; `None` if learning had.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chosen: Option<Chosen>,
+    /// Hex digest of the model's file then; empty if there was none yet.
+    pub blake3: String,
+    /// What the model knew then ([`Training::digest`]).
+    pub knew: String,
+}
+
 /// "Of defects like these, this share is found": with its 95 % interval (Wilson).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -172,6 +192,17 @@ impl Training {
     /// How many images went into the model.
     pub fn images(&self) -> usize {
         self.sources.len() + self.trained_on.len()
+    }
+
+    /// Digest of the names of all images that the model knows, hexadecimal: within the history of one model the same names are the same scores.
+    pub fn digest(&self) -> String {
+        let mut hasher = blake3::Hasher::new();
+        for name in self.trained_on.iter().chain(&self.sources) {
+            hasher.update(name.as_bytes());
+            // No name holds it, so that no two lists are one text.
+            hasher.update(&[0]);
+        }
+        hasher.finalize().to_hex()[..16].to_owned()
     }
 
     /// Whether the image of this name was learned from, or its score is in the model.

@@ -16,6 +16,7 @@
 //!
 //! Version 2, which knew PatchCore only, is read too.
 
+mod decision;
 mod error;
 mod manifest;
 mod read;
@@ -26,7 +27,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub use error::BundleError;
-pub use manifest::{Alignment, BackboneRef, Chosen, Claim, Found, Manifest, MethodPart, Training};
+pub use manifest::{Alignment, BackboneRef, Chosen, Claim, Decision, Found, Manifest, MethodPart, Training};
 
 use super::Backbone;
 use super::tensors::Tensors;

@@ -89,6 +89,7 @@ pub(super) fn manifest(text: &str) -> Result<(Manifest, Option<Renamed>), serde_
         threshold: m.threshold,
         claim: m.claim,
         chosen: None,
+        earlier: Vec::new(),
         scoring: Scoring { smoothing: m.scoring.smoothing, image: m.scoring.image, min_area: m.scoring.min_area },
         baseline: m.typical,
         parity_tolerance: m.parity_tolerance,

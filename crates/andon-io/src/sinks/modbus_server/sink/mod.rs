@@ -12,9 +12,9 @@ use std::time::Duration;
 use self::accept::Guests;
 use self::adu::{Device, Exception};
 use super::ModbusServerConfig;
-use super::registers::{BLOCK, Block, CONTROL, Command, PlcResult, RECIPE};
+use super::registers::{BLOCK, Block, CONTROL, Command, LineSigns, PlcResult, RECIPE};
 use crate::sinks::{SinkContext, SinkError};
-use andon_core::{Accepted, Actor, Control, Record, Sink};
+use andon_core::{Accepted, Actor, CameraId, Control, ControlError, RecipeState, Record, Sink};
 use andon_core::{CameraVerdict, Mono, Outcome, Reason, Stats};
 
 /// Starts the sink of the table.
@@ -131,13 +131,23 @@ impl Shared {
         (Mono::now().since(self.started).as_millis() as u64 * BEATS / 1000) as u16
     }
 
+    /// What a block shows beside its results.
+    fn signs(&self, n: usize, recipe: &RecipeState) -> LineSigns {
+        LineSigns {
+            heartbeat: self.heartbeat(),
+            takes_triggers: self.options.takes_triggers,
+            recipe: recipe.clone(),
+            challenge: u8::try_from(n).map(|n| self.control.challenge_state(CameraId(n))).unwrap_or_default(),
+        }
+    }
+
     fn read(&self, at: u16, count: u16) -> Result<Vec<u16>, Exception> {
         let blocks = self.blocks.lock().unwrap_or_else(PoisonError::into_inner);
         let end = usize::from(at) + usize::from(count);
         if end > blocks.len() * usize::from(BLOCK) {
             return Err(Exception::Address);
         }
-        let (beat, recipe) = (self.heartbeat(), self.control.recipe());
+        let recipe = self.control.recipe();
         let mut cached: Option<(usize, [u16; CONTROL as usize])> = None;
         let word = |address: usize| {
             let (n, offset) = (address / usize::from(BLOCK), address % usize::from(BLOCK));
@@ -148,7 +158,7 @@ impl Shared {
                 return recipe.number;
             }
             if cached.is_none_or(|(c, _)| c != n) {
-                cached = Some((n, blocks[n].registers(beat, self.options.takes_triggers, &recipe)));
+                cached = Some((n, blocks[n].registers(&self.signs(n, &recipe))));
             }
             cached.and_then(|(_, all)| all.get(offset).copied()).unwrap_or(0)
         };
@@ -165,7 +175,7 @@ impl Shared {
         let recipe = self.control.recipe();
         let word = |n: usize| match control {
             true => blocks[n].control(),
-            false => blocks[n].registers(0, self.options.takes_triggers, &recipe)[0],
+            false => blocks[n].registers(&self.signs(n, &recipe))[0],
         };
         Ok((usize::from(at)..end).map(|b| word(b / 16) & 1 << (b % 16) != 0).collect())
     }
@@ -209,6 +219,10 @@ impl Shared {
             let done = match command {
                 Command::Trigger => self.control.trigger(None),
                 Command::Release => self.control.release(&Actor::modbus()),
+                Command::Challenge => match u8::try_from(n) {
+                    Ok(n) => self.control.start_challenge(CameraId(n), &Actor::modbus()),
+                    Err(_) => Err(ControlError::NoSuchCamera),
+                },
                 // Comes by a register of its own.
                 Command::Recipe(_) => Ok(()),
             };

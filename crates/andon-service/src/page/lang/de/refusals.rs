@@ -70,6 +70,11 @@ pub(super) fn model(why: &ModelError) -> String {
         ModelError::NotTaken(camera) => {
             format!("Die Kamera „{camera}“ hat das Modell in {SECONDS} s nicht übernommen; alles ist, wie es war.")
         }
+        ModelError::Configured(camera) => format!(
+            "cameras.{camera}.threshold in der Konfiguration gilt bei jedem Start für diese Kamera, was auch im Modell steht; ändern Sie es dort, oder nehmen Sie es heraus."
+        ),
+        ModelError::Passes(part) => format!("Das Teil {part} geht auch so durch: Dafür muss nichts geändert werden."),
+        ModelError::NoDecision => "Die Schwelle ist die gelernte; es gibt nichts zurückzunehmen.".to_owned(),
         ModelError::File(why) => format!("Die Datei lässt sich nicht schreiben: {why}"),
         ModelError::NoRecipe(name) => format!("Es gibt kein Rezept „{name}“."),
     }
