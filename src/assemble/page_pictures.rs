@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::pictures::Pictures;
 use andon_core::CameraId;
 use andon_io::pictures::{PictureError, StoredPicture};
-use andon_service::page::{Picture, PictureKind, PictureSource, SetUpPicture};
+use andon_service::page::{KeptFiles, Picture, PictureKind, PictureSource, SetUpPicture};
 
 const JPEG: &str = "image/jpeg";
 const PNG: &str = "image/png";
@@ -135,6 +135,13 @@ impl PictureSource for PagePictures {
         let recent = self.pictures.live.recent(live.camera);
         let Some(n) = recent.iter().position(|part| part.id == id) else { return [None, None] };
         [n.checked_sub(1), Some(n + 1)].map(|n| Some(recent.get(n?)?.id.clone()))
+    }
+
+    fn kept(&self, id: &str) -> Option<KeptFiles> {
+        let stored = self.stored(id)?;
+        let ending = if stored.is_lossless() { "png" } else { "jpg" };
+        // One that is removed as the oldest meanwhile is not kept.
+        Some(KeptFiles { ending, picture: stored.file().ok()?.0, note: stored.note().ok()? })
     }
 
     fn ask_to_set_up(&self, camera: CameraId) {

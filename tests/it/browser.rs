@@ -119,6 +119,9 @@ fn the_page_does_in_a_browser_what_its_users_need() {
     assert_eq!(step(browser, json!(["threshold", "12.5", "tired of it"]))["may"], false, "an operator may not");
     let results = step(browser, json!(["review"]));
     assert!(results["text"].as_str().unwrap().contains("otto"), "who said it: {results}");
+    let two = step(browser, json!(["two", "anna", "long enough"]));
+    let (told, kept) = (two["told"].as_str().unwrap(), two["kept"].as_str().unwrap());
+    assert!(told.contains("anna") && kept.contains("anna") && !kept.contains("otto"), "{two}");
     step(browser, json!(["acknowledge"]));
     let challenged = step(browser, json!(["challenge"]));
     assert!(challenged["text"].as_str().unwrap().contains("otto"), "who started it: {challenged}");
@@ -154,6 +157,10 @@ fn the_page_does_in_a_browser_what_its_users_need() {
             step(browser, json!(["rules", page, format!("anna-{language}-{theme}")]));
         }
     }
+    let kept = step(browser, json!(["keep", "fewer <b>false</b> rejects"]));
+    let text = |key: &str| kept[key].as_str().unwrap().to_owned();
+    assert!(text("table").contains("fewest mistakes on reviewed parts"), "{kept}");
+    assert!(text("kept").contains("fewer <b>false</b> rejects") && text("kept").contains("anna"), "{kept}");
     let hostile = "<img src=x onerror=alert(1)>";
     let set = step(browser, json!(["threshold", "12.5", hostile]));
     assert!(set["may"] == true && set["text"].as_str().unwrap().contains("12.5"), "{set}");

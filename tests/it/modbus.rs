@@ -9,7 +9,7 @@ use andon_core::CameraId;
 use andon_core::{Actor, ChallengeSign, ChallengeState, Control, ControlError, RecipeState};
 use andon_io::sinks::modbus_server::{ModbusServer, ModbusServerOptions};
 
-use crate::common::{Peer, free_port, until};
+use crate::common::{Peer, andon, flange_model, free_port, until, write_png};
 
 /// A server with the blocks of two cameras.
 fn server(idle: Duration) -> (ModbusServer, SocketAddr) {
@@ -257,4 +257,68 @@ fn a_plc_starts_a_challenge_by_a_coil_and_reads_how_it_is() {
     ask(&mut plc, &coil(0)).unwrap();
     ask(&mut plc, &coil(255)).unwrap();
     assert_eq!((states(&mut plc), failed(&mut plc)), ([0, 1], Some(true)), "one at a time");
+}
+
+/// A line of its own process, killed with the test.
+struct Killed(std::process::Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        if self.0.kill().is_ok() {
+            drop(self.0.wait());
+        }
+    }
+}
+
+#[test]
+fn without_a_page_a_plc_changes_the_recipe_with_an_audit_and_the_next_start_begins_with_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let (belt, mut rgb) = (andon_sim::Conveyor::new(andon_sim::SimSpec::default()), Vec::new());
+    for n in 0..2 {
+        belt.paint_good(n, &mut rgb);
+        write_png(&dir.path().join(format!("{n:05}.png")), belt.spec().side, &rgb);
+    }
+    for name in ["part.andon", "other.andon"] {
+        std::fs::copy(flange_model(), dir.path().join(name)).unwrap();
+    }
+    let listen = SocketAddr::from(([127, 0, 0, 1], free_port()));
+    let config = dir.path().join("andon.toml");
+    let written = format!(
+        "[engine]\nkind = \"rten\"\n[modbus_server]\nenabled = true\nlisten = \"{listen}\"\nallow_write = true\n\
+         [recipes.first]\nnumber = 1\nmodels.top = \"part.andon\"\n[recipes.other]\nnumber = 2\nmodels.top = \"other.andon\"\n\
+         [cameras.top]\npipeline = \"images\"\nmodel = \"part.andon\"\ndeadline_ms = 5000\n\
+         vars = {{ pattern = \"{}/%05d.png\", type = \"image/png\", decoder = \"pngdec\", fps = \"5\", loop = \"true\" }}\n",
+        dir.path().display()
+    );
+    std::fs::write(&config, written).unwrap();
+    let start = || {
+        let log = std::fs::File::create(dir.path().join("log")).unwrap();
+        let mut command = andon(&["run", "-c", config.to_str().unwrap()]);
+        Killed(command.stdout(std::process::Stdio::null()).stderr(log).spawn().unwrap())
+    };
+    let plc = || {
+        assert!(
+            until(60, || TcpStream::connect(listen).is_ok()),
+            "{:?}",
+            std::fs::read_to_string(dir.path().join("log"))
+        );
+        connect(listen)
+    };
+    let number = |plc: &mut TcpStream| ask(plc, &[4, 0, 30, 0, 1]).map(|pdu| u16::from_be_bytes([pdu[2], pdu[3]]));
+    let line = start();
+    let mut asks = plc();
+    assert_eq!(number(&mut asks), Some(1));
+    assert_eq!(ask(&mut asks, &[6, 0, 41, 0, 2]).unwrap()[0], 6);
+    assert!(until(30, || number(&mut asks) == Some(2)));
+    let coil = [5, 0, 5, 255, 0];
+    assert_eq!(ask(&mut asks, &coil).unwrap()[0], 5);
+    let failed = ask(&mut asks, &[2, 0, 10, 0, 1]).unwrap()[2] & 1;
+    assert_eq!(failed, 1, "nobody would see what becomes of a challenge");
+    drop(line);
+    let accounts = andon_service::accounts::Accounts::open(&dir.path().join("andon-page.db")).unwrap();
+    let audit = accounts.audit(None, 10).unwrap();
+    let acts: Vec<_> = audit.iter().map(|e| (e.user.as_str(), e.via.as_str(), e.act.as_str(), e.done)).collect();
+    assert_eq!(acts, [("plc", "modbus", "change_recipe", true)]);
+    let _again = start();
+    assert_eq!(number(&mut plc()), Some(2));
 }

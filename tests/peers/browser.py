@@ -254,6 +254,42 @@ class Session:
         self.clean()
         return {"text": self.page.inner_text("body")}
 
+    def two(self, name, password):
+        """The part that is open here is reviewed by somebody else meanwhile, in a browser of his own: who comes second is told, and nothing is changed until he says it again."""
+        self.open("/review")
+        part = self.page.get_attribute("form.saying", "action").rsplit("/", 1)[1]
+        other = Session(self.page.context.browser)
+        other.login(name, password)
+        other.open(f"/review?part={part}")
+        other.stays(lambda: other.page.keyboard.press("2"), "section.done")
+        self.stays(lambda: self.page.keyboard.press("1"), "main:has-text('meanwhile')")
+        told = self.page.inner_text("main")
+        self.page.screenshot(path=shots / "two.png")
+        other.open(f"/part/{part}")
+        kept = other.page.inner_text("main")
+        other.clean()
+        other.context.close()
+        self.clean()
+        return {"told": told, "kept": kept}
+
+    def keep(self, reason):
+        """A threshold of the table is tried, kept in the model, found there with its reason, and taken back."""
+        self.open("/whatif?span=this")
+        self.page.screenshot(path=shots / "whatif.png", full_page=True)
+        table = self.page.inner_text("#operating")
+        self.submits(lambda: self.page.locator("#operating tbody a").last.click())
+        value = self.page.input_value("#value")
+        self.page.fill("input[name=reason]", reason)
+        self.submits(lambda: self.page.click("button[name=keep]"))
+        self.open("/models")
+        self.page.screenshot(path=shots / "models.png", full_page=True)
+        kept = self.page.inner_text("main")
+        self.page.locator("form[action$='/threshold/undo'] input[name=reason]").fill("only tried")
+        self.submits(lambda: self.page.click("form[action$='/threshold/undo'] button"))
+        must(self.page.locator("form[action$='/threshold/undo']").count() == 0, "it is still there")
+        self.clean()
+        return {"table": table, "value": value, "kept": kept}
+
     def good(self):
         """From the strip to a rejected part, and what its model would make of it; the page says when that is known."""
         self.open("/")

@@ -89,6 +89,14 @@ impl StoredPicture {
         Ok((self.bytes()?, if self.is_lossless() { "image/png" } else { "image/jpeg" }))
     }
 
+    /// Its note as it lies on disk: JSON.
+    ///
+    /// # Errors
+    /// [`PictureError`].
+    pub fn note(&self) -> Result<String, PictureError> {
+        std::fs::read_to_string(&self.note_path).map_err(PictureError::file(&self.note_path))
+    }
+
     /// The picture for a browser, in its full size, as JPEG.
     ///
     /// # Errors

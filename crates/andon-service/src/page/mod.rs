@@ -29,7 +29,7 @@ mod visitor;
 
 pub use lang::Language;
 pub use options::{ChallengeRules, PageOptions, TlsFiles};
-pub use pictures::{Picture, PictureKind, PictureSource, SetUpPicture};
+pub use pictures::{KeptFiles, Picture, PictureKind, PictureSource, SetUpPicture};
 pub use server::{PageError, PageServer, PageSpec};
 
 #[cfg(test)]

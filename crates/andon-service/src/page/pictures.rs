@@ -52,6 +52,17 @@ pub struct SetUpPicture {
     pub figures: CameraFigures,
 }
 
+/// The files of a picture of the ring.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeptFiles {
+    /// `png` or `jpg`.
+    pub ending: &'static str,
+    /// The picture.
+    pub picture: Vec<u8>,
+    /// Its note: the verdict, and the anomaly map if one was kept. JSON.
+    pub note: String,
+}
+
 /// Pictures of judged parts, by the ids of their verdicts; whatever else an id is, it finds nothing. A picture never changes, so browsers keep it.
 /// Coding is the source's business: one coding for all who look. Called by threads of the page alone.
 pub trait PictureSource: Send + Sync {
@@ -79,6 +90,9 @@ pub trait PictureSource: Send + Sync {
 
     /// A picture that is in memory. Never waits.
     fn at_hand(&self, id: &str, kind: PictureKind) -> Option<Picture>;
+
+    /// A picture of the ring as it lies on disk, with its note. Waits for a disk.
+    fn kept(&self, id: &str) -> Option<KeptFiles>;
 
     /// A picture, from wherever it is. May wait for a disk, and code.
     fn read(&self, id: &str, kind: PictureKind) -> Option<Picture>;

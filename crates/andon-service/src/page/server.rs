@@ -85,6 +85,9 @@ pub struct PageSpec {
     pub pictures: Option<Arc<dyn PictureSource>>,
 }
 
+/// Archives of pictures that are sent at once.
+const ARCHIVES: usize = 1;
+
 /// A running page; stops within a second when dropped.
 #[derive(Debug)]
 pub struct PageServer {
@@ -123,6 +126,7 @@ impl PageServer {
             pictures,
             turns: Turns::default(),
             readers: Semaphore::new(READERS),
+            archives: Semaphore::new(ARCHIVES),
             set_ups: SetUps::default(),
             streams: AtomicUsize::new(0),
             refused: AtomicU64::new(0),

@@ -28,6 +28,8 @@ pub(super) struct Site {
     pub turns: Turns,
     /// Those of the pictures that are not in memory.
     pub readers: Semaphore,
+    /// Files of pictures that are sent at once: each reads the disk for minutes.
+    pub archives: Semaphore,
     /// Who sets up which camera.
     pub set_ups: SetUps,
     /// Open streams of events.

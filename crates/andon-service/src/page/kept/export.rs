@@ -20,7 +20,7 @@ use crate::page::view::Place;
 use andon_io::history::{Cursor, Filter, HistoryError, MAX_LIMIT, PartRow};
 
 /// The columns of the CSV file.
-const COLUMNS: [&str; 15] = [
+pub(super) const COLUMNS: [&str; 15] = [
     "id",
     "time",
     "camera",
@@ -82,7 +82,7 @@ pub(super) async fn json(
     export(site, connection, head, pairs, form).await
 }
 
-fn csv_row(row: &PartRow) -> String {
+pub(super) fn csv_row(row: &PartRow) -> String {
     let number = |n: Option<f32>| n.map(|n| n.to_string()).unwrap_or_default();
     let (seq, score, threshold, ratio) =
         (row.seq.to_string(), number(row.score), number(row.threshold), number(row.ratio));
@@ -106,9 +106,9 @@ fn csv_row(row: &PartRow) -> String {
 }
 
 /// A page of rows, and where the next begins.
-type Slice = (Vec<PartRow>, Option<Cursor>);
+pub(super) type Slice = (Vec<PartRow>, Option<Cursor>);
 
-async fn slice(site: &Arc<Site>, fields: &ListFilter, after: Option<Cursor>) -> Result<Slice, Unanswered> {
+pub(super) async fn slice(site: &Arc<Site>, fields: &ListFilter, after: Option<Cursor>) -> Result<Slice, Unanswered> {
     let fields = fields.clone();
     ask(site, move |access| {
         let filter = fields.filter(access.history.calendar()).map_err(HistoryError::from)?;

@@ -6,6 +6,7 @@
 //!   └────► forms::act ─► ReviewPart, StartBatch ─► Reviews
 //! ```
 
+mod archive;
 mod ask;
 mod counters;
 mod export;
@@ -40,6 +41,7 @@ pub(super) fn routes() -> Router<Arc<Site>> {
         .route("/history", get(list::history))
         .route("/history.csv", get(export::csv))
         .route("/history.json", get(export::json))
+        .route("/history.zip", get(archive::zip))
         .route("/counters", get(counters::counters))
         .route("/counters.csv", get(counters::csv))
         .route("/batch", post(counters::start_batch))

@@ -49,6 +49,7 @@ pub(in crate::page) fn history(
                             span.hidden { (t.exports) }
                             a.button href=(asked.address("/history.csv", None)) { "CSV" }
                             a.button href=(asked.address("/history.json", None)) { "JSON" }
+                            @if scene.site.pictures.is_some() { a.button href=(asked.address("/history.zip", None)) { "ZIP" } }
                         }
                         a.button href="/counters" { (t.counters_title) }
                         a.button href="/whatif" { (t.whatif) }

@@ -1,0 +1,141 @@
+//! The pictures of a list of the history as a ZIP file: made while it is sent, so that it needs no room.
+
+use std::io::{self, Write};
+use std::sync::Arc;
+
+use axum::body::{Body, Bytes};
+use axum::extract::{Extension, Query, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use tokio::sync::mpsc::{Sender, channel};
+use tokio_stream::wrappers::ReceiverStream;
+use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, ZipWriter};
+
+use super::export::{COLUMNS, csv_row, slice};
+use super::list::ListFilter;
+use crate::accounts::csv_line;
+use crate::page::numbers::of_file;
+use crate::page::pictures::PictureSource;
+use crate::page::routes::say;
+use crate::page::server::Connection;
+use crate::page::site::Site;
+use crate::page::view::Place;
+use crate::page::visitor::Visitor;
+use andon_io::history::{MAX_LIMIT, PartRow};
+
+/// Bytes that are sent at once.
+const PIECE: usize = 256 * 1024;
+
+/// `/history.zip`: of the first thousand parts of a list those whose picture is in the ring, each with its note, and the list itself.
+pub(super) async fn zip(
+    State(site): State<Arc<Site>>,
+    Extension(connection): Extension<Connection>,
+    head: HeaderMap,
+    Query(pairs): Query<Vec<(String, String)>>,
+) -> Response {
+    let t = Visitor::of(&site, &head, false).t;
+    let Some(pictures) = site.pictures.clone() else {
+        return say(&site, &head, StatusCode::NOT_FOUND, t.history, t.no_pictures);
+    };
+    let fields = ListFilter::of(pairs.into_iter().filter(|(name, _)| name != "after").collect());
+    let (rows, next) = match slice(&site, &fields, None).await {
+        Ok(first) => first,
+        Err(why) => return why.page(&site, &head, Place::History),
+    };
+    let of = site.clone();
+    connection.streams();
+    let (to, from) = channel(1);
+    let name = format!("andon-pictures-{}.zip", of_file());
+    tokio::spawn(async move {
+        // One after the other: who comes second waits for his first byte.
+        let Ok(_turn) = of.archives.acquire().await else { return };
+        let sent = to.clone();
+        let work = move || write(&rows, next.is_some(), pictures.as_ref(), Pieces { to, piece: Vec::new() });
+        let made = tokio::task::spawn_blocking(work).await;
+        if let Ok(Err(why)) = made {
+            tracing::debug!("an archive of pictures ended early: {why}");
+            // A transfer without its end is one that a browser calls failed.
+            drop(sent.send(Err(why)).await);
+        }
+    });
+    let kind = [
+        (header::CONTENT_TYPE, "application/zip".to_owned()),
+        (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\"")),
+    ];
+    (kind, Body::from_stream(ReceiverStream::new(from))).into_response()
+}
+
+/// Hands on what is written, a piece at a time, as fast as it is taken.
+struct Pieces {
+    to: Sender<io::Result<Bytes>>,
+    piece: Vec<u8>,
+}
+
+impl Pieces {
+    fn send(&mut self) -> io::Result<()> {
+        let piece = Bytes::from(std::mem::take(&mut self.piece));
+        self.to.blocking_send(Ok(piece)).map_err(|_| io::Error::other("nobody takes it any more"))
+    }
+}
+
+impl Write for Pieces {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.piece.extend_from_slice(bytes);
+        if self.piece.len() >= PIECE {
+            self.send()?;
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        if self.piece.is_empty() { Ok(()) } else { self.send() }
+    }
+}
+
+/// `parts.csv` with a column that names the picture or is empty, then pictures and notes by the parts' ids. `cut`: the list has more parts than these.
+fn write(rows: &[PartRow], cut: bool, pictures: &dyn PictureSource, to: Pieces) -> io::Result<()> {
+    let mut zip = ZipWriter::new_stream(to);
+    // Pictures are compressed already.
+    let stored = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
+    let mut table = csv_line(COLUMNS.iter().copied().chain(["picture"])) + "\r\n";
+    for row in rows {
+        let kept = pictures.kept(&row.id);
+        let name = kept.as_ref().map(|kept| format!("{}.{}", row.id, kept.ending));
+        table += &format!("{},{}\r\n", csv_row(row), name.as_deref().unwrap_or_default());
+        let (Some(kept), Some(name)) = (kept, name) else { continue };
+        zip.start_file(name, stored)?;
+        zip.write_all(&kept.picture)?;
+        zip.start_file(format!("{}.json", row.id), stored)?;
+        zip.write_all(kept.note.as_bytes())?;
+    }
+    zip.start_file("parts.csv", stored)?;
+    zip.write_all(table.as_bytes())?;
+    if cut {
+        zip.start_file("more.txt", stored)?;
+        let words = format!(
+            "The list has more parts than the first {MAX_LIMIT}, which are here. Choose a shorter time for the others.\n"
+        );
+        zip.write_all(words.as_bytes())?;
+    }
+    zip.finish()?.into_inner().flush()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_comes_in_pieces_and_an_end_of_the_reader_is_an_error() {
+        let (to, mut from) = channel(4);
+        let mut pieces = Pieces { to, piece: Vec::new() };
+        pieces.write_all(&vec![1; PIECE + 1]).unwrap();
+        pieces.write_all(&[2]).unwrap();
+        pieces.flush().unwrap();
+        assert_eq!(from.blocking_recv().unwrap().unwrap().len(), PIECE + 1);
+        assert_eq!(from.blocking_recv().unwrap().unwrap(), [2][..]);
+        drop(from);
+        pieces.piece.push(3);
+        assert!(pieces.flush().is_err());
+    }
+}
