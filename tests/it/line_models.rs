@@ -428,8 +428,6 @@ fn where_a_model_cannot_learn_a_picture_the_part_that_was_good_moves_its_thresho
     assert!(kept.threshold > score && kept.threshold < score * 1.02, "{} for {score}", kept.threshold);
     assert_eq!(kept.chosen.unwrap().how, format!("page, part {part}"));
     assert!(on.next("PASS", 2).iter().all(|v| v.threshold == kept.threshold));
-    let (status, body) = on.post(&format!("/good/{part}/try"), "");
-    assert_eq!(status, 303, "{body}");
     assert!(on.tried(&part).contains("passes as it is"));
     let (status, _) = on.post("/models/top/threshold/undo", "reason=it+was+dirt");
     assert_eq!(status, 303);

@@ -57,8 +57,12 @@ impl Models {
 
     /// Whether a threshold in the model would hold after the next start.
     pub(super) fn judged_by_their_model(&self, cameras: &[usize]) -> Result<(), ModelError> {
-        match cameras.iter().map(|n| &self.cameras[*n]).find(|camera| camera.threshold_configured) {
-            Some(camera) => Err(ModelError::Configured(camera.name.clone())),
+        let state = lock(&self.state);
+        // A recipe's other model judges by its own.
+        let configured =
+            |n: &&usize| self.cameras[**n].threshold_configured && state.active[**n].1 == self.cameras[**n].file;
+        match cameras.iter().find(configured) {
+            Some(n) => Err(ModelError::Configured(self.cameras[*n].name.clone())),
             None => Ok(()),
         }
     }

@@ -98,14 +98,17 @@ async fn live(State(site): State<Arc<Site>>, head: HeaderMap, Query(asked): Quer
 }
 
 async fn part(State(site): State<Arc<Site>>, head: HeaderMap, Path(id): Path<String>) -> Response {
-    if !site.board.snapshot().strip.iter().any(|part| part.id == id) && site.service.history().is_ok() {
+    let has_history = site.service.history().is_ok();
+    if !site.board.snapshot().strip.iter().any(|part| part.id == id) && has_history {
         return kept::part(&site, &head, id).await;
     }
+    // A part of the last seconds may not be written yet.
+    let said = if has_history { kept::said_of(&site, id.clone()).await } else { Vec::new() };
     let mut found = true;
     let mut response = show(&site, &head, 0, Place::Part, |scene| {
         let t = scene.visitor.t;
         match tokio::task::block_in_place(|| view::find(scene, &id)) {
-            Some(part) => (format!("{} {}", t.part, part.part.seq), view::part(scene, &part)),
+            Some(part) => (format!("{} {}", t.part, part.part.seq), view::part(scene, &part, &said)),
             None => {
                 found = false;
                 (t.not_there.to_owned(), view::message(scene, t.not_there, t.part_gone))

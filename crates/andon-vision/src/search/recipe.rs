@@ -5,6 +5,10 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use crate::fit::FitOptions;
+use crate::methods::fapm::Fapm;
+use crate::methods::patches::FeatureMethod;
+use crate::methods::pni::Pni;
+use crate::methods::spade::Spade;
 use crate::methods::{padim, patchcore};
 use crate::model::Backbone;
 use crate::model::head::aggregate::Layer;
@@ -185,7 +189,8 @@ pub(super) fn changes(base: &Recipe, search: &super::Search<'_>) -> Vec<Change> 
         all.push(Change::Pool(5));
     }
     if !fixed.method {
-        all.push(Change::Method(padim::ID));
+        // Those that were best on some set (docs/methods.md) and take as long as any.
+        all.extend([padim::ID, Pni::ID, Spade::ID, Fapm::ID].map(Change::Method));
     }
     if !fixed.bank && base.options.method == patchcore::ID {
         all.push(Change::Bank(8000));

@@ -21,7 +21,7 @@ pub(super) use ask::{Turns, ask as ask_now, status};
 pub(super) use figures::{CountedBy, keep_figures, refresh_figures};
 pub(super) use list::ListFilter;
 pub(super) use operating::PointAim;
-pub(super) use part::part;
+pub(super) use part::{part, said_of};
 pub(super) use review::{QueueChoice, Refusal, ReviewScreen};
 pub(super) use whatif::{Flips, Trial};
 

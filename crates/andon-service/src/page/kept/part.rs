@@ -10,6 +10,7 @@ use crate::page::routes::{say, show};
 use crate::page::site::Site;
 use crate::page::view::{self, Place};
 use crate::page::visitor::Visitor;
+use andon_io::history::Review;
 
 /// Everything that the history has of this part.
 pub(in crate::page) async fn part(site: &Arc<Site>, head: &HeaderMap, id: String) -> Response {
@@ -23,4 +24,10 @@ pub(in crate::page) async fn part(site: &Arc<Site>, head: &HeaderMap, id: String
         }
         Err(why) => why.page(site, head, Place::Part),
     }
+}
+
+/// What was said of this part; nothing where the history does not answer, which other pages say.
+pub(in crate::page) async fn said_of(site: &Arc<Site>, id: String) -> Vec<Review> {
+    let found = ask(site, move |access| access.history.part(&id)).await;
+    found.ok().flatten().map(|found| found.reviews).unwrap_or_default()
 }

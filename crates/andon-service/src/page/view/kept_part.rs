@@ -143,10 +143,7 @@ pub(in crate::page) fn kept_part(scene: Scene<'_>, detail: &PartDetail) -> Marku
                 h1.hidden { (t.part) " " (row.seq) }
                 (about(scene, row))
                 (heat_keys(scene))
-                @if !detail.reviews.is_empty() {
-                    h2 { (t.reviews_of) }
-                    ol.said { @for review in detail.reviews.iter().rev() { li { (said(scene, review)) } } }
-                }
+                (reviews(scene, &detail.reviews))
                 @if !detail.others.is_empty() {
                     p { (t.other_cameras) ": " @for (n, other) in detail.others.iter().enumerate() {
                         @if n > 0 { ", " }
@@ -163,6 +160,16 @@ pub(in crate::page) fn kept_part(scene: Scene<'_>, detail: &PartDetail) -> Marku
                     details { summary { (t.details_json) } pre.scroll tabindex="0" { (format!("{verdict:#}")) } }
                 }
             }
+        }
+    }
+}
+
+/// What was said of a part, newest first.
+pub(super) fn reviews(scene: Scene<'_>, reviews: &[Review]) -> Markup {
+    html! {
+        @if !reviews.is_empty() {
+            h2 { (scene.visitor.t.reviews_of) }
+            ol.said { @for review in reviews.iter().rev() { li { (said(scene, review)) } } }
         }
     }
 }

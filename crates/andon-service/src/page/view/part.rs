@@ -4,10 +4,11 @@
 use maud::{Markup, html};
 
 use super::facts::Facts;
-use super::kept_part::was_good;
+use super::kept_part::{reviews, was_good};
 use super::live::{about, heat_keys};
 use super::{Scene, icons, picture};
 use crate::page::numbers::real;
+use andon_io::history::Review;
 
 /// A part and those beside it.
 pub(in crate::page) struct Found {
@@ -31,8 +32,8 @@ pub(in crate::page) fn find(scene: Scene<'_>, id: &str) -> Option<Found> {
     Some(Found { part: Facts::of(strip.get(n)?), newer, older: at(n + 1).or_else(|| beside()[1].clone()) })
 }
 
-/// Its page.
-pub(in crate::page) fn part(scene: Scene<'_>, found: &Found) -> Markup {
+/// Its page, with what was said of it.
+pub(in crate::page) fn part(scene: Scene<'_>, found: &Found, said: &[Review]) -> Markup {
     let (t, language) = (scene.visitor.t, scene.visitor.language);
     let Found { part, newer, older } = found;
     html! {
@@ -44,6 +45,7 @@ pub(in crate::page) fn part(scene: Scene<'_>, found: &Found) -> Markup {
                 p { (t.time_left) " " b { (real(part.left_ms, 0, language)) " ms" } }
                 p.small { (part.model) " · " (part.engine) " · " code { (part.id) } }
                 (heat_keys(scene))
+                (reviews(scene, said))
                 div.keys {
                     @if let Some(newer) = newer { a.button rel="prev" href={ "/part/" (newer) } { "← " (t.newer) } }
                     a.button rel="up" href="/" { (t.live) }
