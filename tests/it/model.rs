@@ -425,3 +425,34 @@ fn a_program_that_uses_the_library_judges_as_inspect_does() {
     let wrong = assemble::open(&bundle, &options(EngineChoice::TensorRt), FrameSize::AsTrained);
     assert!(wrong.is_err() || cfg!(feature = "tensorrt"), "what is not in this build is an error of its own");
 }
+
+#[test]
+fn a_threshold_that_was_chosen_is_taken_back_to_the_same_bytes_and_what_learning_chose_is_never_forgotten() {
+    let dir = tempfile::tempdir().unwrap();
+    let model = dir.path().join("part.andon");
+    std::fs::copy(common::flange_model(), &model).unwrap();
+    let before = std::fs::read(&model).unwrap();
+    let own = Bundle::open(&model).unwrap().manifest.threshold;
+    let file = model.to_str().unwrap();
+    let set = |factor: f32| {
+        let said = common::said(&["threshold", file, "--set", &(own * factor).to_string(), "--why", "tried"]);
+        assert_eq!(said.code, 0, "{}", said.err);
+    };
+    set(1.1);
+    let once = std::fs::read(&model).unwrap();
+    for n in 0..40 {
+        set(1.1 + n as f32 * 0.01);
+    }
+    let many = Bundle::open(&model).unwrap();
+    assert_eq!((many.manifest.earlier.len(), many.learned_threshold()), (32, own));
+    assert_eq!(many.scored_alike().count(), 32);
+    assert_ne!(once, std::fs::read(&model).unwrap());
+    std::fs::write(&model, once).unwrap();
+    let said = common::said(&["threshold", file, "--undo"]);
+    assert!(said.code == 0 && said.out.contains("before"), "{} {}", said.out, said.err);
+    assert_eq!(std::fs::read(&model).unwrap(), before);
+    let said = common::said(&["threshold", file, "--undo"]);
+    assert!(said.code == 1 && said.err.contains("nothing to take back"), "{} {}", said.code, said.err);
+    let said = common::said(&["threshold", file, "--undo", "--set", "3"]);
+    assert_eq!(said.code, 2, "{}", said.err);
+}

@@ -281,6 +281,8 @@ class Session:
         value = self.page.input_value("#value")
         self.page.fill("input[name=reason]", reason)
         self.submits(lambda: self.page.click("button[name=keep]"))
+        refused = self.page.locator("p.wrong").all_inner_texts()
+        must(not refused, f"refused: {refused}")
         self.open("/models")
         self.page.screenshot(path=shots / "models.png", full_page=True)
         kept = self.page.inner_text("main")

@@ -55,10 +55,13 @@ pub(super) fn operating_points(spread: &ScoreSpread) -> Vec<OperatingPoint> {
             return None;
         }
         let best = spread.rejected.iter().skip(1).map(|r| f1(*r, all)).fold(0.0, f64::max);
-        let as_good = |at: &usize| f1(spread.rejected[*at], all) >= best;
-        let first = (1..steps).find(as_good)?;
-        // In the middle of a gap, as far from what is good as from what is bad.
-        let last = (first..steps).take_while(as_good).last()?;
+        let last = (1..steps).rev().find(|at| f1(spread.rejected[*at], all) >= best)?;
+        // Of those that are as good, those that reject no more of what nobody called bad; in the middle of that gap.
+        let same = |at: &usize| {
+            let (here, there) = (spread.rejected[*at], spread.rejected[last]);
+            here.bad == there.bad && here.total() == there.total()
+        };
+        let first = (1..=last).rev().take_while(same).last()?;
         Some(usize::midpoint(first, last))
     };
     let point = |(aim, step): (PointAim, usize)| {
@@ -98,8 +101,13 @@ mod tests {
         assert_eq!(of(PointAim::AtMost(5)).step, 59);
         let all_bad = of(PointAim::AllBad);
         assert_eq!((all_bad.step, all_bad.bad.count, all_bad.good.count), (90, 4, 1));
-        // Four bad found and one good rejected, whatever the step from 61 to 90.
+        // Four bad found and one good rejected, whatever the step from 61 to 90: the middle.
         assert_eq!(of(PointAim::FewestMistakes).step, 75);
+        // Where nobody reviewed the parts below, nothing is rejected that need not be.
+        let found =
+            operating_points(&spread(&[88, 90], &[60, 150], &unknown.iter().map(|n| n + 26).collect::<Vec<_>>()));
+        let fewest = found.iter().find(|p| p.aim == PointAim::FewestMistakes).unwrap();
+        assert_eq!((fewest.step, fewest.rejected), (87, [3, 102]));
         assert!(found.iter().all(|p| p.bad.of == 4 && p.good.of == 2 && p.bad.low < p.bad.share));
     }
 

@@ -158,7 +158,7 @@ pub(super) const TEXTS: Texts = Texts {
     points_word: "Schwellen zur Auswahl",
     points_hint: "Aus den Teilen dieser Zeit, in Schritten von einem Hundertstel der geltenden Schwelle. Gut und fehlerhaft sind die gesichteten; das sind meist ausgeworfene oder beinahe ausgeworfene Teile, und ihre 95-%-Bereiche sagen, wie viel so wenige besagen. Was niemand gesichtet hat, zählt als nicht als fehlerhaft bekannt.",
     point_aim: "Wofür",
-    point_share: "höchstens ausgeworfen von dem, was nicht als fehlerhaft bekannt ist",
+    point_share: "höchstens {} ausgeworfen von dem, was nicht als fehlerhaft bekannt ist",
     point_all_bad: "jedes bekannte fehlerhafte Teil ausgeworfen",
     point_fewest: "wenigste Irrtümer bei gesichteten Teilen",
     point_rejected: "Ausgeworfen von allen",

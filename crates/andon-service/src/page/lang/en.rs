@@ -157,7 +157,7 @@ pub(super) const TEXTS: Texts = Texts {
     points_word: "Thresholds to choose from",
     points_hint: "Of the parts of this time, in steps of one hundredth of the threshold in force. Good and bad ones are those that somebody reviewed; they are mostly parts that were rejected or nearly so, and their 95 % intervals say how much so few can say. Parts that nobody reviewed count as not known to be bad.",
     point_aim: "What for",
-    point_share: "at most rejected of what is not known to be bad",
+    point_share: "at most {} rejected of what is not known to be bad",
     point_all_bad: "every known bad part rejected",
     point_fewest: "fewest mistakes on reviewed parts",
     point_rejected: "Rejected of all",

@@ -12,7 +12,7 @@ pub(super) fn operating(scene: Scene<'_>, trial: &Trial) -> Markup {
     let (t, language) = (scene.visitor.t, scene.visitor.language);
     let aim = |aim| match aim {
         PointAim::InForce => t.in_force.to_owned(),
-        PointAim::AtMost(percent) => format!("{percent}\u{202f}% {}", t.point_share),
+        PointAim::AtMost(percent) => t.point_share.replace("{}", &format!("{percent}\u{202f}%")),
         PointAim::AllBad => t.point_all_bad.to_owned(),
         PointAim::FewestMistakes => t.point_fewest.to_owned(),
     };

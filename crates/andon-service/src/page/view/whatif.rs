@@ -71,7 +71,7 @@ fn tried(scene: Scene<'_>, trial: &Trial) -> Markup {
                     input type="hidden" name="csrf" value=(scene.visitor.csrf);
                     input #value type="hidden" name="value" value=(value);
                     label { (t.why) input name="reason" required maxlength="300" autocomplete="off"; }
-                    button type="submit" { (t.set_threshold) ": " span #value-shown { (real(f64::from(value), 2, language)) } }
+                    button type="submit" { (t.set_threshold) ":\u{a0}" span #value-shown { (real(f64::from(value), 2, language)) } }
                     @if keeps { button type="submit" name="keep" value="yes" { (t.keep_threshold) } }
                 }
                 p.small { (t.until_restart) }
