@@ -103,12 +103,12 @@ mod tests {
         assert_eq!((all_bad.step, all_bad.bad.count, all_bad.good.count), (90, 4, 1));
         // Four bad found and one good rejected, whatever the step from 61 to 90: the middle.
         assert_eq!(of(PointAim::FewestMistakes).step, 75);
+        assert!(found.iter().all(|p| p.bad.of == 4 && p.good.of == 2 && p.bad.low < p.bad.share));
         // Where nobody reviewed the parts below, nothing is rejected that need not be.
         let found =
             operating_points(&spread(&[88, 90], &[60, 150], &unknown.iter().map(|n| n + 26).collect::<Vec<_>>()));
         let fewest = found.iter().find(|p| p.aim == PointAim::FewestMistakes).unwrap();
         assert_eq!((fewest.step, fewest.rejected), (87, [3, 102]));
-        assert!(found.iter().all(|p| p.bad.of == 4 && p.good.of == 2 && p.bad.low < p.bad.share));
     }
 
     #[test]
