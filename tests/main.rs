@@ -52,6 +52,8 @@ mod fit_train;
 #[cfg(feature = "rten")]
 #[path = "it/import.rs"]
 mod import;
+#[path = "it/import_odd.rs"]
+mod import_odd;
 #[cfg(feature = "rten")]
 #[path = "it/conformance.rs"]
 mod conformance;

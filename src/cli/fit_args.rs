@@ -328,7 +328,9 @@ pub(super) fn network(
         Err(ImportError::Ask(_)) if graph.takes().first().is_some_and(plain) => {}
         taken => {
             let taken = taken.with_context(|| path.display().to_string())?;
-            if !OnnxGraph::takes_plainly(&taken) {
+            // Features may have their channels last where the picture has them first.
+            let turned = |port: &Port| layers.contains(&port.name) && taken.channels_last(&port.sides);
+            if !OnnxGraph::takes_plainly(&taken) || graph.gives().iter().any(turned) {
                 let (adapted, names) =
                     graph.adapt_features(&taken, layers).with_context(|| path.display().to_string())?;
                 (onnx, outputs) = (adapted.write(), names);

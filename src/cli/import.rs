@@ -11,10 +11,10 @@ use super::exit::{Exit, Failure};
 use super::fit::FitCommand;
 use super::progress::Progress;
 use super::setup::{self, EngineArgs};
-use super::{fit_args, fit_groups, fit_methods, fit_output, limits, output};
+use super::{first_run, fit_args, fit_groups, fit_methods, fit_output, import_output, output};
 use crate::assemble::fit_defaults;
 use andon_vision::fit::{FitOptions, Take, list_images, read_in_range, survey};
-use andon_vision::import::{Asked, Features, Job, Normalise, Understood, features, import, npy, understand};
+use andon_vision::import::{Asked, Features, Job, Normalise, features, import, npy, try_once, understand};
 use andon_vision::methods::{self, imported};
 use andon_vision::model::graph::{Distance, OnnxGraph, check, read_network};
 use andon_vision::model::head::score::{ImageScore, Scoring};
@@ -48,6 +48,9 @@ pub(super) struct Import {
     /// The output that is a reconstruction of the picture: the map is how it differs from the picture.
     #[arg(long, value_name = "NAME")]
     reconstruction: Option<String>,
+    /// In which numbers the reconstruction is, as --normalise, where they are others than the network is given: `unit` after a sigmoid, `0.5/0.5` after a hyperbolic tangent.
+    #[arg(long, value_name = "HOW", value_parser = fit_args::normalise)]
+    reconstructs: Option<Normalise>,
     /// Two outputs of one shape whose difference is the map: features of two networks, or features and their reconstruction.
     #[arg(long, value_name = "NAME,NAME", value_delimiter = ',')]
     pair: Vec<String>,
@@ -80,6 +83,9 @@ pub(super) struct Import {
     /// The order of colours that the network wants.
     #[arg(long, value_enum, default_value = "rgb")]
     colour: ColourOrder,
+    /// Whether colours come before rows and columns or behind them, where the file leaves all sides open.
+    #[arg(long, value_enum)]
+    layout: Option<Layout>,
     /// Size at which pictures are given, where the network takes every one: one number or WIDTHxHEIGHT.
     #[arg(long, value_name = "SIZE")]
     size: Option<fit_args::Size>,
@@ -110,8 +116,20 @@ pub(super) struct Import {
     /// The result as JSON.
     #[arg(long)]
     json: bool,
+    /// Only tries the network: what the command starts for itself.
+    #[arg(long, hide = true, value_name = "ENGINE")]
+    first_run: Option<first_run::On>,
     #[command(flatten)]
     engine: EngineArgs,
+}
+
+/// Where colours are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Layout {
+    /// [pictures, colours, rows, columns].
+    Nchw,
+    /// [pictures, rows, columns, colours].
+    Nhwc,
 }
 
 /// The order of colours.
@@ -133,8 +151,8 @@ fn distance(text: &str) -> Result<Distance, String> {
 
 /// Puts the numbers of a file in for an input of one of the networks that run one after the other.
 fn fill(graphs: &mut [OnnxGraph], name: &str, file: &Path) -> anyhow::Result<()> {
-    let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
-    let array = npy::read(&bytes).map_err(|why| anyhow::anyhow!("--input {name}: {}: {why}", file.display()))?;
+    let array =
+        npy::open(file).map_err(|why| anyhow::anyhow!("--input {name}: cannot read {}: {why}", file.display()))?;
     let takes = graphs.iter().position(|graph| graph.takes().iter().any(|port| port.name == name));
     let Some(graph) = graphs.get_mut(takes.unwrap_or(0)) else { return Ok(()) };
     Ok(graph.fill_input(name, &array.shape, &array.numbers)?)
@@ -151,10 +169,22 @@ impl Import {
         }
         let (graph, onnx) = self.read()?;
         let asked = self.asked();
-        let engine = self.engine.options();
+        let mut engine = self.engine.options();
+        let weights = onnx.len() as u64;
+        if let Some(on) = self.first_run {
+            first_run::bound(weights)?;
+            on.choose(&mut engine);
+            return first_run::said(try_once(&graph, &asked, &engine).err());
+        }
+        if let Some(why) = first_run::tried(weights, first_run::On::Own)? {
+            return match self.inspect {
+                true => import_output::inspected(&self.network, self.json, &graph, Err(why)),
+                false => Err(anyhow::Error::msg(why).into()),
+            };
+        }
         let understood = understand(&graph, &asked, &engine);
         let (Some(good), Some(output), false) = (&self.good, &self.output, self.inspect) else {
-            return self.inspected(&graph, understood);
+            return import_output::inspected(&self.network, self.json, &graph, understood.map_err(|e| e.to_string()));
         };
         let understood = understood?;
         let listing = list_images(good)?;
@@ -230,12 +260,14 @@ impl Import {
             map: self.map.clone(),
             score: self.score.clone(),
             reconstruction: self.reconstruction.clone(),
+            reconstructs: self.reconstructs,
             pair: self.pair.clone(),
             distance: self.distance,
             latents: self.latents.clone(),
             log_det: self.log_det.clone(),
             normalise: self.normalise,
             bgr: self.colour == ColourOrder::Bgr,
+            colours_last: self.layout.map(|layout| layout == Layout::Nhwc),
             size: self.size.map(fit_args::Size::sides),
             invert: self.invert,
         }
@@ -244,12 +276,23 @@ impl Import {
     /// A network of features is handed over to `andon fit`, which has the methods.
     fn learn(&self, method: &str, log: Option<&str>) -> Result<Exit, Failure> {
         let usage = |why: &str| Failure::new(Exit::Usage, anyhow::anyhow!("{why}"));
-        if !self.then.is_empty() || !self.inputs.is_empty() || self.colour == ColourOrder::Bgr {
-            return Err(usage("--method takes one network of features: leave --then, --input and --colour out"));
+        if !self.then.is_empty() || !self.inputs.is_empty() || self.colour == ColourOrder::Bgr || self.layout.is_some()
+        {
+            return Err(usage(
+                "--method takes one network of features: leave --then, --input, --colour and --layout out",
+            ));
         }
-        let graph = OnnxGraph::read(&read_network(&self.network)?)?;
-        let Features { takes, normalise, layers, found_out } =
-            features(&graph, &self.asked(), &self.layers, &self.engine.options())?;
+        let onnx = read_network(&self.network)?;
+        let graph = OnnxGraph::read(&onnx)?;
+        let looked = || features(&graph, &self.asked(), &self.layers, &self.engine.options());
+        if self.first_run.is_some() {
+            first_run::bound(onnx.len() as u64)?;
+            return first_run::said(try_once(&graph, &self.asked(), &self.engine.options()).err());
+        }
+        if let Some(why) = first_run::tried(onnx.len() as u64, first_run::On::Own)? {
+            return Err(anyhow::Error::msg(why).into());
+        }
+        let Features { takes, normalise, layers, found_out } = looked()?;
         let (Some(good), Some(output), false) = (&self.good, &self.output, self.inspect) else {
             let [columns, rows] = takes.size;
             output::line(&format!("  {columns}x{rows} pixels, normalised as {normalise}: {}", layers.join(", ")))?;
@@ -312,51 +355,5 @@ impl Import {
             graph = OnnxGraph::read(&onnx)?;
         }
         Ok((graph, onnx))
-    }
-
-    /// What `--inspect` says; a network that is not understood is described all the same.
-    fn inspected(
-        &self,
-        graph: &OnnxGraph,
-        understood: Result<Understood, andon_vision::import::ImportError>,
-    ) -> Result<Exit, Failure> {
-        let (opset, by) = graph.written_by();
-        let (takes, gives) = (graph.takes(), graph.gives());
-        let operators = graph.operators();
-        let (found_out, engine, failed) = match &understood {
-            Ok(u) => (u.found_out.clone(), Some(u.engine), None),
-            Err(e) => (Vec::new(), None, Some(e.to_string())),
-        };
-        let role = |i: usize| understood.as_ref().ok().map(|u| u.outputs[i].role.words());
-        if self.json {
-            output::json(&json!({
-                "network": self.network, "opset": opset, "written_by": by, "weight_bytes": graph.weight_bytes(),
-                "inputs": takes.iter().map(ToString::to_string).collect::<Vec<_>>(),
-                "outputs": gives.iter().enumerate().map(|(i, port)| json!({"name": port.name, "port": port.to_string(), "is": role(i)})).collect::<Vec<_>>(),
-                "operators": operators, "found_out": found_out, "engine": engine, "error": failed,
-            }))?;
-        } else {
-            output::line(&format!(
-                "{}: opset {opset}, written by {by}, {} of weights",
-                self.network.display(),
-                limits::size(graph.weight_bytes())
-            ))?;
-            for port in &takes {
-                output::line(&format!("  takes         {port}"))?;
-            }
-            for (i, port) in gives.iter().enumerate() {
-                let is = role(i).map(|words| format!(": {words}")).unwrap_or_default();
-                output::line(&format!("  gives         {port}{is}"))?;
-            }
-            let all = operators.iter().map(|(op, n)| format!("{n} {op}")).collect::<Vec<_>>().join(", ");
-            output::line(&format!("  operators     {all}"))?;
-            for line in &found_out {
-                output::line(&format!("  found out     {line}"))?;
-            }
-            if let Some(engine) = engine {
-                output::line(&format!("  runs on       {engine}"))?;
-            }
-        }
-        understood.map(|_| Exit::Ok).map_err(|e| Failure::from(anyhow::Error::from(e)))
     }
 }

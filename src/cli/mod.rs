@@ -16,6 +16,7 @@ mod doctor;
 mod engine;
 mod eval;
 mod exit;
+mod first_run;
 mod fit;
 mod fit_args;
 mod fit_auto;
@@ -30,6 +31,7 @@ mod history;
 #[cfg(feature = "store")]
 mod history_table;
 mod import;
+mod import_output;
 mod info;
 mod inspect;
 mod limits;

@@ -4,7 +4,9 @@ use std::path::Path;
 
 use andon_vision::import::{Asked, Normalise, takes};
 use andon_vision::model::engine::{EngineChoice, EngineOptions, session};
-use andon_vision::model::graph::{Attr, Distance, GraphBuilder, Latent, OnnxGraph, PICTURE, Plane, PlaneOf, look};
+use andon_vision::model::graph::{
+    Attr, Distance, GraphBuilder, Latent, OnnxGraph, PICTURE, Plane, PlaneOf, Reconstruction, look,
+};
 use serde_json::Value;
 
 use crate::common::{Said, root, said};
@@ -135,12 +137,13 @@ fn without_a_map(what: &str) -> Vec<u8> {
     graph.write()
 }
 
-struct Bench {
-    dir: tempfile::TempDir,
+/// Pictures of good and bad plates, and a place for networks and models.
+pub struct Bench {
+    pub dir: tempfile::TempDir,
 }
 
 impl Bench {
-    fn new() -> Bench {
+    pub fn new() -> Bench {
         let dir = tempfile::tempdir().unwrap();
         plates(&dir.path().join("good"), 0, 20, false);
         plates(&dir.path().join("test/good"), 100, 8, false);
@@ -148,7 +151,7 @@ impl Bench {
         Bench { dir }
     }
 
-    fn path(&self, name: &str) -> String {
+    pub fn path(&self, name: &str) -> String {
         self.dir.path().join(name).display().to_string()
     }
 
@@ -156,14 +159,14 @@ impl Bench {
         self.bring(&network(form), more)
     }
 
-    fn bring(&self, network: &[u8], more: &[&str]) -> Said {
+    pub fn bring(&self, network: &[u8], more: &[&str]) -> Said {
         let (net, model) = (self.path("net.onnx"), self.path("part.andon"));
         std::fs::write(&net, network).unwrap();
         let good = self.path("good");
         said(&[&["import", &net, "--good", &good, "-o", &model, "--groups", "none"], more].concat())
     }
 
-    fn eval(&self) -> serde_json::Value {
+    pub fn eval(&self) -> serde_json::Value {
         let said = said(&["eval", &self.path("part.andon"), &self.path(""), "--json"]);
         serde_json::from_str(&said.out).unwrap_or_else(|_| panic!("{} {}", said.out, said.err))
     }
@@ -393,7 +396,11 @@ fn differences_of_reconstructions_and_likelihoods_agree_with_scipy() {
     };
     let mut wanted: Vec<(&str, PlaneOf, f32)> = Distance::ALL
         .iter()
-        .map(|distance| (distance.as_str(), PlaneOf::Reconstruction("x_hat".to_owned(), *distance), 1.0))
+        .map(|distance| {
+            let made =
+                Reconstruction { value: "x_hat".to_owned(), distance: *distance, colours_last: false, range: None };
+            (distance.as_str(), PlaneOf::Reconstruction(made), 1.0)
+        })
         .collect();
     let latents = vec![latent("z0", 3, "det0", true), latent("z1", 6, "det1", false)];
     wanted.push(("latents", PlaneOf::Latents(latents), 0.5));

@@ -3,7 +3,7 @@
 use super::outputs::{Output, Role};
 use super::understand::no_map;
 use super::{Asked, ImportError, MapOf};
-use crate::model::graph::{Distance, Takes};
+use crate::model::graph::{Arithmetic, Distance, Takes};
 
 /// The map that was asked for, or that the one reconstruction makes; none if there is nothing of the kind.
 ///
@@ -135,16 +135,39 @@ fn reconstruction(
         }
         None => alone(outputs, asked, takes, &as_large)?,
     };
-    Ok(number.map(|number| {
-        let distance = asked.distance.unwrap_or_default();
-        let Output { port, shape, .. } = &outputs[number];
-        found_out.push(format!(
-            "`{}` is a reconstruction of the picture, by its shape {shape:?}; the map is how it differs from what the network is given: {}",
-            port.name,
-            words(distance)
-        ));
-        MapOf::Reconstruction(number, distance)
-    }))
+    let Some(number) = number else {
+        return match asked.reconstructs {
+            Some(_) => {
+                Err(ask("--reconstructs is about a reconstruction; say which output is one with --reconstruction"))
+            }
+            None => Ok(None),
+        };
+    };
+    let distance = asked.distance.unwrap_or_default();
+    let Output { port, shape, bounds, .. } = &outputs[number];
+    if let Some([low, high]) = bounds.filter(|_| asked.reconstructs.is_none()) {
+        let Arithmetic { divide, less, over } = takes.arithmetic;
+        let at = |value: f32| (0..3).map(move |c| (value / divide - less[c]) / over[c]);
+        let (least, most) = (at(0.0).fold(f32::INFINITY, f32::min), at(255.0).fold(f32::NEG_INFINITY, f32::max));
+        let near = |a: f32, b: f32| (a - b).abs() <= 0.25 * (high - low);
+        if !near(least, low) || !near(most, high) {
+            return Err(ask(format!(
+                "`{name}` lies in {low}..{high}, as its end says, and the network is given {least:.1} to {most:.1}: say in which numbers the reconstruction is, --reconstructs {how}",
+                name = port.name,
+                how = if low < 0.0 { "0.5/0.5 (-1..1)" } else { "unit (0..1)" }
+            )));
+        }
+    }
+    let than = match asked.reconstructs {
+        Some(how) => format!("the picture, as `{how}`"),
+        None => "what the network is given".to_owned(),
+    };
+    found_out.push(format!(
+        "`{}` is a reconstruction of the picture, by its shape {shape:?}; the map is how it differs from {than}: {}",
+        port.name,
+        words(distance)
+    ));
+    Ok(Some(MapOf::Reconstruction(number, distance, asked.reconstructs)))
 }
 
 /// The output that is a reconstruction although nobody said so. A grey one looks like a map: its name has to say what it is.
@@ -178,6 +201,16 @@ fn alone(
     }
     // A map of the network's own is what it was made for.
     let other = outputs.iter().enumerate().any(|(i, output)| map(output) && !candidates.contains(&i));
+    let a_difference = ["resid", "diff", "err"];
+    if let [only] = candidates.as_slice() {
+        let output = &outputs[*only];
+        if !other && says(output, &a_difference) {
+            let name = &output.port.name;
+            return Err(ask(format!(
+                "`{name}` is as large as the picture: is it a reconstruction of it (--reconstruction {name}), or already the difference, by its name? Then export the network with one plane of it"
+            )));
+        }
+    }
     Ok(match candidates.as_slice() {
         [only] if asked.distance.is_some() || !other => Some(*only),
         _ => None,

@@ -6,6 +6,7 @@ pub mod npy;
 mod outputs;
 pub mod parity;
 mod run;
+mod takes;
 mod understand;
 
 use thiserror::Error;
@@ -16,7 +17,8 @@ use crate::model::graph::{Arithmetic, Distance, GraphError, Port, Takes};
 
 pub use outputs::Output;
 pub use run::{Job, import};
-pub use understand::{Features, features, takes, understand};
+pub use takes::takes;
+pub use understand::{Features, features, try_once, understand};
 
 /// What was said by hand.
 #[derive(Clone, Debug, Default)]
@@ -27,6 +29,8 @@ pub struct Asked {
     pub score: Option<String>,
     /// The output that is a reconstruction of the picture.
     pub reconstruction: Option<String>,
+    /// In which numbers a reconstruction is; none if in those that the network is given.
+    pub reconstructs: Option<Normalise>,
     /// Two outputs whose difference is the map: features of two networks, or features and their reconstruction.
     pub pair: Vec<String>,
     /// By which measure a reconstruction, or a pair, differs.
@@ -39,6 +43,8 @@ pub struct Asked {
     pub normalise: Option<Normalise>,
     /// Blue first.
     pub bgr: bool,
+    /// Colours behind rows and columns; none if the file says it.
+    pub colours_last: Option<bool>,
     /// Columns and rows.
     pub size: Option<[u32; 2]>,
     /// High means good.
@@ -158,15 +164,17 @@ pub struct Understood {
     pub found_out: Vec<String>,
     /// Which engine ran it.
     pub engine: &'static str,
+    /// How long one run took, in milliseconds.
+    pub milliseconds: f64,
 }
 
 /// What a map is made of: numbers of outputs.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum MapOf {
     /// The map itself.
     Map(usize),
-    /// What a reconstruction of the picture is off.
-    Reconstruction(usize, Distance),
+    /// What a reconstruction of the picture is off, and in which numbers it is, if in others than the network is given.
+    Reconstruction(usize, Distance, Option<Normalise>),
     /// What two outputs differ by.
     Pair([usize; 2], Distance),
     /// How unlikely latents of a flow are, each with its log-determinant, if there is one.

@@ -14,6 +14,18 @@ pub struct Array {
 /// Numbers of an array at most: embeddings are short.
 const MOST: usize = 1 << 24;
 
+/// Reads an array from a file; a pipe or device is none.
+///
+/// # Errors
+/// What is wrong with the file.
+pub fn open(path: &std::path::Path) -> Result<Array, String> {
+    let there = std::fs::metadata(path).map_err(|e| e.to_string())?;
+    match there.is_file() {
+        true => read(&std::fs::read(path).map_err(|e| e.to_string())?),
+        false => Err("it is no ordinary file".to_owned()),
+    }
+}
+
 /// Reads an array.
 ///
 /// # Errors
@@ -28,9 +40,7 @@ pub fn read(bytes: &[u8]) -> Result<Array, String> {
     let to = from.checked_add(length).filter(|to| *to <= rest.len()).ok_or("it is cut short")?;
     let header = String::from_utf8_lossy(&rest[from..to]).into_owned();
     let field = |key: &str| header.split_once(&format!("'{key}':")).map(|(_, rest)| rest.trim_start().to_owned());
-    if field("fortran_order").is_none_or(|order| !order.starts_with("False")) {
-        return Err("it is written column by column; save it with numpy.ascontiguousarray".to_owned());
-    }
+    let by_columns = field("fortran_order").is_some_and(|order| order.starts_with("True"));
     let shape = field("shape").and_then(|rest| Some(rest.strip_prefix('(')?.split_once(')')?.0.to_owned()));
     let sides = shape.ok_or("it has no shape")?;
     let sides = sides.split(',').map(str::trim).filter(|side| !side.is_empty());
@@ -66,7 +76,26 @@ pub fn read(bytes: &[u8]) -> Result<Array, String> {
             ));
         }
     };
+    let numbers = if by_columns { in_rows(&shape, &numbers) } else { numbers };
     Ok(Array { shape, numbers, half: kind == "<f2" })
+}
+
+/// Numbers that are written with the first side fastest, as arrays that were turned are, with the last side fastest.
+fn in_rows(shape: &[usize], numbers: &[f64]) -> Vec<f64> {
+    let mut at = vec![0usize; shape.len()];
+    let mut made = Vec::with_capacity(numbers.len());
+    for _ in 0..numbers.len() {
+        let place = at.iter().zip(shape).rev().fold(0, |all, (at, side)| all * side + at);
+        made.push(numbers[place]);
+        for (at, side) in at.iter_mut().zip(shape).rev() {
+            *at += 1;
+            if *at < *side {
+                break;
+            }
+            *at = 0;
+        }
+    }
+    made
 }
 
 #[cfg(test)]
@@ -93,10 +122,13 @@ mod tests {
         assert_eq!(read(&file(&yes, &[1, 0])).unwrap().numbers, [1.0, 0.0]);
         let half = header.replace("<f4", "<f2");
         assert_eq!(read(&file(&half, &[0x00, 0x3c, 0x00, 0xc0])).unwrap().numbers, [1.0, -2.0]);
+        // One that was turned is written with its first side fastest.
+        let turned = header.replace("False", "True").replace("(2, 1)", "(2, 3)");
+        let six: Vec<u8> = [0.0f32, 3.0, 1.0, 4.0, 2.0, 5.0].iter().flat_map(|v| v.to_le_bytes()).collect();
+        assert_eq!(read(&file(&turned, &six)).unwrap().numbers, [0.0, 1.0, 2.0, 3.0, 4.0, 5.0]);
         for (bytes, words) in [
             (b"PK".to_vec(), "no file of numpy.save"),
             (file(header, &data[..4]), "needs 8 bytes, and it holds 4"),
-            (file(&header.replace("False", "True"), &data), "column by column"),
             (file(&header.replace("<f4", "|O4"), &data), "of the type `|O4`"),
             (file(&header.replace("2, 1", "99999999, 99999999"), &data), "at most"),
             (file(&header.replace("2, 1", "two"), &data), "no numbers"),

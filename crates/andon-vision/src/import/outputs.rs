@@ -1,5 +1,6 @@
 //! What each output is, by what it gave for a picture; names only decide between equals.
 
+use crate::model::engine::token_grid;
 use crate::model::graph::{Channel, Kind, Port};
 
 /// An output of a network, with what was seen of it.
@@ -13,6 +14,14 @@ pub struct Output {
     pub shape: Vec<usize>,
     /// What it is.
     pub role: Role,
+    /// What it is if that is said by name: whole numbers may be values, tokens of features may be a map.
+    pub named: Option<Role>,
+    /// The same for two pictures that have nothing in common.
+    pub fixed: bool,
+    /// Of another shape for another picture.
+    pub varies: bool,
+    /// Between which numbers it lies, if the network's end says it.
+    pub bounds: Option<[f32; 2]>,
 }
 
 /// What an output is.
@@ -57,6 +66,7 @@ impl Role {
             Role::Map { size: [rows, columns], channel: Some(c) } => {
                 format!("a map of {columns}x{rows}: channel {} of 2", c.index)
             }
+            Role::Logits { size: [1, 1], .. } => "two values, which add up to nothing".to_owned(),
             Role::Logits { size: [rows, columns], .. } => {
                 format!("two values for each of {columns}x{rows} places, which add up to nothing")
             }
@@ -68,11 +78,40 @@ impl Role {
     }
 }
 
-/// What an output of this type is that gave this for `batch` pictures of `picture` rows and columns.
-pub(super) fn role(kind: Kind, shape: &[usize], values: &[f32], batch: usize, picture: [usize; 2]) -> Role {
-    if !matches!(kind, Kind::Float | Kind::Half | Kind::Other(11)) {
-        return Role::Label;
+/// What an output is that gave this for `batch` pictures of `picture` rows and columns, and what it is if it is named.
+pub(super) fn roles(
+    port: &Port,
+    shape: &[usize],
+    values: &[f32],
+    batch: usize,
+    picture: [usize; 2],
+) -> (Role, Option<Role>) {
+    let half = matches!(port.kind, Kind::Half | Kind::Other(BFLOAT16));
+    let is = role(half, shape, values, batch, picture);
+    if !matches!(port.kind, Kind::Float | Kind::Half | Kind::Other(DOUBLE | BFLOAT16)) {
+        return (Role::Label, Some(is).filter(|role| matches!(role, Role::Map { .. } | Role::Score { .. })));
     }
+    let name = port.name.to_lowercase();
+    let says = ["map", "anom", "heat", "mask", "seg", "score"].iter().any(|word| name.contains(word));
+    match (shape, is) {
+        // As many rows as a transformer has patches: what they are is not to be seen.
+        ([_, rows, columns], Role::Map { size, .. })
+            if size != picture && !says && *columns >= 16 && token_grid(*rows, [picture[1], picture[0]]).is_some() =>
+        {
+            (Role::Features, Some(is))
+        }
+        _ => (is, None),
+    }
+}
+
+/// ONNX's numbers for two more types of fractions.
+const DOUBLE: i32 = 11;
+const BFLOAT16: i32 = 16;
+
+/// What numbers of this shape are.
+fn role(half: bool, shape: &[usize], values: &[f32], batch: usize, picture: [usize; 2]) -> Role {
+    let sums_to_one =
+        |values: &[f32], shape: &[usize], axis| sums_to_one(values, shape, axis, if half { 8e-3 } else { 1e-3 });
     let count: usize = shape.iter().product();
     if count == batch && batch > 0 {
         return Role::Score { channel: None };
@@ -87,6 +126,7 @@ pub(super) fn role(kind: Kind, shape: &[usize], values: &[f32], batch: usize, pi
     let map = |rows, columns, channel| Role::Map { size: [rows, columns], channel };
     match *shape {
         [n, 2] if alone(n) && sums_to_one(values, shape, 1) => Role::Score { channel: of_two(1) },
+        [n, 2] if alone(n) => logits(1, 1, 1),
         [rows, columns] if plane(rows, columns) => map(rows, columns, None),
         [n, rows, columns] if alone(n) && plane(rows, columns) => map(rows, columns, None),
         [rows, columns, 1] if plane(rows, columns) => map(rows, columns, None),
@@ -111,10 +151,10 @@ fn in_proportion(rows: usize, columns: usize, [height, width]: [usize; 2]) -> bo
 }
 
 /// Whether two channels, along this axis, are shares of one whole everywhere.
-fn sums_to_one(values: &[f32], shape: &[usize], axis: usize) -> bool {
+fn sums_to_one(values: &[f32], shape: &[usize], axis: usize, within: f32) -> bool {
     let inner: usize = shape[axis + 1..].iter().product();
     let mut pairs = values.chunks_exact((2 * inner).max(1)).map(|both| both.split_at(inner));
-    !values.is_empty() && pairs.all(|(a, b)| a.iter().zip(b).all(|(a, b)| (a + b - 1.0).abs() < 1e-3))
+    !values.is_empty() && pairs.all(|(a, b)| a.iter().zip(b).all(|(a, b)| (a + b - 1.0).abs() < within))
 }
 
 /// The one of several that is meant: the one that was named, the only one, or the only one whose name says it.
@@ -183,12 +223,29 @@ mod tests {
             (Kind::Float, &[1], 1, Role::Score { channel: None }),
             (Kind::Float, &[], 1, Role::Score { channel: None }),
             (Kind::Float, &[2, 1], 2, Role::Score { channel: None }),
-            (Kind::Float, &[1, 2], 1, Role::Other),
+            (Kind::Float, &[1, 2], 1, Role::Logits { size: [1, 1], channel: logits }),
             (Kind::Other(9), &[1, 1, 8, 8], 1, Role::Label),
             (Kind::Other(7), &[1], 1, Role::Label),
+            (Kind::Other(16), &[1, 1, 8, 8], 1, Role::Map { size: [8, 8], channel: None }),
         ] {
-            assert_eq!(role(kind, shape, &half, batch, [64, 64]), want, "{shape:?}");
+            let port = Port { name: "y".to_owned(), kind, sides: Vec::new() };
+            assert_eq!(roles(&port, shape, &half, batch, [64, 64]).0, want, "{shape:?}");
         }
+    }
+
+    #[test]
+    fn whole_numbers_and_what_may_be_tokens_are_maps_if_they_are_named() {
+        let of = |name: &str, kind, shape: &[usize]| {
+            let port = Port { name: name.to_owned(), kind, sides: Vec::new() };
+            roles(&port, shape, &[0.0; 16], 1, [512, 512])
+        };
+        let map = |side| Role::Map { size: [side, side], channel: None };
+        assert_eq!(of("y", Kind::Byte, &[1, 1, 8, 8]), (Role::Label, Some(map(8))));
+        assert_eq!(of("y", Kind::Other(7), &[1]), (Role::Label, Some(Role::Score { channel: None })));
+        // 64 tokens of 64 values, or a map of 64x64.
+        assert_eq!(of("y", Kind::Float, &[1, 64, 64]), (Role::Features, Some(map(64))));
+        assert_eq!(of("anomaly_map", Kind::Float, &[1, 64, 64]), (map(64), None));
+        assert_eq!(of("y", Kind::Float, &[1, 512, 512]), (map(512), None));
     }
 
     #[test]
@@ -198,6 +255,10 @@ mod tests {
             value: name.to_owned(),
             shape: Vec::new(),
             role,
+            named: None,
+            fixed: false,
+            varies: false,
+            bounds: None,
         };
         let map = Role::Map { size: [8, 8], channel: None };
         let fits = |role| matches!(role, Role::Map { .. });

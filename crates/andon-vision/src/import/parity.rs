@@ -177,7 +177,7 @@ fn score(session: &dyn Session, outputs: &[Value]) -> Result<f32, EngineError> {
 
 fn array(path: &Path) -> Result<Array, ParityReferenceError> {
     let wrong = |why: String| ParityReferenceError::File { file: path.display().to_string(), why };
-    npy::read(&std::fs::read(path).map_err(|e| wrong(e.to_string()))?).map_err(wrong)
+    npy::open(path).map_err(wrong)
 }
 
 /// The largest difference in shares of the largest value; where the numbers are not as many, all of it, with what is wrong.

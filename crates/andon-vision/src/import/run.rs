@@ -5,7 +5,7 @@ use std::sync::Arc;
 use andon_core::SplitMix64;
 
 use super::outputs::{Output, Role};
-use super::{ImportError, MapOf, Understood};
+use super::{ImportError, MapOf, Normalise, Understood};
 use crate::eval::Curve;
 use crate::fit::{FitError, FitJob, FitOptions, Fitted, NamedPicture, Picture, at_input_size};
 use crate::methods::imported::{About, ID, Taken};
@@ -13,7 +13,7 @@ use crate::methods::patches::fit_threshold;
 use crate::methods::{Facts, MapModel};
 use crate::model::embedder::PatchEmbedder;
 use crate::model::engine::EngineOptions;
-use crate::model::graph::{Latent, OnnxGraph, Plane, PlaneOf};
+use crate::model::graph::{Latent, OnnxGraph, Plane, PlaneOf, Reconstruction};
 use crate::model::head::aggregate::Layer;
 use crate::model::{Backbone, Embed};
 use crate::preprocess::InputSpec;
@@ -27,6 +27,8 @@ const LOOKED_AT: usize = 200;
 const RIGHT: f64 = 0.65;
 /// How much better they are told the other way round, if that is the right one.
 const BETTER: f64 = 0.2;
+/// By how many standard deviations of chance it has to be the right one: a network that is refused for it must be wrong.
+const SURE: f64 = 3.0;
 /// How far below the lowest value that was seen zero is put, in shares of the range.
 const ROOM: f32 = 0.1;
 
@@ -72,6 +74,12 @@ pub fn import(job: Job<'_>) -> Result<(Fitted, Vec<String>), ImportError> {
     let (mut embedder, _) = PatchEmbedder::open(&backbone, engine)?;
     let seen = look(&mut embedder, &backbone, job.count, job.read, map.is_some() && score.is_some(), job.progress)?;
     words.extend(seen.direction()?);
+    if seen.broken > 0 {
+        words.push(format!(
+            "{} pictures with defects that were put in gave values that are not finite: such a part is an ERROR, never a PASS",
+            seen.broken
+        ));
+    }
     let planes: Vec<Plane> = plain
         .into_iter()
         .zip(seen.moves())
@@ -135,8 +143,19 @@ fn planes(understood: &Understood, sign: f32) -> Vec<Plane> {
     let plane = |made, size, factor, shift| Plane { made, size, channel: None, factor, shift, name: MAP.to_owned() };
     let map = understood.map.as_ref().map(|map| match map {
         MapOf::Map(number) => of(&outputs[*number]),
-        MapOf::Reconstruction(number, distance) => {
-            plane(PlaneOf::Reconstruction(outputs[*number].value.clone(), *distance), [rows, columns], 1.0, 0.0)
+        MapOf::Reconstruction(number, distance, range) => {
+            let Output { value, shape, .. } = &outputs[*number];
+            let sides: Vec<Option<usize>> = shape.iter().copied().map(Some).collect();
+            let made = Reconstruction {
+                value: value.clone(),
+                distance: *distance,
+                colours_last: match shape.as_slice() {
+                    [.., r, c, last] if [*r, *c] == [rows, columns] && *last == understood.takes.colours() => true,
+                    _ => sides.len() == 4 && understood.takes.channels_last(&sides),
+                },
+                range: range.map(Normalise::arithmetic),
+            };
+            plane(PlaneOf::Reconstruction(made), [rows, columns], 1.0, 0.0)
         }
         MapOf::Pair(both, distance) => {
             let [a, b] = both.map(|number| &outputs[number]);
@@ -189,6 +208,8 @@ struct Seen {
     /// Of each good picture: the largest value of the map, the score, and the score if high meant good.
     good: Vec<[f32; 3]>,
     bad: Vec<[f32; 3]>,
+    /// Pictures with defects whose values are not all finite.
+    broken: usize,
     /// The smallest value of map and score.
     least: [f32; 2],
     both: bool,
@@ -204,9 +225,10 @@ fn look(
 ) -> Result<Seen, ImportError> {
     let step = count.div_ceil(LOOKED_AT).max(1);
     let numbers: Vec<usize> = (0..count).step_by(step).collect();
-    let mut seen = Seen { good: Vec::new(), bad: Vec::new(), least: [f32::INFINITY; 2], both };
+    let mut seen = Seen { good: Vec::new(), bad: Vec::new(), broken: 0, least: [f32::INFINITY; 2], both };
     let (mut values, mut before): (Vec<f32>, Option<Picture>) = (Vec::new(), None);
     let mut random = SplitMix64::new(1);
+    let mut tried = 0;
     for (done, number) in numbers.iter().enumerate() {
         progress(done, numbers.len());
         // What cannot be read is named when the threshold is set.
@@ -218,15 +240,19 @@ fn look(
             let failed = |fault| FitError::Embed { name: name.clone(), fault };
             let view = picture.view().ok_or(andon_core::Fault::BadFrame).map_err(failed)?;
             embedder.embed(&view, &mut values).map_err(failed)?;
-            if !values.iter().all(|v| v.is_finite()) {
-                return Err(FitError::NotFinite { name: name.clone() }.into());
+            match values.iter().all(|v| v.is_finite()) {
+                true => seen.add(&values, bad),
+                false if bad => seen.broken += 1,
+                false => return Err(FitError::NotFinite { name: name.clone() }.into()),
             }
-            seen.add(&values, bad);
             Ok(())
         };
         of(&small, &mut seen, false)?;
-        if seen.bad.len() < DEFECTS && (done * DEFECTS / numbers.len() >= seen.bad.len() || numbers.len() < DEFECTS) {
-            let kind = KINDS[seen.bad.len() % KINDS.len()];
+        // As many of each picture as make up the number; some kinds do not show on some pictures.
+        let due = ((done + 1) * DEFECTS).div_ceil(numbers.len());
+        for _ in 0..due.saturating_sub(tried) {
+            let kind = KINDS[tried % KINDS.len()];
+            tried += 1;
             if let Some((changed, _)) = synthetic::add(&small, other, kind, &|_, _| true, &mut random) {
                 of(&changed, &mut seen, true)?;
             }
@@ -255,8 +281,11 @@ impl Seen {
         let told = |at| Curve::new([labelled(&self.good, at, false), labelled(&self.bad, at, true)].concat()).auroc();
         let Some((auroc, turned)) = told(1).zip(told(2)) else { return Ok(None) };
         let defects = self.bad.len();
+        // By how much the share is off one half by chance, if nothing is told: Hanley and McNeil, 1982.
+        let (good, bad) = (self.good.len() as f64, defects as f64);
+        let chance = ((good + bad + 1.0) / (12.0 * good * bad)).sqrt();
         Ok(match auroc {
-            _ if turned > auroc + BETTER && turned > RIGHT => {
+            _ if turned > auroc + BETTER && turned > RIGHT.max(0.5 + SURE * chance) => {
                 return Err(ImportError::WrongWayRound { auroc, turned, defects });
             }
             _ if auroc < RIGHT => Some(format!(

@@ -179,6 +179,14 @@ pub enum EngineError {
         /// Its words.
         why: String,
     },
+    /// Neither engine takes it.
+    #[error("{ort}; nor does the other engine: {rten}")]
+    Neither {
+        /// Why ONNX Runtime does not.
+        ort: Box<EngineError>,
+        /// Why rten does not.
+        rten: Box<EngineError>,
+    },
     /// The network failed on an input.
     #[error("{engine} failed: {why}")]
     Run {
@@ -205,7 +213,10 @@ pub fn open(network: &Network<'_>, options: &EngineOptions) -> Result<Opened, En
         EngineChoice::TensorRt => Err(EngineError::CpuOnly),
         EngineChoice::Auto => match open_ort(network, options) {
             Ok(engine) => Ok(Opened { engine, degraded: None }),
-            Err(why) => Ok(Opened { engine: open_rten(network, options)?, degraded: Some(why.to_string()) }),
+            Err(why) => match open_rten(network, options) {
+                Ok(engine) => Ok(Opened { engine, degraded: Some(why.to_string()) }),
+                Err(rten) => Err(EngineError::Neither { ort: Box::new(why), rten: Box::new(rten) }),
+            },
         },
     }
 }

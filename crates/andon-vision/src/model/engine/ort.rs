@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use ::ort::environment::Environment;
+use ::ort::logging::LogLevel;
 use ::ort::session::Session;
 use ::ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 use ::ort::value::TensorRef;
@@ -64,6 +65,8 @@ impl Engine for OrtEngine {
 pub(super) fn builder(environment: &Environment, options: &EngineOptions) -> ::ort::Result<SessionBuilder> {
     let builder = Session::builder(environment)?
         .with_optimization_level(GraphOptimizationLevel::All)?
+        // What goes wrong is in the error that is returned; the library would say it on the terminal, too.
+        .with_log_level(LogLevel::Fatal)?
         .with_intra_threads(options.threads.max(1))?
         .with_inter_threads(1)?
         // Idle workers would burn the processors that capture and nearest neighbours need.

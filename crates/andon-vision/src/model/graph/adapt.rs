@@ -51,11 +51,26 @@ impl Takes {
         }
     }
 
+    /// Whether planes of these sides, made of the picture, have their channels last: by which two sides are in the picture's proportion, and as the picture has them where that does not tell.
+    pub fn channels_last(&self, sides: &[Option<usize>]) -> bool {
+        let [_, Some(a), Some(b), Some(c)] = *sides else { return self.colours_last };
+        let [columns, rows] = self.size;
+        let like = |r: usize, c: usize| (r * columns).abs_diff(c * rows) <= columns.max(rows);
+        match (like(b, c), like(a, b)) {
+            (true, false) => false,
+            (false, true) => true,
+            _ => self.colours_last,
+        }
+    }
+
     /// Channels of a picture: 3, or 1 of a grey one.
     pub fn colours(&self) -> usize {
         if self.grey { 1 } else { 3 }
     }
 }
+
+/// Before it, there is no rounding.
+const ROUNDS: i64 = 11;
 
 /// How much red, green and blue count in a grey picture: Rec. 601, as programs that turn pictures grey have it.
 pub(super) const GREY: [f32; 3] = [0.299, 0.587, 0.114];
@@ -94,7 +109,9 @@ impl OnnxGraph {
     pub fn adapt_in_company(&self, takes: &Takes, values: &[String], others: bool) -> Result<OnnxGraph, GraphError> {
         let mut adapted = self.clone();
         adapted.feed(takes, others)?;
-        adapted.graph.output.clear();
+        // They stay, without shapes: an engine refuses one whose type is another than the file says.
+        adapted.graph.output.retain(|output| output.elem_type().is_some());
+        adapted.graph.output.iter_mut().for_each(|output| set_shape(output, None));
         adapted.with_looks(values)
     }
 
@@ -104,6 +121,7 @@ impl OnnxGraph {
             && takes.port.sides.len() == 4
             && !takes.colours_last
             && !takes.grey
+            && !takes.bgr
             && takes.batch() == 1
     }
 
@@ -118,16 +136,16 @@ impl OnnxGraph {
         }
         let mut adapted = self.clone();
         adapted.feed(takes, false)?;
-        let ranks: Vec<usize> = layers
+        let sides: Vec<Vec<Option<usize>>> = layers
             .iter()
-            .map(|name| self.gives().iter().find(|port| port.name == *name).map_or(4, |port| port.sides.len()))
+            .map(|name| self.gives().into_iter().find(|port| port.name == *name).map_or(Vec::new(), |port| port.sides))
             .collect();
         adapted.graph.output.clear();
         let mut names = Vec::new();
-        for (number, (layer, rank)) in layers.iter().zip(ranks).enumerate() {
+        for (number, (layer, sides)) in layers.iter().zip(sides).enumerate() {
             let mut maker = Maker::new(&format!("andon.layer{number}"));
             let mut at = super::planes::one(&mut maker, layer, takes.batch());
-            if takes.colours_last && rank == 4 {
+            if takes.channels_last(&sides) && matches!(sides.len(), 0 | 4) {
                 at = maker.add("Transpose", &[&at], vec![ints("perm", &[0, 3, 1, 2])]);
             }
             maker.finish(&mut adapted);
@@ -169,29 +187,16 @@ impl OnnxGraph {
             return Err(GraphError::Unsupported(format!("it takes {batch} pictures at a time; export it for one")));
         }
         let mut maker = Maker::new("andon.in");
-        let mut at = PICTURE.to_owned();
-        let Arithmetic { divide, less, over } = takes.arithmetic;
-        if divide != 1.0 {
-            let by = maker.number(divide);
-            at = maker.add("Div", &[&at, &by], Vec::new());
-        }
-        if less != [0.0; 3] {
-            let by = maker.constant(&[1, 3, 1, 1], &less);
-            at = maker.add("Sub", &[&at, &by], Vec::new());
-        }
-        if over != [1.0; 3] {
-            let by = maker.constant(&[1, 3, 1, 1], &over);
-            at = maker.add("Div", &[&at, &by], Vec::new());
-        }
-        if takes.grey {
-            at = maker.channels(&at, &GREY);
-        } else if takes.bgr {
-            let order = maker.whole(&[2, 1, 0]);
-            at = maker.add("Gather", &[&at, &order], vec![int("axis", 1)]);
-        }
+        let mut at = given(&mut maker, takes, takes.arithmetic);
         if takes.port.kind.is_whole() {
-            // Whole numbers, as a camera gives them; a cast alone would cut.
-            at = maker.add("Round", &[&at], Vec::new());
+            // Whole numbers, as a camera gives them; a cast alone would cut. Old operators do not round.
+            at = if self.opset() >= ROUNDS {
+                maker.add("Round", &[&at], Vec::new())
+            } else {
+                let half = maker.number(0.5);
+                let above = maker.add("Add", &[&at, &half], Vec::new());
+                maker.add("Floor", &[&above], Vec::new())
+            };
         }
         if takes.port.kind != Kind::Float {
             at = maker.add("Cast", &[&at], vec![int("to", i64::from(takes.port.kind.number()))]);
@@ -280,6 +285,31 @@ impl OnnxGraph {
         self.graph.node = kept;
         self.graph.initializer.retain(|t| needed.contains(t.name()));
     }
+}
+
+/// The line's picture after arithmetic, in the colours and the order of colours of a network: `[1, colours, rows, columns]`.
+pub(super) fn given(maker: &mut Maker, takes: &Takes, arithmetic: Arithmetic) -> String {
+    let mut at = PICTURE.to_owned();
+    let Arithmetic { divide, less, over } = arithmetic;
+    if divide != 1.0 {
+        let by = maker.number(divide);
+        at = maker.add("Div", &[&at, &by], Vec::new());
+    }
+    if less != [0.0; 3] {
+        let by = maker.constant(&[1, 3, 1, 1], &less);
+        at = maker.add("Sub", &[&at, &by], Vec::new());
+    }
+    if over != [1.0; 3] {
+        let by = maker.constant(&[1, 3, 1, 1], &over);
+        at = maker.add("Div", &[&at, &by], Vec::new());
+    }
+    if takes.grey {
+        at = maker.channels(&at, &GREY);
+    } else if takes.bgr {
+        let order = maker.whole(&[2, 1, 0]);
+        at = maker.add("Gather", &[&at, &order], vec![int("axis", 1)]);
+    }
+    at
 }
 
 /// What [`OnnxGraph::adapt_to_look`] calls the value of this number.

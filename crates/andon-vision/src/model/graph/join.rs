@@ -10,21 +10,20 @@ impl OnnxGraph {
     /// or shape. The outputs are those of `next`.
     ///
     /// # Errors
-    /// [`GraphError::Unsupported`]: an input fits no output or several; other operator versions; functions, or graphs in graphs whose names are also the
+    /// [`GraphError::Unsupported`]: an input fits no output or several; versions of operators that cannot be brought to one; functions, or graphs in graphs whose names are also the
     /// first network's.
     pub fn followed_by(&self, next: &OnnxGraph) -> Result<OnnxGraph, GraphError> {
         let refused = |why: String| Err(GraphError::Unsupported(why));
+        let newest = self.opset().max(next.opset());
         if self.opset() != next.opset() {
-            let (first, second) = (self.opset(), next.opset());
-            return refused(format!(
-                "the first network is of opset {first}, the second of {second}; export both alike"
-            ));
+            return self.raised(newest)?.followed_by(&next.raised(newest)?);
         }
         if !next.model.functions.is_empty() {
             return refused("the second network has functions of its own; export it without them".to_owned());
         }
         let mut links = self.links(next)?;
         let mut joined = self.clone();
+        joined.model.ir_version = joined.model.ir_version.max(next.model.ir_version);
         joined.make_way(next, &mut links);
         let taken: HashSet<String> = joined.names().map(str::to_owned).collect();
         let own: HashSet<String> = next.names().map(str::to_owned).collect();

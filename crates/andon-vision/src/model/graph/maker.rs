@@ -4,7 +4,7 @@ use super::proto::{Attribute, Node, Tensor};
 use super::{FLOAT, OnnxGraph, int, node};
 
 /// ONNX's number for 64-bit whole numbers.
-const INT64: i32 = 7;
+pub(super) const INT64: i32 = 7;
 
 /// Nodes and constants in the making.
 pub(super) struct Maker {
@@ -103,6 +103,6 @@ pub(super) fn ints(name: &str, values: &[i64]) -> Attribute {
 }
 
 /// An attribute of text.
-fn text(name: &str, value: &str) -> Attribute {
+pub(super) fn text(name: &str, value: &str) -> Attribute {
     Attribute { name: Some(name.to_owned()), s: Some(value.as_bytes().to_vec()), kind: Some(3), ..Attribute::default() }
 }

@@ -12,7 +12,9 @@ mod outline;
 mod adapt;
 mod distance;
 mod maker;
+mod normalised;
 mod planes;
+mod raise;
 mod defaults;
 mod join;
 
@@ -27,8 +29,9 @@ pub use builder::{Attr, GraphBuilder};
 pub use calibrate::{CalibrationError, Calibrator};
 pub use check::{NetworkError, check, read_network};
 pub use distance::Distance;
+pub use normalised::{Inside, Range};
 pub use outline::{Kind, Port};
-pub use planes::{Channel, Latent, Plane, PlaneOf};
+pub use planes::{Channel, Latent, Plane, PlaneOf, Reconstruction};
 use proto::{Attribute, Dim, Graph, Model, Node, Shape, Tensor, ValueInfo};
 pub use quantize_int8::{ActivationRange, ActivationRanges};
 

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::proto::{Dim, Node, Tensor, ValueInfo};
-use super::{FLOAT, HALF, OnnxGraph, floats};
+use super::{FLOAT, HALF, OnnxGraph};
 
 /// A value that a network takes or gives.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,6 +60,15 @@ impl Kind {
             Kind::Byte if whole(0.0, 255.0) => values.iter().map(|v| *v as u8).collect(),
             Kind::Other(9) if whole(0.0, 1.0) => values.iter().map(|v| *v as u8).collect(),
             Kind::Other(3) if whole(-128.0, 127.0) => values.iter().flat_map(|v| (*v as i8).to_le_bytes()).collect(),
+            Kind::Other(4) if whole(0.0, 65_535.0) => values.iter().flat_map(|v| (*v as u16).to_le_bytes()).collect(),
+            Kind::Other(5) if whole(-32_768.0, 32_767.0) => {
+                values.iter().flat_map(|v| (*v as i16).to_le_bytes()).collect()
+            }
+            Kind::Other(12) if whole(0.0, f64::from(u32::MAX)) => {
+                values.iter().flat_map(|v| (*v as u32).to_le_bytes()).collect()
+            }
+            Kind::Other(13) if whole(0.0, 9e15) => values.iter().flat_map(|v| (*v as u64).to_le_bytes()).collect(),
+            Kind::Other(16) => values.iter().flat_map(|v| half::bf16::from_f64(*v).to_le_bytes()).collect(),
             Kind::Other(6) if whole(f64::from(i32::MIN), f64::from(i32::MAX)) => {
                 values.iter().flat_map(|v| (*v as i32).to_le_bytes()).collect()
             }
@@ -76,6 +85,11 @@ impl std::fmt::Display for Kind {
             Kind::Half => f.write_str("f16"),
             Kind::Byte => f.write_str("u8"),
             Kind::Other(4) => f.write_str("u16"),
+            Kind::Other(3) => f.write_str("i8"),
+            Kind::Other(5) => f.write_str("i16"),
+            Kind::Other(12) => f.write_str("u32"),
+            Kind::Other(13) => f.write_str("u64"),
+            Kind::Other(16) => f.write_str("bf16"),
             Kind::Other(6) => f.write_str("i32"),
             Kind::Other(7) => f.write_str("i64"),
             Kind::Other(9) => f.write_str("bool"),
@@ -102,10 +116,6 @@ fn port(value: &ValueInfo) -> Port {
     };
     Port { name: value.name().to_owned(), kind, sides: value.dims().iter().map(side).collect() }
 }
-
-/// Operators through which a picture stays the picture.
-const CARRIERS: [&str; 11] =
-    ["Identity", "Cast", "Resize", "Upsample", "Transpose", "Unsqueeze", "Squeeze", "Reshape", "Pad", "Slice", "Clip"];
 
 impl OnnxGraph {
     /// What it takes, without constants.
@@ -153,8 +163,30 @@ impl OnnxGraph {
         if last.op_type() != "Where" {
             return None;
         }
-        let (clamped, raw) = (last.input.get(1)?, last.input.get(2)?);
-        self.comes_from(clamped, raw, &by).then(|| raw.clone())
+        let (which, clamped, raw) = (last.input.first()?, last.input.get(1)?, last.input.get(2)?);
+        // A choice that hangs on the picture is part of the map: a mask of what is looked at, say.
+        let chosen_by_picture = self.takes().iter().any(|port| self.comes_from(which, &port.name, &by));
+        (!chosen_by_picture && self.comes_from(clamped, raw, &by)).then(|| raw.clone())
+    }
+
+    /// Between which numbers a value lies, if it ends in a sigmoid, a hyperbolic tangent or a clip to constants.
+    pub fn bounds(&self, value: &str) -> Option<[f32; 2]> {
+        let by = self.makers();
+        let mut last = by.get(value)?;
+        while matches!(last.op_type(), "Identity" | "Transpose" | "Reshape" | "Cast" | "Squeeze" | "Unsqueeze") {
+            last = by.get(last.input.first()?.as_str())?;
+        }
+        let constant = |i: usize| {
+            let tensor =
+                self.graph.initializer.iter().find(|t| Some(t.name()) == last.input.get(i).map(String::as_str))?;
+            super::check::short_numbers(tensor)?.first().map(|v| *v as f32)
+        };
+        match last.op_type() {
+            "Sigmoid" => Some([0.0, 1.0]),
+            "Tanh" => Some([-1.0, 1.0]),
+            "Clip" => Some([constant(1)?, constant(2)?]),
+            _ => None,
+        }
     }
 
     /// How many channels the first convolution takes of an input, and whether channels are brought from the last place to the first before it: for networks that
@@ -175,7 +207,17 @@ impl OnnxGraph {
                 "Transpose" if number("perm").is_some_and(|a| a.ints == [0, 3, 1, 2]) => {
                     carried.extend(node.output.iter().map(|o| (o.as_str(), true)));
                 }
+                "BatchNormalization" => {
+                    let [channels] = weights.get(node.input.get(1)?.as_str())? else { return None };
+                    return Some((usize::try_from(*channels).ok()?, last));
+                }
                 "Sub" | "Div" | "Mul" | "Add" | "Identity" | "Cast" | "Resize" | "Pad" | "Clip" => {
+                    // A number for each colour says where these are.
+                    match node.input.iter().find_map(|i| weights.get(i.as_str())) {
+                        Some([.., 3, 1, 1]) => return Some((3, last)),
+                        Some([.., 3]) if !last && node.op_type() != "Resize" => return Some((3, true)),
+                        _ => {}
+                    }
                     carried.extend(node.output.iter().map(|o| (o.as_str(), last)));
                 }
                 _ => return None,
@@ -184,69 +226,58 @@ impl OnnxGraph {
         None
     }
 
-    /// Where rten computes something else than the file says, without a word: cubic resizing becomes linear in it.
+    /// Whether a part of it carries the name of the library `anomalib`: classes in the metadata of the newer exporter, constants and nodes of the post-processor in those of the older one.
+    pub fn names_anomalib(&self) -> bool {
+        let has = |bytes: &[u8], name: &[u8]| bytes.windows(name.len()).any(|part| part == name);
+        let graph = &self.graph;
+        let metadata = graph.node.iter().flat_map(|node| &node.metadata_props).chain(&graph.metadata_props);
+        metadata.chain(&self.model.metadata_props).any(|bytes| has(bytes, b"anomalib"))
+            || graph.initializer.iter().any(|t| t.name().contains("post_processor"))
+            || graph.node.iter().any(|node| node.name().contains("post_processor"))
+    }
+
+    /// Whether values are taken by the nearest place, and places may lie halfway between two.
+    fn halves_decide(&self, node: &Node, text: &dyn Fn(&Node, &str) -> Vec<u8>) -> bool {
+        let mut scales = [2, 1].into_iter().filter_map(|i| {
+            let tensor =
+                self.graph.initializer.iter().find(|t| Some(t.name()) == node.input.get(i).map(String::as_str))?;
+            super::check::short_numbers(tensor).filter(|scales| !scales.is_empty())
+        });
+        let whole = |scales: &[f64]| scales.iter().all(|scale| *scale >= 1.0 && scale.fract() == 0.0);
+        matches!(text(node, "mode").as_slice(), b"" | b"nearest")
+            && matches!(
+                text(node, "coordinate_transformation_mode").as_slice(),
+                b"" | b"half_pixel" | b"pytorch_half_pixel"
+            )
+            && matches!(text(node, "nearest_mode").as_slice(), b"" | b"round_prefer_floor")
+            && !scales.next().is_some_and(|scales| whole(&scales))
+    }
+
+    /// Where rten computes something else than the file says, without a word.
     pub fn rten_differs(&self) -> Option<String> {
         let text = |node: &Node, name: &str| {
             node.attribute.iter().find(|a| a.name() == name).and_then(|a| a.s.clone()).unwrap_or_default()
         };
-        let cubic = self.graph.node.iter().find(|node| node.op_type() == "Resize" && text(node, "mode") == b"cubic")?;
-        Some(format!(
-            "`{}` resizes by cubic interpolation, which rten computes as linear; use ONNX Runtime (--engine ort)",
-            cubic.name()
-        ))
-    }
-
-    /// Whether the picture is normalised by ImageNet's mean and deviation inside the network: its first arithmetic is with three such numbers.
-    pub fn normalises_inside(&self, input: &str) -> bool {
-        /// By how much a number may be off.
-        const CLOSE: f32 = 0.02;
-        let expected = [[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]];
-        let constants = self.constants();
-        let mut carried: HashSet<&str> = HashSet::from([input]);
-        for node in &self.graph.node {
-            if !node.input.iter().any(|i| carried.contains(i.as_str())) {
-                continue;
-            }
-            match node.op_type() {
-                "Sub" | "Div" | "Mul" | "Add" => {
-                    let three = node.input.iter().filter_map(|i| constants.get(i.as_str())).find(|c| c.len() == 3);
-                    if let Some(three) = three {
-                        let near = |want: &[f32; 3]| {
-                            let [plain, inverse] = [1.0, -1.0].map(|power| {
-                                three
-                                    .iter()
-                                    .zip(want)
-                                    .all(|(v, w)| (v.abs() - w.powf(power)).abs() < CLOSE * w.powf(power))
-                            });
-                            plain || inverse
-                        };
-                        return expected.iter().any(near);
-                    }
-                    // By one number: 255, say.
-                    carried.extend(node.output.iter().map(String::as_str));
+        let differs = |node: &Node| -> Option<&'static str> {
+            Some(match node.op_type() {
+                "Resize" if text(node, "mode") == b"cubic" => {
+                    "resizes by cubic interpolation, which rten computes as linear"
                 }
-                op if CARRIERS.contains(&op) => carried.extend(node.output.iter().map(String::as_str)),
-                _ => {}
-            }
-        }
-        false
+                "Resize" if self.halves_decide(node, &text) => {
+                    "takes the nearest values, and rten takes others where a place lies halfway between two"
+                }
+                "MaxPool" | "AveragePool" | "Conv" | "ConvTranspose" if text(node, "auto_pad") == b"SAME_LOWER" => {
+                    "is padded above and left (SAME_LOWER), which rten computes as below and right"
+                }
+                _ => return None,
+            })
+        };
+        let (node, what) = self.graph.node.iter().find_map(|node| Some((node, differs(node)?)))?;
+        Some(format!("`{}` {what}; use ONNX Runtime (--engine ort)", node.name()))
     }
 
     fn makers(&self) -> HashMap<&str, &Node> {
         self.graph.node.iter().flat_map(|node| node.output.iter().map(move |o| (o.as_str(), node))).collect()
-    }
-
-    /// Short constants of f32 by name.
-    fn constants(&self) -> HashMap<String, Vec<f32>> {
-        const SHORT: i64 = 16;
-        let short = |t: &&Tensor| t.data_type == Some(FLOAT) && t.dims.iter().product::<i64>() <= SHORT;
-        let named = self.graph.initializer.iter().map(|t| (t.name(), t));
-        let nodes = self.graph.node.iter().filter(|node| node.op_type() == "Constant");
-        let made = nodes.filter_map(|node| {
-            Some((node.output.first()?.as_str(), node.attribute.iter().find_map(|a| a.t.as_ref())?))
-        });
-        let all = named.chain(made).filter(|(_, t)| short(t));
-        all.filter_map(|(name, t)| Some((name.to_owned(), floats(t).ok()?))).collect()
     }
 
     /// Whether a value is computed from another.

@@ -10,14 +10,27 @@ use super::{Arithmetic, GraphError, OnnxGraph, Takes, adapt, int};
 pub enum PlaneOf {
     /// A value of the network.
     Value(String),
-    /// The distance between the picture, as the network is given it, and this reconstruction of it.
-    Reconstruction(String, Distance),
+    /// The distance between the picture and a reconstruction of it.
+    Reconstruction(Reconstruction),
     /// The distance between two values of the network of so many channels, `[n, channels, rows, columns]`.
     Pair([String; 2], usize, Distance),
     /// What is unlikely of these latents of a flow, brought to the size of the plane: without a log-determinant the mean over them of `exp(-mean(z^2) / 2)`, turned round
     /// (Yu et al., "FastFlow", 2021, as its ports compute the map); with them the mean of `mean(z^2) / 2 - determinant / channels`, which is the negative log-likelihood of a value but for a
     /// constant.
     Latents(Vec<Latent>),
+}
+
+/// A picture that a network makes of the one that it is given.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reconstruction {
+    /// Its name.
+    pub value: String,
+    /// By which measure it differs.
+    pub distance: Distance,
+    /// Its colours are behind rows and columns.
+    pub colours_last: bool,
+    /// What its values are of the picture's 0 to 255; none if they are what the network is given.
+    pub range: Option<Arithmetic>,
 }
 
 /// An output of a flow.
@@ -35,8 +48,9 @@ impl PlaneOf {
     /// The values that it is made of, for people.
     pub fn names(&self) -> String {
         match self {
-            PlaneOf::Value(value) | PlaneOf::Reconstruction(value, Distance::Squared) => value.clone(),
-            PlaneOf::Reconstruction(value, distance) => format!("{value} ({})", distance.as_str()),
+            PlaneOf::Value(value) => value.clone(),
+            PlaneOf::Reconstruction(made) if made.distance == Distance::Squared => made.value.clone(),
+            PlaneOf::Reconstruction(made) => format!("{} ({})", made.value, made.distance.as_str()),
             PlaneOf::Pair([a, b], _, distance) => format!("{a}, {b} ({})", distance.as_str()),
             PlaneOf::Latents(all) => all.iter().map(|l| l.value.as_str()).collect::<Vec<_>>().join(", "),
         }
@@ -82,7 +96,9 @@ impl OnnxGraph {
     pub(super) fn give(&mut self, plane: &Plane, takes: &Takes) -> Result<(), GraphError> {
         let resizes = match &plane.made {
             PlaneOf::Latents(_) => true,
-            PlaneOf::Reconstruction(_, distance) | PlaneOf::Pair(_, _, distance) => distance.of_pictures(),
+            PlaneOf::Pair(_, _, distance) | PlaneOf::Reconstruction(Reconstruction { distance, .. }) => {
+                distance.of_pictures()
+            }
             PlaneOf::Value(_) => false,
         };
         if resizes && self.opset() < RESIZES {
@@ -96,10 +112,16 @@ impl OnnxGraph {
         let batch = takes.batch();
         let mut at = match &plane.made {
             PlaneOf::Value(value) => one(&mut maker, value, batch),
-            PlaneOf::Reconstruction(value, distance) => {
-                let [x, y] = [value, &takes.port.name].map(|v| {
-                    let plain = as_planes(&mut maker, v, takes);
-                    if distance.of_pictures() { unit(&mut maker, &plain, takes) } else { plain }
+            PlaneOf::Reconstruction(Reconstruction { value, distance, colours_last, range }) => {
+                let x = as_planes(&mut maker, value, takes, *colours_last);
+                let y = match range {
+                    None => as_planes(&mut maker, &takes.port.name, takes, takes.colours_last),
+                    Some(arithmetic) => adapt::given(&mut maker, takes, *arithmetic),
+                };
+                let arithmetic = range.unwrap_or(takes.arithmetic);
+                let [x, y] = [x, y].map(|plain| match distance.of_pictures() {
+                    true => unit(&mut maker, &plain, takes, arithmetic),
+                    false => plain,
                 });
                 distance::write(&mut maker, *distance, [&x, &y], takes.colours(), plane.size)
             }
@@ -144,25 +166,23 @@ pub(super) fn one(maker: &mut Maker, value: &str, batch: usize) -> String {
     maker.add("Gather", &[&single, &first], vec![int("axis", 0)])
 }
 
-/// A picture in the network's own layout as `[1, colours, rows, columns]`.
-fn as_planes(maker: &mut Maker, value: &str, takes: &Takes) -> String {
-    let mut at = one(maker, value, takes.batch());
+/// A picture as a network has it as `[1, colours, rows, columns]`.
+fn as_planes(maker: &mut Maker, value: &str, takes: &Takes, colours_last: bool) -> String {
+    let at = one(maker, value, takes.batch());
     let [columns, rows] = takes.size.map(|side| side as i64);
     let colours = takes.colours() as i64;
-    if takes.port.sides.len() < 4 {
-        let sides = if takes.colours_last { [1, rows, columns, colours] } else { [1, colours, rows, columns] };
-        let shape = maker.whole(&sides);
-        at = maker.add("Reshape", &[&at, &shape], Vec::new());
-    }
-    match takes.colours_last {
+    let sides = if colours_last { [1, rows, columns, colours] } else { [1, colours, rows, columns] };
+    let shape = maker.whole(&sides);
+    let at = maker.add("Reshape", &[&at, &shape], Vec::new());
+    match colours_last {
         true => maker.add("Transpose", &[&at], vec![ints("perm", &[0, 3, 1, 2])]),
         false => at,
     }
 }
 
 /// Values as the network is given them, back in 0..1.
-fn unit(maker: &mut Maker, value: &str, takes: &Takes) -> String {
-    let Arithmetic { divide, less, over } = takes.arithmetic;
+fn unit(maker: &mut Maker, value: &str, takes: &Takes, arithmetic: Arithmetic) -> String {
+    let Arithmetic { divide, less, over } = arithmetic;
     let (mut factor, mut shift) = (over.map(|o| o * divide / 255.0), less.map(|l| l * divide / 255.0));
     if takes.grey {
         // What is given is the weighted sum of `(x / divide - less) / over`: for a grey `x` a straight line of it.

@@ -1,4 +1,4 @@
-//! The messages of ONNX's file format (IR version 13, onnx.proto), as far as graphs are changed here. What is not looked at is
+//! The messages of ONNX's file format (IR version 14, onnx.proto), as far as graphs are changed here. What is not looked at is
 //! carried along as bytes, so that a network that is read and written again is the same network.
 
 /// A whole file.
@@ -237,13 +237,37 @@ pub(super) struct KeyValue {
     pub value: Option<String>,
 }
 
-/// A function of the file's own, as far as it is looked at.
+/// A function of the file's own.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(super) struct Function {
     #[prost(string, optional, tag = "1")]
     pub name: Option<String>,
+    #[prost(string, repeated, tag = "4")]
+    pub input: Vec<String>,
+    #[prost(string, repeated, tag = "5")]
+    pub output: Vec<String>,
     #[prost(message, repeated, tag = "7")]
     pub node: Vec<Node>,
+    #[prost(message, repeated, tag = "9")]
+    pub opset_import: Vec<Opset>,
     #[prost(string, optional, tag = "10")]
     pub domain: Option<String>,
+    /// Attributes with the values that they have where a call leaves them out.
+    #[prost(message, repeated, tag = "11")]
+    pub attribute_proto: Vec<Attribute>,
+    #[prost(string, optional, tag = "13")]
+    pub overload: Option<String>,
+}
+
+/// A constant of which most values are 0.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(super) struct SparseTensor {
+    /// Its name is the constant's.
+    #[prost(message, optional, tag = "1")]
+    pub values: Option<Tensor>,
+    /// Places of the values: counted through, or by axis.
+    #[prost(message, optional, tag = "2")]
+    pub indices: Option<Tensor>,
+    #[prost(int64, repeated, packed = "false", tag = "3")]
+    pub dims: Vec<i64>,
 }

@@ -51,7 +51,31 @@ pub fn open(onnx: &[u8], options: &EngineOptions) -> Result<Box<dyn Session>, En
         EngineChoice::Ort => open_ort(onnx, options),
         EngineChoice::Rten => open_rten(onnx, options),
         EngineChoice::TensorRt => Err(EngineError::CpuOnly),
-        EngineChoice::Auto => open_ort(onnx, options).or_else(|_| open_rten(onnx, options)),
+        EngineChoice::Auto => open_ort(onnx, options).or_else(|why| {
+            let neither = |rten| EngineError::Neither { ort: Box::new(why), rten: Box::new(rten) };
+            open_rten(onnx, options).map_err(neither)
+        }),
+    }
+}
+
+/// Opens a graph from elsewhere. With [`EngineChoice::Auto`], rten runs it only where ONNX Runtime's library is not: what that refuses, another engine may run although it contradicts itself.
+///
+/// # Errors
+/// See [`EngineError`].
+pub fn open_foreign(onnx: &[u8], options: &EngineOptions) -> Result<Box<dyn Session>, EngineError> {
+    if options.choice != EngineChoice::Auto {
+        return open(onnx, options);
+    }
+    match open_ort(onnx, options) {
+        Err(EngineError::Load { engine, why }) => Err(EngineError::Load {
+            engine,
+            why: match open_rten(onnx, options) {
+                Ok(_) => format!("{why}; rten would take it: --engine rten, if it is sure to be right"),
+                Err(rten) => format!("{why}; nor does the other engine: {rten}"),
+            },
+        }),
+        Err(_) => open_rten(onnx, options),
+        opened => opened,
     }
 }
 

@@ -5,9 +5,15 @@
 //!  file ─► is it ONNX at all ─► tensors: type, shape, bytes, other files ─► nodes: operators, names, order ─► sizes ─► engine
 //! ```
 
+mod functions;
+mod kinds;
+mod numbers;
 mod scope;
 mod shapes;
+mod sides;
+mod sparse;
 mod tensors;
+mod wire;
 
 use std::path::Path;
 
@@ -18,10 +24,20 @@ use super::proto::{Dim, Model, ValueInfo};
 use super::{Graph, OnnxGraph};
 pub(super) use scope::taken_within;
 
-/// The newest format version that is read: ONNX 1.18 and later write it.
-const NEWEST_IR: i64 = 13;
+/// The values of a short constant, whichever way and of whichever type they are written.
+pub(super) fn short_numbers(tensor: &super::Tensor) -> Option<Vec<f64>> {
+    numbers::Numbers::of(tensor).map(|numbers| numbers.values)
+}
+
+/// The same of what a `Constant` makes.
+pub(super) fn numbers_of_constant(node: &super::Node) -> Option<Vec<f64>> {
+    numbers::Numbers::of_constant(node).map(|numbers| numbers.values)
+}
+
+/// The newest format version that is read: ONNX 1.23 writes it.
+const NEWEST_IR: i64 = 14;
 /// Sets of the standard operators that engines know: the oldest that exporters of the field write, and the newest.
-const OPSETS: [i64; 2] = [7, 26];
+const OPSETS: [i64; 2] = [7, 28];
 /// Files above this are refused unread; a format whose own limit is 2 GiB.
 const MOST_BYTES: u64 = 1 << 31;
 /// Pixels of a side of an input at most.
@@ -56,8 +72,14 @@ pub enum NetworkError {
 pub fn read_network(path: &Path) -> Result<Vec<u8>, NetworkError> {
     let file = path.display().to_string();
     let failed = |source| NetworkError::Read { file: file.clone(), source };
-    let length = std::fs::metadata(path).map_err(failed)?.len();
+    let there = std::fs::metadata(path).map_err(failed)?;
+    let length = there.len();
     let refused = |why: String| NetworkError::Refused { file: file.clone(), why };
+    // A pipe or a device is never read to its end.
+    if !there.is_file() {
+        return Err(refused("it is no ordinary file; name the network".to_owned()));
+    }
+    tensors::stored(&there).map_err(refused)?;
     if length > MOST_BYTES {
         return Err(refused(format!(
             "it has {length} bytes, more than the {MOST_BYTES} of the format; is it a network?"
@@ -75,11 +97,16 @@ pub fn check(bytes: &[u8], folder: Option<&Path>) -> Result<Vec<u8>, String> {
     if bytes.is_empty() {
         return Err("it is empty (0 bytes); copy it again".to_owned());
     }
-    if bytes.trim_ascii_start().starts_with(b"<") {
-        return Err("it is no ONNX file; it looks like HTML: was a web page saved in its place?".to_owned());
+    if let Some(other) = kinds::other(bytes) {
+        return Err(other);
     }
-    let mut model =
-        Model::decode(bytes).map_err(|e| format!("it is cut short, or no ONNX file ({e}); copy it again"))?;
+    wire::weigh(bytes)?;
+    let mut model = Model::decode(bytes).map_err(|e| match e.to_string() {
+        why if why.contains("UTF-8") => {
+            format!("a name in it is no text (UTF-8), so it is damaged, or no ONNX file ({why}); copy it again")
+        }
+        why => format!("it is cut short, or no ONNX file ({why}); copy it again"),
+    })?;
     match model.ir_version {
         None => return Err("it is no ONNX file, or cut short: it has no IR version".to_owned()),
         Some(version) if !(3..=NEWEST_IR).contains(&version) => {
@@ -90,8 +117,17 @@ pub fn check(bytes: &[u8], folder: Option<&Path>) -> Result<Vec<u8>, String> {
         Some(_) => {}
     }
     let standard = |domain: Option<&str>| matches!(domain, None | Some("" | "ai.onnx"));
-    for set in model.opset_import.iter().filter(|set| standard(set.domain.as_deref())) {
-        let version = set.version.unwrap_or(0);
+    let sets = model.opset_import.iter().filter(|set| standard(set.domain.as_deref()));
+    let versions: Vec<i64> = sets.map(|set| set.version.unwrap_or(0)).collect();
+    if versions.windows(2).any(|two| two[0] != two[1]) {
+        return Err(format!(
+            "it names several opsets of the standard operators, {versions:?}; engines would take either"
+        ));
+    }
+    if versions.is_empty() {
+        return Err("it does not say of which opset its operators are; export it again".to_owned());
+    }
+    for version in versions {
         if !(OPSETS[0]..=OPSETS[1]).contains(&version) {
             let [oldest, newest] = OPSETS;
             return Err(format!(
@@ -103,11 +139,10 @@ pub fn check(bytes: &[u8], folder: Option<&Path>) -> Result<Vec<u8>, String> {
     if graph.node.is_empty() {
         return Err("its graph is empty: it has no nodes".to_owned());
     }
-    tensors::check(&mut graph.initializer, folder)?;
     inputs(graph)?;
-    let functions = scope::Functions::read(&model.functions)?;
+    functions::put_in(&mut model)?;
     let graph = model.graph.as_mut().ok_or("it holds no graph")?;
-    scope::check(graph, &functions)?;
+    scope::check(graph, &mut tensors::Store::new(folder))?;
     if graph.output.is_empty() {
         return Err("it has no output, so nothing could be made of what it computes".to_owned());
     }
@@ -125,6 +160,28 @@ fn inputs(graph: &Graph) -> Result<(), String> {
             "`{}` is text, and pictures are numbers; export the network without it",
             texts.join("`, `")
         ));
+    }
+    for (value, what) in graph.input.iter().map(|v| (v, "input")).chain(graph.output.iter().map(|v| (v, "output"))) {
+        let name = value.name();
+        let kind = value.kind.clone().unwrap_or_default();
+        let is = [
+            (kind.sequence.is_some(), "a sequence"),
+            (kind.map.is_some(), "a map of keys to values"),
+            (kind.optional.is_some(), "an optional value"),
+            (kind.sparse_tensor.is_some(), "a sparse tensor"),
+            (kind.opaque.is_some(), "of a type of somebody's own"),
+        ];
+        if let Some((_, is)) = is.into_iter().find(|(is, _)| *is) {
+            return Err(format!(
+                "the {what} `{name}` is {is}, and a tensor is wanted; export the network with tensors alone"
+            ));
+        }
+        if !value.elem_type().is_some_and(tensors::is_type) && (what == "input" || value.elem_type().is_some()) {
+            let said = value.elem_type().unwrap_or(0);
+            return Err(format!(
+                "the {what} `{name}` has the element type {said}, which ONNX does not have; export the network again"
+            ));
+        }
     }
     let constant = |name: &str| graph.initializer.iter().any(|t| t.name() == name);
     for input in graph.input.iter().filter(|input| !constant(input.name())) {

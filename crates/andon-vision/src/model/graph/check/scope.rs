@@ -1,142 +1,106 @@
-//! Nodes: which operators they are, whether every name is made once and before it is used, and how deep graphs lie in one another.
+//! Nodes: which operators they are, and whether every name is made once and before it is used.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use prost::Message;
 
 use super::super::Graph;
-use super::super::proto::{Function, Node, Tensor};
-use super::tensors;
+use super::super::proto::{Attribute, Node, ValueInfo};
+use super::sparse;
+use super::tensors::Store;
 
-/// Graphs in graphs at most; exporters come to two.
-const DEEPEST: usize = 16;
 /// Nodes after functions were put in, at most.
-const MOST_NODES: u64 = 200_000;
+pub(super) const MOST_NODES: u64 = 200_000;
 /// Sets of operators that engines have.
 const DOMAINS: [&str; 4] = ["", "ai.onnx", "ai.onnx.ml", "com.microsoft"];
+/// Operators that give other values each time.
+const RANDOM: [&str; 6] =
+    ["RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial", "Bernoulli"];
+/// With what names begin that are put around networks.
+const OURS: &str = "andon.";
 
-/// Functions of the file, and how many nodes each comes to.
-pub(super) struct Functions {
-    nodes: HashMap<(String, String), u64>,
+/// Names that graphs around one know.
+struct Outside<'a> {
+    names: &'a HashSet<String>,
+    further: Option<&'a Outside<'a>>,
 }
 
-impl Functions {
-    /// Reads them; a function that calls itself, or more nodes than can be run, are refused.
-    pub fn read(all: &[Vec<u8>]) -> Result<Functions, String> {
-        let mut functions = BTreeMap::new();
-        for bytes in all {
-            let function = Function::decode(bytes.as_slice()).map_err(|e| format!("a function is cut short ({e})"))?;
-            let key = (function.domain.clone().unwrap_or_default(), function.name.clone().unwrap_or_default());
-            functions.insert(key, function);
-        }
-        let mut nodes = HashMap::new();
-        for key in functions.keys() {
-            count(key, &functions, &mut nodes, 0)?;
-        }
-        Ok(Functions { nodes })
-    }
-
-    fn of(&self, node: &Node) -> Option<u64> {
-        let domain = node.domain.clone().unwrap_or_default();
-        self.nodes.get(&(domain, node.op_type().to_owned())).copied()
+impl Outside<'_> {
+    fn knows(&self, name: &str) -> bool {
+        self.names.contains(name) || self.further.is_some_and(|outside| outside.knows(name))
     }
 }
 
-fn count(
-    key: &(String, String),
-    functions: &BTreeMap<(String, String), Function>,
-    done: &mut HashMap<(String, String), u64>,
-    depth: usize,
-) -> Result<u64, String> {
-    if let Some(nodes) = done.get(key) {
-        return Ok(*nodes);
-    }
-    let Some(function) = functions.get(key) else { return Ok(1) };
-    if depth > functions.len() {
-        return Err(format!("the function `{}` calls itself", key.1));
-    }
-    let mut all = 0u64;
-    for node in &function.node {
-        let called = (node.domain.clone().unwrap_or_default(), node.op_type().to_owned());
-        if !functions.contains_key(&called) {
-            known(node)?;
-        }
-        all = all.saturating_add(count(&called, functions, done, depth + 1)?);
-    }
-    done.insert(key.clone(), all);
-    Ok(all)
-}
-
-/// Checks a graph and all within it, and sorts its nodes.
-pub(super) fn check(graph: &mut Graph, functions: &Functions) -> Result<(), String> {
+/// Checks a graph and all within it, brings constants in other files in, and sorts its nodes.
+pub(super) fn check(graph: &mut Graph, store: &mut Store<'_>) -> Result<(), String> {
     let mut nodes = 0;
-    within(graph, functions, &HashSet::new(), 0, &mut nodes)?;
+    within(graph, None, store, &mut nodes)?;
     if nodes > MOST_NODES {
-        return Err(format!(
-            "it comes to {nodes} nodes once its functions are put in, and at most {MOST_NODES} are run"
-        ));
+        return Err(format!("it comes to {nodes} nodes, and at most {MOST_NODES} are run"));
     }
     Ok(())
 }
 
 fn within(
     graph: &mut Graph,
-    functions: &Functions,
-    outside: &HashSet<String>,
-    depth: usize,
+    outside: Option<&Outside<'_>>,
+    store: &mut Store<'_>,
     nodes: &mut u64,
 ) -> Result<(), String> {
-    if depth > DEEPEST {
-        return Err(format!("its graphs lie in one another more than {DEEPEST} deep"));
+    for bytes in std::mem::take(&mut graph.sparse_initializer) {
+        graph.initializer.push(sparse::written_out(&bytes)?);
     }
-    let mut made: HashSet<String> = outside.clone();
-    made.extend(graph.initializer.iter().map(|t| t.name().to_owned()));
-    made.extend(graph.input.iter().map(|value| value.name().to_owned()));
+    for tensor in &mut graph.initializer {
+        store.load(tensor)?;
+    }
+    let mut made = named_once(graph, outside.is_none())?;
+    let known = |name: &str| outside.is_some_and(|outside| outside.knows(name));
     let mut by: HashMap<&str, usize> = HashMap::new();
     for (number, node) in graph.node.iter().enumerate() {
         for output in node.output.iter().filter(|name| !name.is_empty()) {
-            let twice = by.insert(output, number).is_some() || (made.contains(output) && !outside.contains(output));
-            if twice {
+            if by.insert(output, number).is_some() || made.contains(output) {
                 return Err(format!("the value `{output}` is made twice; engines would take either"));
             }
         }
     }
     for node in &graph.node {
-        if functions.of(node).is_none() {
-            known(node)?;
-        }
-        *nodes = nodes.saturating_add(functions.of(node).unwrap_or(1));
-        if let Some(missing) =
-            node.input.iter().find(|name| !name.is_empty() && !made.contains(*name) && !by.contains_key(name.as_str()))
-        {
+        operator(node)?;
+        *nodes = nodes.saturating_add(1);
+        let there = |name: &str| name.is_empty() || made.contains(name) || by.contains_key(name) || known(name);
+        if let Some(missing) = node.input.iter().find(|name| !there(name)) {
             return Err(format!("the node {} takes `{missing}`, which nothing makes", named(node)));
         }
+        let names = node.input.iter().chain(&node.output);
+        if let Some(ours) = names.filter(|name| name.starts_with(OURS)).find(|_| outside.is_none()) {
+            return Err(format!(
+                "its value `{ours}` has a name of the kind that this program puts around networks; export it with other names"
+            ));
+        }
     }
-    if let Some(missing) = graph.output.iter().map(|o| o.name()).find(|o| !made.contains(*o) && !by.contains_key(o)) {
-        return Err(format!("the output `{missing}` is made by no node"));
+    for output in &graph.output {
+        let name = output.name();
+        if !made.contains(name) && !by.contains_key(name) && !known(name) {
+            return Err(format!("the output `{name}` is made by no node"));
+        }
+        if outside.is_none() && !by.contains_key(name) {
+            return Err(format!(
+                "the output `{name}` is an input or a constant, which says nothing of the picture; export the network with what it computes"
+            ));
+        }
     }
     let order = sorted(graph, &by)?;
     let mut all: Vec<Option<Node>> = std::mem::take(&mut graph.node).into_iter().map(Some).collect();
     graph.node = order.into_iter().filter_map(|number| all[number].take()).collect();
     made.extend(graph.node.iter().flat_map(|node| node.output.iter().cloned()));
+    let here = Outside { names: &made, further: outside };
     for node in &mut graph.node {
-        let (op, name) = (node.op_type().to_owned(), named(node));
-        if op == "Loop" && !has_limit(&node.input, &graph.initializer) {
-            return Err(format!(
-                "the node {name} is a Loop that nothing bounds, and a frame must be judged in time; export it unrolled"
-            ));
-        }
+        let name = named(node);
         for attribute in &mut node.attribute {
-            if let Some(tensor) = &attribute.t {
-                tensors::one(tensor)?;
-            }
+            constants(attribute, store)?;
             for bytes in attribute.g.iter_mut().chain(&mut attribute.graphs) {
                 let mut inner = Graph::decode(bytes.as_slice())
                     .map_err(|e| format!("a graph in the node {name} is cut short ({e})"))?;
-                for tensor in &inner.initializer {
-                    tensors::one(tensor)?;
-                }
-                within(&mut inner, functions, &made, depth + 1, nodes)?;
+                within(&mut inner, Some(&here), store, nodes)?;
                 *bytes = inner.encode_to_vec();
             }
         }
@@ -144,9 +108,43 @@ fn within(
     Ok(())
 }
 
-/// Whether a loop's first input, how often it runs at most, is a constant.
-fn has_limit(inputs: &[String], constants: &[Tensor]) -> bool {
-    inputs.first().is_some_and(|name| !name.is_empty() && constants.iter().any(|t| t.name() == name))
+/// Names of constants and inputs, each of which is there once.
+fn named_once(graph: &Graph, outermost: bool) -> Result<HashSet<String>, String> {
+    let twice = |what: &str, name: &str| {
+        format!("the {what} `{name}` is there twice; engines would take either: export the network again")
+    };
+    let mut made = HashSet::new();
+    for tensor in graph.initializer.iter().filter(|tensor| !tensor.name().is_empty()) {
+        if !made.insert(tensor.name().to_owned()) {
+            return Err(twice("constant", tensor.name()));
+        }
+    }
+    // An input of the same name is what a constant may be replaced by.
+    let once = |what: &str, values: &[ValueInfo]| {
+        let mut seen: HashSet<&str> = HashSet::new();
+        match values.iter().map(ValueInfo::name).find(|name| !seen.insert(name)) {
+            Some(name) if outermost => Err(twice(what, name)),
+            _ => Ok(()),
+        }
+    };
+    once("input", &graph.input)?;
+    once("output", &graph.output)?;
+    made.extend(graph.input.iter().map(|value| value.name().to_owned()));
+    Ok(made)
+}
+
+/// Constants in an attribute.
+fn constants(attribute: &mut Attribute, store: &mut Store<'_>) -> Result<(), String> {
+    for tensor in attribute.t.iter_mut().chain(&mut attribute.tensors) {
+        store.load(tensor)?;
+    }
+    if let Some(bytes) = attribute.sparse_tensor.take() {
+        /// ONNX's number for a constant among the kinds of attributes.
+        const TENSOR: i32 = 4;
+        attribute.t = Some(sparse::written_out(&bytes)?);
+        (attribute.kind, attribute.name) = (Some(TENSOR), Some("value".to_owned()));
+    }
+    Ok(())
 }
 
 /// Numbers of the nodes in an order in which each stands behind those that it takes from; that of the file where it is one.
@@ -179,18 +177,32 @@ fn sorted(graph: &Graph, by: &HashMap<&str, usize>) -> Result<Vec<usize>, String
     }
 }
 
-/// Names that a graph within a node takes or gives: what it does not make itself comes from outside.
+/// Names that a graph within a node takes or gives and does not make itself: they come from outside.
 pub fn taken_within(bytes: &[u8]) -> Vec<String> {
     let Ok(inner) = Graph::decode(bytes) else { return Vec::new() };
     let mut taken: Vec<String> = inner.node.iter().flat_map(|node| node.input.iter().cloned()).collect();
     taken.extend(inner.output.iter().map(|output| output.name().to_owned()));
     let graphs = inner.node.iter().flat_map(|node| node.attribute.iter()).flat_map(|a| a.g.iter().chain(&a.graphs));
     taken.extend(graphs.flat_map(|bytes| taken_within(bytes)));
+    let mut own: HashSet<&str> = inner.node.iter().flat_map(|node| node.output.iter().map(String::as_str)).collect();
+    own.extend(inner.initializer.iter().map(|tensor| tensor.name()));
+    own.extend(inner.input.iter().map(ValueInfo::name));
+    taken.retain(|name| !own.contains(name.as_str()));
     taken
 }
 
-fn known(node: &Node) -> Result<(), String> {
+/// Whether an operator is one that engines have, and gives the same each time.
+fn operator(node: &Node) -> Result<(), String> {
     let domain = node.domain.as_deref().unwrap_or_default();
+    if node.op_type().is_empty() {
+        return Err(format!("the node {} says no operator; export the network again", named(node)));
+    }
+    if RANDOM.contains(&node.op_type()) && DOMAINS[..2].contains(&domain) {
+        return Err(format!(
+            "the node {} gives other values each time, and the same picture must get the same verdict; export the network without it, as it judges and not as it is trained",
+            named(node)
+        ));
+    }
     if DOMAINS.contains(&domain) {
         return Ok(());
     }

@@ -3,58 +3,42 @@
 
 use std::collections::HashMap;
 
+use prost::Message;
+
 use super::super::Graph;
 use super::super::proto::{Attribute, Node, Tensor};
+use super::numbers::Numbers;
 use super::scope::named;
 
 /// Numbers of one value at most: 1 GiB of f32.
 pub(super) const MOST_VALUES: u64 = 1 << 28;
+/// Nodes that are run for a picture, those of loops as often as they run.
+const MOST_RUNS: u64 = 1_000_000;
 
-type Shape = Vec<u64>;
+/// Sides of a value at most.
+const MOST_SIDES: usize = 64;
 
-/// Goes through the graph in its order, and refuses values that are too large, and convolutions of another number of channels.
+pub(super) type Shape = Vec<u64>;
+
+/// Goes through the graph in its order, and refuses values that are too large, convolutions of another number of channels, loops without a bound, and what gives other values each time.
 pub(super) fn check(graph: &Graph) -> Result<(), String> {
-    let mut known = Known { shapes: HashMap::new(), numbers: HashMap::new() };
-    for tensor in &graph.initializer {
-        known.constant(tensor.name(), tensor);
-    }
-    for input in graph.input.iter().filter(|input| !known.shapes.contains_key(input.name())).collect::<Vec<_>>() {
-        // A side that is not said is 1 at least, so that what follows is never too large by mistake.
+    let mut known = Known { shapes: HashMap::new(), numbers: HashMap::new(), runs: 0 };
+    for input in &graph.input {
+        // What follows from a side that is not said is not known.
         let sides = input.dims();
         if !sides.is_empty() && sides.iter().all(|dim| dim.value.is_some()) {
-            known.shapes.insert(input.name(), sides.iter().map(|dim| dim.value.unwrap_or(1) as u64).collect());
+            let sides = sides.iter().map(|dim| dim.value.unwrap_or(1) as u64).collect();
+            known.shapes.insert(input.name().to_owned(), sides);
         }
     }
-    for node in &graph.node {
-        if node.op_type() == "Constant" {
-            if let (Some(output), Some(tensor)) =
-                (node.output.first(), node.attribute.iter().find_map(|a| a.t.as_ref()))
-            {
-                known.constant(output, tensor);
-            }
-            continue;
-        }
-        let Some(shape) = known.of(node)? else { continue };
-        let all = shape.iter().try_fold(1u64, |all, side| all.checked_mul(*side));
-        if all.is_none_or(|all| all > MOST_VALUES) {
-            let bytes = shape.iter().map(|side| *side as f64).product::<f64>() * 4.0;
-            return Err(format!(
-                "the node {} makes a value of the shape {shape:?}, which is 2^{:.0} bytes; no frame needs that",
-                named(node),
-                bytes.log2()
-            ));
-        }
-        if let Some(output) = node.output.first() {
-            known.shapes.insert(output, shape);
-        }
-    }
-    Ok(())
+    known.through(graph, 1)
 }
 
-struct Known<'a> {
-    shapes: HashMap<&'a str, Shape>,
-    /// Whole numbers that are constant.
-    numbers: HashMap<&'a str, Vec<i64>>,
+/// What is known of values by their names.
+pub(super) struct Known {
+    shapes: HashMap<String, Shape>,
+    numbers: HashMap<String, Numbers>,
+    runs: u64,
 }
 
 /// Operators whose output has the shape of their first input.
@@ -95,27 +79,123 @@ const ALIKE: [&str; 31] = [
 const PAIRS: [&str; 15] =
     ["Add", "Sub", "Mul", "Div", "Pow", "Min", "Max", "Sum", "Mean", "Equal", "Greater", "Less", "And", "Or", "Where"];
 
-impl<'a> Known<'a> {
-    fn constant(&mut self, name: &'a str, tensor: &Tensor) {
-        const INT64: i32 = 7;
-        /// Shapes, pads and the like are short.
-        const SHORT: usize = 64;
-        self.shapes.insert(name, tensor.dims.iter().map(|side| *side as u64).collect());
-        let numbers = match &tensor.raw_data {
-            Some(raw) => raw.as_chunks::<8>().0.iter().take(SHORT + 1).map(|b| i64::from_le_bytes(*b)).collect(),
-            None => tensor.int64_data.clone(),
-        };
-        if tensor.data_type == Some(INT64) && numbers.len() <= SHORT {
-            self.numbers.insert(name, numbers);
+impl Known {
+    /// Goes through a graph that is run so many times.
+    fn through(&mut self, graph: &Graph, times: u64) -> Result<(), String> {
+        for tensor in &graph.initializer {
+            self.constant(tensor.name(), tensor);
+        }
+        for node in &graph.node {
+            self.runs = self.runs.saturating_add(times);
+            if self.runs > MOST_RUNS {
+                return Err(format!(
+                    "with its loops it comes to more than {MOST_RUNS} nodes a picture, and a frame must be judged in time; the node {} is where",
+                    named(node)
+                ));
+            }
+            self.trains(node)?;
+            let times = times.saturating_mul(self.rounds(node)?);
+            let Some(output) = node.output.first() else { continue };
+            if node.op_type() == "Constant" {
+                if let Some(tensor) = node.attribute.iter().find_map(|a| a.t.as_ref()) {
+                    self.constant(output, tensor);
+                } else if let Some(numbers) = Numbers::of_constant(node) {
+                    self.numbers.insert(output.clone(), numbers);
+                }
+                continue;
+            }
+            if let Some(numbers) = Numbers::made_by(node, self) {
+                self.numbers.insert(output.clone(), numbers);
+            }
+            for bytes in node.attribute.iter().flat_map(|a| a.g.iter().chain(&a.graphs)) {
+                let inner = Graph::decode(bytes.as_slice()).map_err(|e| e.to_string())?;
+                // What a round makes of what it is given may have another shape each time.
+                inner.input.iter().for_each(|input| self.forget(input.name()));
+                self.through(&inner, times)?;
+            }
+            let Some(shape) = self.of(node)? else { continue };
+            if shape.len() > MOST_SIDES {
+                return Err(format!(
+                    "the node {} makes a value of {} sides; no frame needs that",
+                    named(node),
+                    shape.len()
+                ));
+            }
+            let all = shape.iter().try_fold(1u64, |all, side| all.checked_mul(*side));
+            if all.is_none_or(|all| all > MOST_VALUES) {
+                let bytes = shape.iter().map(|side| *side as f64).product::<f64>() * 4.0;
+                return Err(format!(
+                    "the node {} makes a value of the shape {shape:?}, which is 2^{:.0} bytes; no frame needs that",
+                    named(node),
+                    bytes.log2()
+                ));
+            }
+            self.shapes.insert(output.clone(), shape);
+        }
+        Ok(())
+    }
+
+    fn forget(&mut self, name: &str) {
+        self.shapes.remove(name);
+        self.numbers.remove(name);
+    }
+
+    /// How often the graphs within a node are run at most.
+    fn rounds(&self, node: &Node) -> Result<u64, String> {
+        if node.op_type() != "Loop" {
+            return Ok(1);
+        }
+        let most = self.numbers_of(node, 0).and_then(|numbers| numbers.values.first().copied());
+        match most {
+            Some(most) if most <= MOST_RUNS as f64 => Ok(most.max(0.0) as u64),
+            Some(most) => Err(format!(
+                "the node {} is a Loop of up to {most} rounds, and a frame must be judged in time; export it unrolled",
+                named(node)
+            )),
+            None => Err(format!(
+                "the node {} is a Loop that nothing bounds, and a frame must be judged in time; export it unrolled",
+                named(node)
+            )),
         }
     }
 
-    fn shape(&self, node: &Node, input: usize) -> Option<&Shape> {
+    /// Networks as they are trained leave values out by chance.
+    fn trains(&self, node: &Node) -> Result<(), String> {
+        let by_chance = match node.op_type() {
+            "Dropout" => {
+                let says = self.numbers_of(node, 2).and_then(|numbers| numbers.values.first());
+                says.is_some_and(|training| *training != 0.0)
+                    && self.numbers_of(node, 1).and_then(|ratio| ratio.values.first()).is_none_or(|ratio| *ratio > 0.0)
+            }
+            _ => false,
+        };
+        match by_chance {
+            true => Err(format!(
+                "the node {} leaves out values by chance, as in training, and the same picture must get the same verdict; export the network for judging (model.eval())",
+                named(node)
+            )),
+            false => Ok(()),
+        }
+    }
+
+    fn constant(&mut self, name: &str, tensor: &Tensor) {
+        self.shapes.insert(name.to_owned(), tensor.dims.iter().map(|side| *side as u64).collect());
+        if let Some(numbers) = Numbers::of(tensor) {
+            self.numbers.insert(name.to_owned(), numbers);
+        }
+    }
+
+    pub fn shape(&self, node: &Node, input: usize) -> Option<&Shape> {
         self.shapes.get(node.input.get(input)?.as_str())
     }
 
-    fn numbers(&self, node: &Node, input: usize) -> Option<&Vec<i64>> {
+    pub fn numbers_of(&self, node: &Node, input: usize) -> Option<&Numbers> {
         self.numbers.get(node.input.get(input)?.as_str())
+    }
+
+    /// Whole numbers that are known.
+    pub(super) fn numbers(&self, node: &Node, input: usize) -> Option<Vec<i64>> {
+        Some(self.numbers_of(node, input)?.values.iter().map(|v| *v as i64).collect())
     }
 
     /// The shape of what a node makes, if it follows.
@@ -130,28 +210,38 @@ impl<'a> Known<'a> {
             _ if PAIRS.contains(&op) => self.stretched(node),
             "Concat" => self.concat(node),
             "ConstantOfShape" => self.numbers(node, 0).map(|sides| sides.iter().map(side).collect()),
+            "Range" => self.range(node),
+            "OneHot" => self.one_hot(node),
+            "Gather" => self.gather(node),
+            "Unsqueeze" => self.unsqueeze(node),
+            "ConvTranspose" => self.conv_transpose(node),
+            "RoiAlign" => self.roi_align(node),
             "Expand" => self
                 .shape(node, 0)
                 .zip(self.numbers(node, 1))
                 .and_then(|(from, to)| broadcast(&[from, &to.iter().map(side).collect()])),
             "Tile" => self.shape(node, 0).zip(self.numbers(node, 1)).map(|(from, times)| {
-                from.iter().zip(times).map(|(side, n)| side.saturating_mul(n.unsigned_abs())).collect()
+                from.iter().zip(&times).map(|(side, n)| side.saturating_mul(n.unsigned_abs())).collect()
             }),
             "Reshape" => self.reshape(node),
             "Transpose" => self.shape(node, 0).and_then(|from| {
-                let order = numbers(node, "perm").unwrap_or_else(|| (0..from.len() as i64).rev().collect());
+                let order = list(node, "perm").unwrap_or_else(|| (0..from.len() as i64).rev().collect());
                 order.iter().map(|i| from.get(*i as usize).copied()).collect()
             }),
             "Pad" => self.shape(node, 0).and_then(|from| {
-                let pads = self.numbers(node, 1).cloned().or_else(|| numbers(node, "pads"))?;
+                let pads = self.numbers(node, 1).or_else(|| list(node, "pads"))?;
                 let n = from.len();
                 let grown =
                     |i: usize| Some(from[i].saturating_add(side(pads.get(i)?)).saturating_add(side(pads.get(n + i)?)));
                 (0..n).map(grown).collect()
             }),
-            "Resize" => {
-                self.numbers(node, 3).filter(|sizes| !sizes.is_empty()).map(|sizes| sizes.iter().map(side).collect())
-            }
+            "Resize" => match self.numbers(node, 3).filter(|sizes| !sizes.is_empty()) {
+                Some(sizes) if list(node, "axes").is_none() => Some(sizes.iter().map(side).collect()),
+                Some(_) => None,
+                None if node.input.len() == 2 => self.scaled(node, 1),
+                None => self.scaled(node, 2),
+            },
+            "Upsample" => self.scaled(node, 1),
             "MatMul" => self.shape(node, 0).zip(self.shape(node, 1)).and_then(|(a, b)| {
                 let ([.., m, _], [.., n]) = (a.as_slice(), b.as_slice()) else { return None };
                 (b.len() >= 2).then_some(())?;
@@ -196,7 +286,7 @@ impl<'a> Known<'a> {
     fn conv(&self, node: &Node) -> Result<Option<Shape>, String> {
         let (Some(x), Some(w)) = (self.shape(node, 0), self.shape(node, 1)) else { return Ok(None) };
         let number =
-            |name: &str, i: usize, usual: i64| numbers(node, name).and_then(|n| n.get(i).copied()).unwrap_or(usual);
+            |name: &str, i: usize, usual: i64| list(node, name).and_then(|n| n.get(i).copied()).unwrap_or(usual);
         let groups = node.attribute.iter().find(|a| a.name() == "group").and_then(|a| a.i).unwrap_or(1).max(1) as u64;
         if x.len() < 3 || w.len() != x.len() {
             return Ok(None);
@@ -211,9 +301,10 @@ impl<'a> Known<'a> {
         let spatial = x.len() - 2;
         let side = |i: usize| {
             let (stride, dilation) = (number("strides", i, 1).max(1), number("dilations", i, 1).max(1));
-            let pads = number("pads", i, 0) + number("pads", spatial + i, 0);
-            let room = x[2 + i] as i64 + pads - dilation * (w[2 + i] as i64 - 1) - 1;
-            (room >= 0).then(|| (room / stride + 1) as u64)
+            let pads = i128::from(number("pads", i, 0)) + i128::from(number("pads", spatial + i, 0));
+            let window = i128::from(dilation) * (i128::from(w[2 + i]) - 1) + 1;
+            let room = i128::from(x[2 + i]) + pads - window;
+            (room >= 0).then(|| u64::try_from(room / i128::from(stride) + 1).unwrap_or(u64::MAX))
         };
         let sides: Option<Shape> = (0..spatial).map(side).collect();
         Ok(sides.map(|sides| [vec![x[0], w[0]], sides].concat()))
@@ -237,6 +328,12 @@ fn broadcast(shapes: &[&Shape]) -> Option<Shape> {
     (0..rank).map(side).collect()
 }
 
-fn numbers(node: &Node, name: &str) -> Option<Vec<i64>> {
+/// Whole numbers of a node's attributes.
+pub(super) fn list(node: &Node, name: &str) -> Option<Vec<i64>> {
     node.attribute.iter().find(|a: &&Attribute| a.name() == name).map(|a| a.ints.clone())
+}
+
+/// A whole number of a node's attributes.
+pub(super) fn number(node: &Node, name: &str) -> Option<i64> {
+    node.attribute.iter().find(|a: &&Attribute| a.name() == name).and_then(|a| a.i)
 }
