@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use andon_vision::import::ImportError;
 use andon_vision::model::engine::{EngineChoice, EngineOptions};
 use anyhow::Context;
-use rustix::process::{Resource, Rlimit, setrlimit};
+use rustix::process::{Resource, Rlimit, Signal, set_parent_process_death_signal, setrlimit};
 
 use super::exit::{Exit, Failure};
 use super::output;
@@ -68,6 +68,8 @@ const BYTES_A_SECOND: u64 = 10 << 20;
 pub(super) fn bound(weights: u64) -> anyhow::Result<()> {
     let most = Some(MEMORY + COPIES * weights);
     setrlimit(Resource::Data, Rlimit { current: most, maximum: most }).context("memory cannot be bounded")?;
+    // Nobody waits for it once the command is gone, however that ended.
+    set_parent_process_death_signal(Some(Signal::KILL)).context("its end cannot be bound to the command's")?;
     // What is refused memory ends; nobody looks into its remains.
     setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) }).context("core files cannot be bounded")
 }
