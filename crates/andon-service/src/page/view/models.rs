@@ -61,7 +61,8 @@ fn one(scene: Scene<'_>, model: &ModelInUse) -> Markup {
                 }
             }
             @if !model.decisions.is_empty() { (decisions(scene, model, may)) }
-            @if !may && !(model.added.is_empty() && model.decisions.is_empty()) { (needs(scene, Role::Quality)) }
+            @let has_undo = !model.added.is_empty() || !model.decisions.is_empty();
+            @if has_undo && !may { (needs(scene, Role::Quality)) }
         }
     }
 }
