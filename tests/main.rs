@@ -52,6 +52,7 @@ mod fit_train;
 #[cfg(feature = "rten")]
 #[path = "it/import.rs"]
 mod import;
+#[cfg(feature = "rten")]
 #[path = "it/import_odd.rs"]
 mod import_odd;
 #[cfg(feature = "rten")]

@@ -217,6 +217,7 @@ fn constant(length: usize, data_type: i32, raw: Vec<u8>) -> Tensor {
 }
 
 #[cfg(test)]
+#[cfg(feature = "ort")]
 mod tests {
     use super::super::maker::ints;
     use super::super::{Attr, GraphBuilder};
