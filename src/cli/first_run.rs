@@ -13,8 +13,8 @@ use rustix::process::{Resource, Rlimit, Signal, set_parent_process_death_signal,
 use super::exit::{Exit, Failure};
 use super::output;
 
-/// Hidden option of the commands that run one.
-pub(super) const FLAG: &str = "--first-run";
+/// Says to the commands that run one that they are the process that tries it, and on which engine.
+pub(super) const VARIABLE: &str = "ANDON_FIRST_RUN";
 
 /// On which engine a first run is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -82,7 +82,7 @@ pub(super) fn tried(weights: u64, on: On) -> anyhow::Result<Option<String>> {
     let program = std::env::current_exe().context("this program's own file is not found")?;
     let mut child = Command::new(program)
         .args(std::env::args_os().skip(1))
-        .args([FLAG, on.as_str()])
+        .env(VARIABLE, on.as_str())
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())

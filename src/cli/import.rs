@@ -117,7 +117,7 @@ pub(super) struct Import {
     #[arg(long)]
     json: bool,
     /// Only tries the network: what the command starts for itself.
-    #[arg(long, hide = true, value_name = "ENGINE")]
+    #[arg(long, hide = true, value_name = "ENGINE", env = first_run::VARIABLE)]
     first_run: Option<first_run::On>,
     #[command(flatten)]
     engine: EngineArgs,
