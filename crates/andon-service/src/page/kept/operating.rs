@@ -56,6 +56,10 @@ pub(super) fn operating_points(spread: &ScoreSpread) -> Vec<OperatingPoint> {
         }
         let best = spread.rejected.iter().skip(1).map(|r| f1(*r, all)).fold(0.0, f64::max);
         let last = (1..steps).rev().find(|at| f1(spread.rejected[*at], all) >= best)?;
+        if spread.rejected[last].total() == all.total() {
+            // No part lies below: the gap has no other end.
+            return Some(last);
+        }
         // Of those that are as good, those that reject no more of what nobody called bad; in the middle of that gap.
         let same = |at: &usize| {
             let (here, there) = (spread.rejected[*at], spread.rejected[last]);
@@ -109,6 +113,13 @@ mod tests {
             operating_points(&spread(&[88, 90], &[60, 150], &unknown.iter().map(|n| n + 26).collect::<Vec<_>>()));
         let fewest = found.iter().find(|p| p.aim == PointAim::FewestMistakes).unwrap();
         assert_eq!((fewest.step, fewest.rejected), (87, [3, 102]));
+        let other = operating_points(&spread(&[86, 90, 118], &[86, 200], &[90; 20]));
+        let fewest = other.iter().find(|p| p.aim == PointAim::FewestMistakes).unwrap();
+        assert_eq!(
+            (fewest.step, fewest.rejected),
+            (86, [25, 25]),
+            "where all are rejected, none that came is further off"
+        );
     }
 
     #[test]
