@@ -108,6 +108,10 @@ impl PictureSource for PagePictures {
         Some(self.pictures.live.latest(camera)?.verdict_json.clone())
     }
 
+    fn version(&self) -> u64 {
+        self.pictures.live.version()
+    }
+
     fn frame_size(&self, id: &str) -> Option<[u32; 2]> {
         if let Some(live) = self.pictures.live.by_id(id) {
             return Some(live.frame_size);

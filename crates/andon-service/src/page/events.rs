@@ -1,4 +1,4 @@
-//! What is pushed to who looks: fragments of the page that changed, at most ten times a second, and a beat every second. A reader that does
+//! What is pushed to who looks: fragments of the page that changed, some five times a second, and a beat every second. A reader that does
 //! not keep up gets the newest state when it is ready again; nothing is kept for it.
 
 use std::convert::Infallible;
@@ -12,7 +12,7 @@ use axum::response::sse::{Event, Sse};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use tokio::sync::mpsc::{Sender, channel};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until};
 use tokio_stream::wrappers::ReceiverStream;
 
 use super::numbers::clock;
@@ -22,8 +22,14 @@ use super::view::{self, Place, Scene};
 use super::visitor::Visitor;
 use andon_core::{CameraId, Mono};
 
-/// Between two updates: ten a second, so that a verdict seldom waits for what came just before it. Pictures come at most five times a second.
-const UPDATE: Duration = Duration::from_millis(100);
+/// Between two updates: five a second.
+const UPDATE: Duration = Duration::from_millis(200);
+/// A picture is coded in some ten milliseconds: so long its verdict waits for it, so that both come in one update.
+const CODED: Duration = Duration::from_millis(15);
+/// A picture that took longer comes by itself, so soon after the update before it.
+const PICTURE: Duration = Duration::from_millis(50);
+/// It is looked for this often.
+const LOOK: Duration = Duration::from_millis(20);
 /// Between two beats; the page shows its veil after two seconds without one.
 const BEAT: Duration = Duration::from_millis(900);
 /// Whether somebody is still logged in is asked this often.
@@ -92,6 +98,7 @@ async fn feed(
     // As long as somebody looks at a camera, and no longer, the pictures of its parts are coded.
     let _watched = watch(&site, &asked);
     let mut checked = Instant::now();
+    let mut of_picture = false;
     loop {
         let begun = Instant::now();
         if begun.duration_since(checked) > LOGGED_IN {
@@ -103,6 +110,7 @@ async fn feed(
             (visitor, checked) = (again, begun);
         }
         changes.mark_unchanged();
+        let version = version(&site, &asked);
         let changed = fragments(&site, &visitor, &asked, &mut sent);
         if !changed.is_empty() && to.send(Ok(Event::default().data(changed))).await.is_err() {
             return;
@@ -111,17 +119,35 @@ async fn feed(
         if to.send(Ok(beat)).await.is_err() {
             return;
         }
-        sleep_until(begun + UPDATE).await;
-        // A change, the next beat, or the end of the reader, whichever comes first.
-        tokio::select! {
-            heard = timeout(BEAT.saturating_sub(begun.elapsed()), changes.changed()) => {
-                if matches!(heard, Ok(Err(_))) {
-                    return;
+        // One update of a picture for each of a change: a line of rejects alone is shown as any other.
+        let soon = if of_picture { UPDATE } else { PICTURE };
+        of_picture = false;
+        // A change, a picture, the next beat, or the end of the reader, whichever comes first.
+        loop {
+            tokio::select! {
+                heard = changes.changed() => {
+                    if heard.is_err() {
+                        return;
+                    }
+                    sleep_until((begun + UPDATE).max(Instant::now() + CODED)).await;
+                    break;
                 }
+                () = sleep(LOOK), if version.is_some() => {
+                    if begun.elapsed() >= soon && self::version(&site, &asked) != version {
+                        of_picture = true;
+                        break;
+                    }
+                }
+                () = sleep_until(begun + BEAT) => break,
+                () = to.closed() => return,
             }
-            () = to.closed() => return,
         }
     }
+}
+
+/// Grows with every picture that the live page may show; none for other pages.
+fn version(site: &Site, asked: &Asked) -> Option<u64> {
+    site.pictures.as_ref().filter(|_| asked.view == Place::Live.stream()).map(|pictures| pictures.version())
 }
 
 fn watch(site: &Site, asked: &Asked) -> Option<Box<dyn Send>> {

@@ -72,6 +72,9 @@ pub trait PictureSource: Send + Sync {
     /// The verdict, as on the wire, on the newest part of a camera that there is a picture of. Never waits.
     fn latest(&self, camera: CameraId) -> Option<String>;
 
+    /// Grows by one with every picture that comes into memory. Never waits.
+    fn version(&self) -> u64;
+
     /// Columns and rows of the frame of a part that there is a picture of; `None` for any other. May read a note of some kilobytes, once.
     fn frame_size(&self, id: &str) -> Option<[u32; 2]>;
 
