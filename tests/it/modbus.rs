@@ -9,7 +9,7 @@ use andon_core::CameraId;
 use andon_core::{Actor, ChallengeSign, ChallengeState, Control, ControlError, RecipeState};
 use andon_io::sinks::modbus_server::{ModbusServer, ModbusServerOptions};
 
-use crate::common::{Peer, andon, flange_model, free_port, until, write_png};
+use crate::common::{Peer, free_port, until};
 
 /// A server with the blocks of two cameras.
 fn server(idle: Duration) -> (ModbusServer, SocketAddr) {
@@ -260,8 +260,10 @@ fn a_plc_starts_a_challenge_by_a_coil_and_reads_how_it_is() {
 }
 
 /// A line of its own process, killed with the test.
+#[cfg(all(feature = "page", feature = "rten", feature = "gst"))]
 struct Killed(std::process::Child);
 
+#[cfg(all(feature = "page", feature = "rten", feature = "gst"))]
 impl Drop for Killed {
     fn drop(&mut self) {
         if self.0.kill().is_ok() {
@@ -270,8 +272,11 @@ impl Drop for Killed {
     }
 }
 
+#[cfg(all(feature = "page", feature = "rten", feature = "gst"))]
 #[test]
 fn without_a_page_a_plc_changes_the_recipe_with_an_audit_and_the_next_start_begins_with_it() {
+    use crate::common::{andon, flange_model, write_png};
+
     let dir = tempfile::tempdir().unwrap();
     let (belt, mut rgb) = (andon_sim::Conveyor::new(andon_sim::SimSpec::default()), Vec::new());
     for n in 0..2 {
