@@ -2,11 +2,13 @@
 
 use std::io::{self, Write};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use axum::body::{Body, Bytes};
 use axum::extract::{Extension, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::mpsc::{Sender, channel};
 use tokio_stream::wrappers::ReceiverStream;
 use zip::write::SimpleFileOptions;
@@ -26,6 +28,10 @@ use andon_io::history::{MAX_LIMIT, PartRow};
 
 /// Bytes that are sent at once.
 const PIECE: usize = 256 * 1024;
+/// So long a reader may take for a piece.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// It is looked this often whether he took it.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// `/history.zip`: of the first thousand parts of a list those whose picture is in the ring, each with its note, and the list itself.
 pub(super) async fn zip(
@@ -49,10 +55,11 @@ pub(super) async fn zip(
     let name = format!("andon-pictures-{}.zip", of_file());
     tokio::spawn(async move {
         // One after the other: who comes second waits for his first byte.
-        let Ok(_turn) = of.archives.acquire().await else { return };
+        let Ok(turn) = of.archives.acquire().await else { return };
         let sent = to.clone();
         let work = move || write(&rows, next.is_some(), pictures.as_ref(), Pieces { to, piece: Vec::new() });
         let made = tokio::task::spawn_blocking(work).await;
+        drop(turn);
         if let Ok(Err(why)) = made {
             tracing::debug!("an archive of pictures ended early: {why}");
             // A transfer without its end is one that a browser calls failed.
@@ -74,8 +81,17 @@ struct Pieces {
 
 impl Pieces {
     fn send(&mut self) -> io::Result<()> {
-        let piece = Bytes::from(std::mem::take(&mut self.piece));
-        self.to.blocking_send(Ok(piece)).map_err(|_| io::Error::other("nobody takes it any more"))
+        let mut piece = Ok(Bytes::from(std::mem::take(&mut self.piece)));
+        let begun = Instant::now();
+        loop {
+            piece = match self.to.try_send(piece) {
+                Ok(()) => return Ok(()),
+                // Others wait for this turn: who stops reading loses it.
+                Err(TrySendError::Full(piece)) if begun.elapsed() < PATIENCE => piece,
+                Err(_) => return Err(io::Error::other("nobody takes it any more")),
+            };
+            std::thread::sleep(LOOK);
+        }
     }
 }
 
