@@ -49,13 +49,14 @@ impl Page {
             return Ok(None);
         }
         let accounts = Arc::new(Accounts::open(&c.page.database)?);
-        let backup = match backup_plan(loaded, Some(file)) {
+        let backup = match c.page_enabled.then(|| backup_plan(loaded, Some(file))) {
             // Copies lie beside the users, where this program may write.
-            Ok(plan) => Some((plan, folder_of(&c.page.database))),
-            Err(why) => {
+            Some(Ok(plan)) => Some((plan, folder_of(&c.page.database))),
+            Some(Err(why)) => {
                 tracing::error!("the page offers no backup: {why}");
                 None
             }
+            None => None,
         };
         Ok(Some(Page {
             serves: c.page_enabled,

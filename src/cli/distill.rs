@@ -109,8 +109,15 @@ impl Distill {
             !stop.load(Ordering::Relaxed)
         };
         let steps = plan.steps;
+        let mut is_first = true;
         let mut training = |at: &Standing| {
-            bar.describe(format!("loss {:.4}, held out {:.4}", at.loss, at.held_out));
+            if std::mem::take(&mut is_first) {
+                bar.reset();
+            }
+            // A run that goes on looks at what is held out only later.
+            let held_out =
+                at.held_out.is_finite().then(|| format!(", held out {:.4}", at.held_out)).unwrap_or_default();
+            bar.describe(format!("loss {:.4}{held_out}", at.loss));
             bar.set_length(steps);
             bar.set_position(at.step);
             !stop.load(Ordering::Relaxed)

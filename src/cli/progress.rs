@@ -63,10 +63,14 @@ impl Progress {
         self.bar.set_length(length);
     }
 
-    /// Steps that are done.
+    /// Steps that are done. What the first call says was done before: it says nothing about the time that the others take.
     pub fn set_position(&self, position: u64) {
-        self.tell(|lines, _| lines.position = position);
+        self.tell(|lines, now| lines.reach(position, now));
+        let goes_on = self.bar.position() == 0 && position > 1;
         self.bar.set_position(position);
+        if goes_on {
+            self.bar.reset_eta();
+        }
     }
 
     /// So many steps more are done.
@@ -77,7 +81,7 @@ impl Progress {
 
     /// Begins anew with the next work.
     pub fn reset(&self) {
-        self.tell(|lines, _| lines.position = 0);
+        self.tell(Lines::restart);
         self.bar.reset();
     }
 
@@ -102,6 +106,8 @@ struct Lines {
     message: String,
     length: u64,
     position: u64,
+    /// Steps that were done when the present work was first counted.
+    before: Option<u64>,
     /// When the present work began.
     begun: Mono,
     /// When the next line is due.
@@ -112,13 +118,27 @@ struct Lines {
 
 impl Lines {
     fn new(now: Mono, first: Duration, pause: Duration) -> Lines {
-        Lines { message: String::new(), length: 0, position: 0, begun: now, next: now + first, pause }
+        Lines { message: String::new(), length: 0, position: 0, before: None, begun: now, next: now + first, pause }
+    }
+
+    fn restart(&mut self, now: Mono) {
+        (self.position, self.before, self.begun) = (0, None, now);
+    }
+
+    fn reach(&mut self, position: u64, now: Mono) {
+        self.position = position;
+        if self.before.is_none() {
+            // Work that goes on from earlier begins here; the first step of new work took its time since the start.
+            let goes_on = position > 1;
+            self.before = Some(if goes_on { position } else { 0 });
+            self.begun = if goes_on { now } else { self.begun };
+        }
     }
 
     fn begin(&mut self, message: &str, now: Mono) {
         if self.message != message {
             message.clone_into(&mut self.message);
-            (self.position, self.begun) = (0, now);
+            self.restart(now);
         }
     }
 
@@ -130,8 +150,12 @@ impl Lines {
         self.next = now + self.pause;
         let done = (self.position as f64 / self.length as f64).min(1.0);
         let what = if self.message.is_empty() { "working" } else { &self.message };
-        let left = match done > 0.0 {
-            true => format!(", about {:.0} s left", now.since(self.begun).as_secs_f64() * (1.0 - done) / done),
+        let since = self.position.saturating_sub(self.before.unwrap_or(0));
+        let left = match since > 0 {
+            true => {
+                let to_do = self.length.saturating_sub(self.position) as f64 / since as f64;
+                format!(", about {:.0} s left", now.since(self.begun).as_secs_f64() * to_do)
+            }
             false => String::new(),
         };
         Some(format!("{what}: {:.0} %{left}", (done * 100.0).floor()))
@@ -157,5 +181,19 @@ mod tests {
         assert_eq!(lines.due(at(41)).unwrap(), "bank: 0 %");
         (lines.length, lines.position) = (8, 9);
         assert_eq!(lines.due(at(80)).unwrap(), "bank: 100 %, about 0 s left");
+    }
+
+    #[test]
+    fn work_that_goes_on_from_earlier_counts_its_own_steps_for_the_time_left() {
+        let at = |s: u64| Mono(s * 1_000_000_000);
+        let mut lines = Lines::new(at(0), Duration::ZERO, PAUSE);
+        lines.length = 100;
+        lines.reach(52, at(100));
+        assert_eq!(lines.due(at(100)).unwrap(), "working: 52 %");
+        lines.reach(54, at(130));
+        assert_eq!(lines.due(at(130)).unwrap(), "working: 54 %, about 690 s left");
+        lines.restart(at(200));
+        lines.reach(1, at(210));
+        assert_eq!(lines.due(at(210)).unwrap(), "working: 1 %, about 990 s left");
     }
 }

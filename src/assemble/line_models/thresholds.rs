@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use super::{Models, lock, refused};
 use crate::assemble::operating::{Author, Scores, set};
-use andon_core::Threshold;
+use andon_core::{ControlError, Threshold, ThresholdError};
 use andon_io::history::ReviewState;
 use andon_service::models::{ModelChanged, ModelError, NewThreshold, ThresholdDecision};
-use andon_vision::fit::Aim;
+use andon_vision::fit::{Aim, OperatingError};
 use andon_vision::model::bundle::{Bundle, Chosen};
 
 /// The present, RFC 3339 UTC.
@@ -69,11 +69,12 @@ impl Models {
 
     /// A threshold that these cameras may be given: one far above what was learned needs a word in the configuration.
     pub(super) fn allowed(&self, model: &Bundle, value: f32, cameras: &[usize]) -> Result<Threshold, ModelError> {
-        let threshold = Threshold::new(value).ok_or(andon_core::ThresholdError::NotUsable(value)).map_err(refused)?;
+        let unusable = || ControlError::Threshold(ThresholdError::NotUsable(value));
+        let threshold = Threshold::new(value).ok_or_else(unusable)?;
         let Some(learned) = Threshold::new(model.learned_threshold()) else { return Ok(threshold) };
         for camera in cameras.iter().map(|n| &self.cameras[*n]).filter(|camera| !camera.threshold_unsafe) {
-            let unsafe_for = |source| andon_core::ControlError::Unsafe { camera: camera.name.clone(), source };
-            threshold.near(learned).map_err(unsafe_for).map_err(refused)?;
+            let unsafe_for = |source| ControlError::Unsafe { camera: camera.name.clone(), source };
+            threshold.near(learned).map_err(unsafe_for)?;
         }
         Ok(threshold)
     }
@@ -92,7 +93,10 @@ impl Models {
         let mut new = Bundle::clone(old);
         // The good parts that people reviewed are mostly those that were rejected, no fair sample; the model's held-out scores are one.
         let scores = Scores { bad: self.known_defects(cameras)?, ..Scores::default() };
-        set(&mut new, &scores, Aim::Fixed(threshold.get()), author).map_err(refused)?;
+        set(&mut new, &scores, Aim::Fixed(threshold.get()), author).map_err(|why| match why {
+            OperatingError::BelowUsual { threshold, baseline } => ModelError::BelowUsual { threshold, baseline },
+            other => refused(other),
+        })?;
         new.to_bytes().map_err(refused)?;
         self.put(old, new, Some(threshold), file, cameras)
     }

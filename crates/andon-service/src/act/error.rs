@@ -4,7 +4,7 @@ use thiserror::Error;
 
 use crate::accounts::AccountError;
 use crate::backup::BackupError;
-use crate::live::{AlarmError, ChallengeError};
+use crate::live::{AlarmError, ChallengeError, ThresholdTrialError};
 use crate::models::ModelError;
 use andon_core::{ControlError, Role};
 use andon_io::history::{HistoryError, ReviewError};
@@ -52,6 +52,9 @@ pub enum ActError {
     /// A challenge does not start or end.
     #[error(transparent)]
     Challenge(#[from] ChallengeError),
+    /// A threshold's trial does not start or end.
+    #[error(transparent)]
+    Trial(#[from] ThresholdTrialError),
     /// Users or audit.
     #[error(transparent)]
     Account(#[from] AccountError),

@@ -25,6 +25,7 @@ impl Act for KeepThreshold {
     fn perform(&self, service: &Service, by: &Actor) -> Result<Change, ActError> {
         let (camera, by, why) = (service.camera_name(self.camera), by.user.clone(), self.why.clone());
         let changed = service.models()?.keep_threshold(&NewThreshold { camera, value: self.value, by, why })?;
+        service.supersede_trials(service.places(&changed.cameras));
         Ok(Change { before: changed.before, after: changed.after })
     }
 }

@@ -65,6 +65,8 @@ acts! {
     set_threshold: SetThreshold,
     keep_threshold: KeepThreshold,
     undo_threshold: UndoThreshold,
+    try_threshold: TryThreshold,
+    end_trial: EndTrial,
     release_line: ReleaseLine,
     acknowledge_alarm: AcknowledgeAlarm,
     add_user: AddUser,

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{Act, ActError, Change, HistoryAccess};
 use crate::accounts::{Accounts, AuditEntry, LoginLimit};
@@ -37,6 +37,8 @@ pub struct Service {
     backup: Option<(BackupPlan, PathBuf)>,
     /// Held while one is made: it takes a disk's time and room.
     backing_up: Mutex<()>,
+    /// Held while a threshold is compared and set.
+    setting: Mutex<()>,
 }
 
 impl Service {
@@ -51,6 +53,7 @@ impl Service {
             lessons: None,
             backup: None,
             backing_up: Mutex::default(),
+            setting: Mutex::default(),
         }
     }
 
@@ -65,6 +68,7 @@ impl Service {
             lessons: None,
             backup: None,
             backing_up: Mutex::default(),
+            setting: Mutex::default(),
         }
     }
 
@@ -136,6 +140,11 @@ impl Service {
     /// [`ActError::NoLine`].
     pub fn line(&self) -> Result<&LineAccess, ActError> {
         self.line.as_ref().ok_or(ActError::NoLine)
+    }
+
+    /// The turn of who compares a threshold and sets another one, so that nobody sets one in between.
+    pub(super) fn setting(&self) -> MutexGuard<'_, ()> {
+        self.setting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A camera's name; empty without a line.

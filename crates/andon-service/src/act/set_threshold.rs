@@ -21,8 +21,10 @@ impl Act for SetThreshold {
 
     fn perform(&self, service: &Service, by: &Actor) -> Result<Change, ActError> {
         let control = &service.line()?.control;
+        let _turn = service.setting();
         let before = control.threshold(self.camera);
         control.set_threshold(self.camera, self.value, by, "")?;
+        service.supersede_trials(std::iter::once(self.camera.index()));
         Ok(Change { before: before.to_string(), after: self.value.to_string() })
     }
 }

@@ -19,6 +19,7 @@ impl Act for UndoThreshold {
 
     fn perform(&self, service: &Service, _: &Actor) -> Result<Change, ActError> {
         let changed = service.models()?.undo_threshold(&self.camera)?;
+        service.supersede_trials(service.places(&changed.cameras));
         Ok(Change { before: changed.before, after: changed.after })
     }
 }

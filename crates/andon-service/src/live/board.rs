@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use super::alarms::{Acknowledged, Alarm, AlarmError, Alarms};
 use super::challenge::{ChallengeError, Challenges, RunningChallenge};
 use super::history::{Recent, Trend, TrendPoint};
+use super::threshold_trial::{ThresholdTrial, ThresholdTrialError, ThresholdTrials, TrialStage};
 use super::{Figures, PageRecord, SeenPart};
 use andon_core::{CameraVerdict, ChallengeState, EventKind, LineEvent, Outcome, Stats};
 use andon_io::history::Challenge;
@@ -72,6 +73,17 @@ pub struct Snapshot {
     pub challenges: Vec<Option<RunningChallenge>>,
     /// The last ended challenge of each camera.
     pub last_challenges: Vec<Option<Challenge>>,
+    /// Thresholds on trial, or the last one that was, by camera id.
+    pub threshold_trials: Vec<Option<ThresholdTrial>>,
+}
+
+/// What ended with a record.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Ended {
+    /// A challenge.
+    pub challenge: Option<Challenge>,
+    /// A threshold on trial: the last of its parts was judged, and the threshold from before is to be set again.
+    pub trial: Option<ThresholdTrial>,
 }
 
 #[derive(Debug, Default)]
@@ -87,6 +99,7 @@ struct State {
     line_stop: bool,
     figures: Option<Arc<Figures>>,
     challenges: Challenges,
+    trials: ThresholdTrials,
 }
 
 /// Everything that the page shows of the line.
@@ -112,7 +125,8 @@ impl Board {
         let trends = vec![Trend::default(); cameras.len()];
         let started_ms = station.clock.now().unix_ms(andon_core::Mono::now());
         let challenges = Challenges::of(cameras.len());
-        let state = State { cameras, trends, challenges, ..State::default() };
+        let trials = ThresholdTrials::of(cameras.len());
+        let state = State { cameras, trends, challenges, trials, ..State::default() };
         Board { station, started_ms, state: Mutex::new(state), changed: watch::channel(0).0 }
     }
 
@@ -121,16 +135,17 @@ impl Board {
         self.changed.subscribe()
     }
 
-    /// Takes a record; returns the challenge that ended with it, if one did.
-    pub fn take(&self, record: PageRecord) -> Option<Challenge> {
+    /// Takes a record; returns what ended with it.
+    pub fn take(&self, record: PageRecord) -> Ended {
         let wall = self.station.clock.now();
         let mut state = self.lock();
-        let mut ended = None;
+        let mut ended = Ended::default();
         match record {
             PageRecord::Verdict(verdict) => {
                 let part = self.seen(verdict, 0);
                 let part = SeenPart { at_ms: wall.unix_ms(part.verdict.t_capture), ..part };
-                ended = state.challenges.take(&part, &part.camera, wall.unix_ms(andon_core::Mono::now()));
+                ended.challenge = state.challenges.take(&part, &part.camera, wall.unix_ms(andon_core::Mono::now()));
+                ended.trial = state.trials.take(&part);
                 state.verdict(part);
             }
             PageRecord::Stats(stats) => state.stats(stats),
@@ -176,6 +191,42 @@ impl Board {
         self.lock().challenges.set_last(camera, challenge);
     }
 
+    /// A threshold is on trial from now on: `thresholds` are the one from before and the one that is tried.
+    ///
+    /// # Errors
+    /// [`ThresholdTrialError`].
+    pub fn start_trial(
+        &self,
+        camera: usize,
+        thresholds: [f32; 2],
+        parts: u32,
+        user: &str,
+    ) -> Result<(), ThresholdTrialError> {
+        let started_ms = self.station.clock.now().unix_ms(andon_core::Mono::now());
+        let mut state = self.lock();
+        state.trials.start(camera, thresholds, parts, user, started_ms)?;
+        self.tell(state);
+        Ok(())
+    }
+
+    /// Ends the trial of a threshold; returns it as it was.
+    ///
+    /// # Errors
+    /// [`ThresholdTrialError`].
+    pub fn end_trial(&self, camera: usize, stage: TrialStage) -> Result<ThresholdTrial, ThresholdTrialError> {
+        let mut state = self.lock();
+        let ended = state.trials.end(camera, stage)?;
+        self.tell(state);
+        Ok(ended)
+    }
+
+    /// A trial that was ended runs on: its threshold could not be set back.
+    pub fn run_trial_on(&self, camera: usize) {
+        let mut state = self.lock();
+        state.trials.run_on(camera);
+        self.tell(state);
+    }
+
     /// Somebody saw an alarm; returns it as it is now.
     ///
     /// # Errors
@@ -212,6 +263,7 @@ impl Board {
             figures: state.figures.clone(),
             challenges: state.challenges.running().to_vec(),
             last_challenges: state.challenges.last().to_vec(),
+            threshold_trials: state.trials.all().to_vec(),
         }
     }
 

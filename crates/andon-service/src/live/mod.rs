@@ -12,14 +12,16 @@ mod figures;
 mod history;
 mod seen;
 mod sink;
+mod threshold_trial;
 
 pub use alarms::{Acknowledged, Alarm, AlarmError, Severity};
-pub use board::{Board, CameraBoard, Logged, Snapshot};
+pub use board::{Board, CameraBoard, Ended, Logged, Snapshot};
 pub use challenge::{ChallengeError, MOST_PARTS, RunningChallenge, is_overdue};
 pub use figures::Figures;
 pub use history::{Recent, TrendPoint};
 pub use seen::SeenPart;
 pub use sink::{PageRecord, PageSink, page_sink};
+pub use threshold_trial::{MOST_TRIAL_PARTS, ThresholdTrial, ThresholdTrialError, TrialStage};
 
 #[cfg(test)]
 pub(crate) mod tests;

@@ -2,8 +2,10 @@
 
 use thiserror::Error;
 
+use andon_core::ControlError;
+
 /// Why a model stays as it is.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[derive(Clone, Debug, PartialEq, Error)]
 pub enum ModelError {
     /// Nobody changes models here.
     #[error("the models of this line are not in files, so that they cannot be changed here")]
@@ -25,6 +27,19 @@ pub enum ModelError {
     /// The method or the pictures.
     #[error("{0}")]
     Refused(String),
+    /// No threshold that this line may be given.
+    #[error(transparent)]
+    Threshold(#[from] ControlError),
+    /// Nothing would pass.
+    #[error(
+        "a threshold of {threshold} lies below what is usual for good patches of this model ({baseline}); nothing would pass"
+    )]
+    BelowUsual {
+        /// The threshold.
+        threshold: f32,
+        /// What is usual for good patches.
+        baseline: f32,
+    },
     /// Somebody said that it is bad.
     #[error("part {part} was reviewed as really bad by {user}; take that back first")]
     ReviewedBad {

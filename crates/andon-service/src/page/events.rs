@@ -175,6 +175,8 @@ fn fragments(site: &Site, visitor: &Visitor, asked: &Asked, sent: &mut Vec<(&'st
         all.push(("alarms", view::alarms_list(scene)));
     } else if asked.view == Place::Challenge.stream() {
         all.push(("challenges", view::challenges_now(scene)));
+    } else if asked.view == Place::Threshold.stream() {
+        all.push(("trials", view::threshold_trials(scene)));
     } else if asked.view == Place::System.stream() {
         all.push(("system", view::system_body(scene)));
     }

@@ -15,9 +15,9 @@ use super::view::{self, Place};
 use super::visitor::{LOOK, SESSION, Visitor, cookie, set};
 use super::{Language, guard, kept};
 use crate::accounts::{AccountError, AuditEntry};
-use crate::act::{AcknowledgeAlarm, Act, ActError, KeepThreshold, ReleaseLine, SetThreshold};
+use crate::act::{AcknowledgeAlarm, Act, ActError, EndTrial, KeepThreshold, ReleaseLine, SetThreshold, TryThreshold};
 use crate::backup::BackupError;
-use crate::live::ChallengeError;
+use crate::live::{ChallengeError, ThresholdTrialError};
 use crate::models::ModelError;
 use andon_core::{Actor, CameraId, Role, Via};
 use andon_io::history::ReviewError;
@@ -60,6 +60,9 @@ pub(super) fn status(why: &ActError) -> StatusCode {
         ActError::Challenge(ChallengeError::NoSuchCamera) => StatusCode::NOT_FOUND,
         ActError::Challenge(ChallengeError::Running | ChallengeError::NotRunning) => StatusCode::CONFLICT,
         ActError::Challenge(ChallengeError::Parts) => StatusCode::UNPROCESSABLE_ENTITY,
+        ActError::Trial(ThresholdTrialError::NoSuchCamera) => StatusCode::NOT_FOUND,
+        ActError::Trial(ThresholdTrialError::Running | ThresholdTrialError::NotRunning) => StatusCode::CONFLICT,
+        ActError::Trial(ThresholdTrialError::Parts | ThresholdTrialError::InForce) => StatusCode::UNPROCESSABLE_ENTITY,
         ActError::Alarm(_) | ActError::NoHistory => StatusCode::NOT_FOUND,
         ActError::Model(why) => match why {
             ModelError::NoFiles
@@ -67,7 +70,10 @@ pub(super) fn status(why: &ActError) -> StatusCode {
             | ModelError::NoPicture(_)
             | ModelError::NoCamera(_)
             | ModelError::NoRecipe(_) => StatusCode::NOT_FOUND,
-            ModelError::Lossy(_) | ModelError::Refused(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            ModelError::Lossy(_)
+            | ModelError::Refused(_)
+            | ModelError::Threshold(_)
+            | ModelError::BelowUsual { .. } => StatusCode::UNPROCESSABLE_ENTITY,
             ModelError::ReviewedBad { .. }
             | ModelError::DefectPasses(_)
             | ModelError::NotTried(_)
@@ -136,9 +142,25 @@ pub(super) struct NewThreshold {
     value: String,
     #[serde(default)]
     reason: String,
-    /// Not empty: in the model, too.
+    /// For how long.
     #[serde(default)]
-    keep: String,
+    keep: Keep,
+    /// Where it is tried: for how many parts.
+    #[serde(default)]
+    parts: String,
+}
+
+/// For how long a threshold is to hold.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+enum Keep {
+    /// Until the next start.
+    #[default]
+    No,
+    /// In the model.
+    Yes,
+    /// For so many parts.
+    Trial,
 }
 
 pub(super) async fn threshold(
@@ -154,9 +176,13 @@ pub(super) async fn threshold(
     let why = match form.value.trim().replace(',', ".").parse::<f32>() {
         Ok(value) => {
             let camera = CameraId(camera);
-            let done = match form.keep.is_empty() {
-                true => act(&site, &head, &SetThreshold { camera, value }, &reason),
-                false => act(&site, &head, &KeepThreshold { camera, value, why: reason.clone() }, &reason),
+            let done = match form.keep {
+                Keep::No => act(&site, &head, &SetThreshold { camera, value }, &reason),
+                Keep::Yes => act(&site, &head, &KeepThreshold { camera, value, why: reason.clone() }, &reason),
+                Keep::Trial => {
+                    let parts = form.parts.trim().parse().unwrap_or(0);
+                    act(&site, &head, &TryThreshold { camera, value, parts }, &reason)
+                }
             };
             match done {
                 Ok(()) => return Redirect::to("/threshold").into_response(),
@@ -168,10 +194,32 @@ pub(super) async fn threshold(
             (StatusCode::UNPROCESSABLE_ENTITY, t.not_a_number.to_owned())
         }
     };
-    show(&site, &head, 0, Place::Threshold, |scene| {
-        (scene.visitor.t.threshold.to_owned(), view::threshold(scene, Some(&why.1)))
+    threshold_refused(&site, &head, &why.1).with_status(why.0)
+}
+
+fn threshold_refused(site: &Site, head: &HeaderMap, why: &str) -> Response {
+    show(site, head, 0, Place::Threshold, |scene| {
+        (scene.visitor.t.threshold.to_owned(), view::threshold(scene, Some(why)))
     })
-    .with_status(why.0)
+}
+
+/// The threshold from before a trial again.
+pub(super) async fn end_trial(
+    State(site): State<Arc<Site>>,
+    head: HeaderMap,
+    Path(camera): Path<u8>,
+    Form(form): Form<Token>,
+) -> Response {
+    if let Some(refused) = foreign(&site, &head, &form.csrf) {
+        return refused;
+    }
+    match act(&site, &head, &EndTrial { camera: CameraId(camera) }, "") {
+        Ok(()) => Redirect::to("/threshold").into_response(),
+        Err(why) => {
+            let words = (Visitor::of(&site, &head, false).t.refusal)(&why);
+            threshold_refused(&site, &head, &words).with_status(status(&why))
+        }
+    }
 }
 
 #[derive(Deserialize)]

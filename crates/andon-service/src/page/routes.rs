@@ -32,6 +32,7 @@ pub(super) fn router(site: Arc<Site>) -> Router {
         .route("/alarms/{id}/acknowledge", post(forms::acknowledge))
         .route("/threshold", get(threshold))
         .route("/threshold/{camera}", post(forms::threshold))
+        .route("/threshold/{camera}/end", post(forms::end_trial))
         .route("/release", get(release).post(forms::release))
         .route("/system", get(system))
         .route("/login", get(login).post(forms::login))

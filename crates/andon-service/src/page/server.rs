@@ -135,8 +135,13 @@ impl PageServer {
         let judged = site.clone();
         runtime.spawn(async move {
             while let Some(record) = records.recv().await {
-                if let Some(ended) = board.take(record) {
-                    challenge::ended(&judged, ended);
+                let ended = board.take(record);
+                if let Some(challenge) = ended.challenge {
+                    challenge::ended(&judged, challenge);
+                }
+                if let Some(trial) = ended.trial {
+                    let of = judged.clone();
+                    tokio::task::spawn_blocking(move || of.service.trial_ended(&trial));
                 }
             }
         });

@@ -20,7 +20,7 @@ use andon_line::telemetry::JudgeState;
 
 mod challenge;
 mod german;
-mod kept;
+pub(super) mod kept;
 mod tls;
 mod trial;
 
@@ -55,7 +55,7 @@ impl Control for Line {
     }
 }
 
-struct Bench {
+pub(in crate::page) struct Bench {
     server: PageServer,
     board: Arc<Board>,
     accounts: Arc<Accounts>,
@@ -138,7 +138,7 @@ fn start_full(
 }
 
 /// A browser, as far as cookies go.
-struct Client {
+pub(in crate::page) struct Client {
     to: SocketAddr,
     cookies: Vec<(String, String)>,
     host: String,

@@ -139,7 +139,85 @@ fn write(rows: &[PartRow], cut: bool, pictures: &dyn PictureSource, to: Pieces) 
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Cursor, Read};
+
     use super::*;
+    use crate::page::pictures::{KeptFiles, Picture, PictureKind, SetUpPicture};
+    use crate::page::tests::kept::Kept;
+    use andon_core::CameraId;
+    use zip::ZipArchive;
+
+    /// A ring with the picture of one part.
+    struct One(String);
+
+    impl PictureSource for One {
+        fn watch(&self, _: CameraId) -> Box<dyn Send> {
+            Box::new(())
+        }
+        fn latest(&self, _: CameraId) -> Option<String> {
+            None
+        }
+        fn version(&self) -> u64 {
+            0
+        }
+        fn frame_size(&self, _: &str) -> Option<[u32; 2]> {
+            None
+        }
+        fn verdict(&self, _: &str) -> Option<String> {
+            None
+        }
+        fn beside(&self, _: &str) -> [Option<String>; 2] {
+            [None, None]
+        }
+        fn ask_to_set_up(&self, _: CameraId) {}
+        fn to_set_up(&self, _: CameraId) -> Option<SetUpPicture> {
+            None
+        }
+        fn at_hand(&self, _: &str, _: PictureKind) -> Option<Picture> {
+            None
+        }
+        fn kept(&self, id: &str) -> Option<KeptFiles> {
+            let files = KeptFiles { picture: vec![7; 1000].into(), ending: "png", note: "{\"note\":1}".into() };
+            (id == self.0).then_some(files)
+        }
+        fn read(&self, _: &str, _: PictureKind) -> Option<Picture> {
+            None
+        }
+    }
+
+    #[test]
+    fn an_archive_has_every_part_in_its_list_and_the_pictures_that_are_kept() {
+        let rows = Kept::with(5).rows();
+        let archive = |cut| {
+            let (to, mut from) = channel(16);
+            write(&rows, cut, &One(rows[2].id.clone()), Pieces { to, piece: Vec::new() }).unwrap();
+            let mut bytes = Vec::new();
+            while let Some(piece) = from.blocking_recv() {
+                bytes.extend_from_slice(&piece.unwrap());
+            }
+            ZipArchive::new(Cursor::new(bytes)).unwrap()
+        };
+        let text = |zip: &mut ZipArchive<Cursor<Vec<u8>>>, name: &str| {
+            let mut text = Vec::new();
+            zip.by_name(name).unwrap().read_to_end(&mut text).unwrap();
+            text
+        };
+        let mut zip = archive(false);
+        let id = &rows[2].id;
+        let names: Vec<String> = zip.file_names().map(|name| name.unwrap().into_owned()).collect();
+        assert_eq!(names, [format!("{id}.png"), format!("{id}.json"), "parts.csv".to_owned()]);
+        assert_eq!(text(&mut zip, &format!("{id}.png")), vec![7; 1000]);
+        assert_eq!(text(&mut zip, &format!("{id}.json")), b"{\"note\":1}");
+        let table = String::from_utf8(text(&mut zip, "parts.csv")).unwrap();
+        let lines: Vec<&str> = table.lines().collect();
+        assert_eq!(lines.len(), 6, "{table}");
+        for (row, line) in rows.iter().zip(&lines[1..]) {
+            assert!(line.contains(&row.id), "{line}");
+            assert_eq!(line.ends_with(&format!(",{id}.png")), row.id == *id, "{line}");
+        }
+        let mut zip = archive(true);
+        assert!(String::from_utf8(text(&mut zip, "more.txt")).unwrap().contains("more parts"));
+    }
 
     #[test]
     fn what_is_written_comes_in_pieces_and_an_end_of_the_reader_is_an_error() {

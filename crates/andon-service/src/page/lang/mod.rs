@@ -109,6 +109,8 @@ texts! {
     user_added user_removed role_hint password_rules own_password own_password_hint not_understood
     password_change role_new role_change role_of
     back_up back_up_hint
+    trial_runs trial_over trial_superseded trial_instead trial_judged trial_rejected trial_otherwise
+    trial_ends trial_end trial_parts trial_start
     challenge challenge_hint challenge_last challenge_none challenge_passed challenge_failed challenge_aborted
     challenge_unseen challenge_runs challenge_due challenge_abort challenge_parts challenge_start
     aid aid_no_picture aid_ended aid_again aid_hint sharpness best of_best sharpness_trend brightness clipped_dark

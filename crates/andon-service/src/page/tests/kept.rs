@@ -7,7 +7,7 @@ use andon_io::history::{Filter, History, PartRow, ReviewState, Reviews, ShiftCal
 use andon_io::sinks::store::{StoreOptions, StoreSink};
 
 /// A page with a history; its file goes with it.
-pub(super) struct Kept {
+pub(in crate::page) struct Kept {
     pub on: Bench,
     pub(super) history: History,
     pub(super) store: Option<StoreSink>,

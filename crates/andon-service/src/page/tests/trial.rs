@@ -56,3 +56,80 @@ fn another_threshold_counts_what_the_line_would_have_done_part_by_part() {
     assert_eq!(quinn.post("/threshold/0", &format!("value={value}&reason=tried")).status, 303);
     assert_eq!(kept.on.line.threshold(CameraId(0)), thresholds[88]);
 }
+
+/// The line judges a part by the threshold that it has.
+fn judged(on: &mut Bench, seq: u64, score: f32) {
+    let threshold = on.line.threshold(CameraId(0));
+    on.sink.offer(&Record::Verdict(andon_core::CameraVerdict { threshold, ..verdict(seq, score, 0) }));
+}
+
+fn until(what: &str, mut look: impl FnMut() -> bool) {
+    let end = Instant::now() + Duration::from_secs(15);
+    while !look() {
+        assert!(Instant::now() < end, "{what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn a_threshold_on_trial_gives_way_by_itself_when_its_parts_were_judged() {
+    let mut on = start();
+    on.accounts.add_user("ana", Role::Operator, "4711").unwrap();
+    on.accounts.add_user("quinn", Role::Quality, "long enough").unwrap();
+    let mut ana = Client::of(&on);
+    ana.post("/login", "name=ana&password=4711");
+    assert_eq!(ana.post("/threshold/0", "value=8&reason=x&keep=trial&parts=3").status, 403);
+    let mut quinn = Client::of(&on);
+    quinn.post("/login", "name=quinn&password=long+enough");
+    for parts in ["0", "", "many", "100001"] {
+        let refused = quinn.post("/threshold/0", &format!("value=8&reason=x&keep=trial&parts={parts}"));
+        assert_eq!((refused.status, on.line.threshold(CameraId(0))), (422, 10.0), "{parts}");
+        assert!(refused.body.contains("a trial has 1 to 100000 parts"), "{}", refused.body);
+    }
+    assert_eq!(quinn.post("/threshold/0", "value=8&reason=x&keep=trial&parts=3").status, 303);
+    assert_eq!(on.line.threshold(CameraId(0)), 8.0);
+    let again = quinn.post("/threshold/0", "value=7&reason=x&keep=trial&parts=3");
+    assert_eq!((again.status, on.line.threshold(CameraId(0))), (409, 8.0));
+    for (seq, score) in [(1, 9.0), (2, 5.0)] {
+        judged(&mut on, seq, score);
+    }
+    until("two parts on the page", || ana.get("/threshold").body.contains("<b>2</b> / 3"));
+    assert!(ana.get("/").body.contains("Threshold on trial"), "who stands at the line sees it");
+    assert!(!ana.get("/threshold").body.contains("/threshold/0/end"));
+    judged(&mut on, 3, 12.0);
+    until("the threshold from before", || on.line.threshold(CameraId(0)) == 10.0);
+    until("its end on the page", || quinn.get("/threshold").body.contains("The threshold was on trial"));
+    assert!(!quinn.get("/").body.contains("Threshold on trial"));
+    until("its end in the audit", || {
+        quinn.get("/audit.csv").body.contains("10: 3 of 3 parts judged, 2 rejected, 1 otherwise than before")
+    });
+    assert_eq!(quinn.post("/threshold/0/end", "").status, 409, "none runs");
+}
+
+#[test]
+fn a_trial_is_ended_by_hand_and_what_is_set_meanwhile_stays() {
+    let mut on = start();
+    on.accounts.add_user("quinn", Role::Quality, "long enough").unwrap();
+    let mut quinn = Client::of(&on);
+    quinn.post("/login", "name=quinn&password=long+enough");
+    let trial = "value=8&reason=x&keep=trial&parts=2";
+    quinn.post("/threshold/0", trial);
+    assert_eq!(quinn.post("/threshold/0/end", "").status, 303);
+    assert_eq!(on.line.threshold(CameraId(0)), 10.0);
+
+    quinn.post("/threshold/0", trial);
+    assert_eq!(quinn.post("/threshold/0", "value=9&reason=better").status, 303);
+    assert!(quinn.get("/threshold").body.contains("another threshold was set meanwhile"));
+    for seq in 1..5 {
+        judged(&mut on, seq, 12.0);
+    }
+    until("four parts", || on.board.snapshot().cameras[0].last.as_ref().is_some_and(|last| last.verdict.seq.0 == 4));
+    assert_eq!(on.line.threshold(CameraId(0)), 9.0);
+
+    // By a way that is no act, as when a model with a threshold of its own takes over.
+    quinn.post("/threshold/0", trial);
+    *on.line.0.lock().unwrap() = 9.5;
+    assert_eq!(quinn.post("/threshold/0/end", "").status, 303);
+    assert_eq!(on.line.threshold(CameraId(0)), 9.5);
+    assert_eq!(quinn.post("/threshold/7/end", "").status, 404);
+}

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::Scene;
-use crate::live::Figures;
+use crate::live::{Figures, TrialStage};
 use crate::page::kept::CountedBy;
 use crate::page::numbers::{clock, real, share, whole};
 use andon_io::history::CounterRow;
@@ -171,7 +171,19 @@ pub(in crate::page) fn state(scene: Scene<'_>) -> Markup {
                     @if troubles == 0 { (t.fine) } @else { a href="/system" { (troubles) " " (t.troubles) } }
                 } }
                 (unreviewed(scene))
+                (on_trial(scene))
             }
+        }
+    }
+}
+
+/// A threshold on trial, as long as it runs.
+fn on_trial(scene: Scene<'_>) -> Markup {
+    let t = scene.visitor.t;
+    let trial = scene.now.threshold_trials.get(scene.camera).and_then(Option::as_ref);
+    html! {
+        @if let Some(trial) = trial.filter(|trial| trial.stage == TrialStage::Running) {
+            div { dt { (t.trial_runs) } dd.uninspected { a href="/threshold" { (whole(u64::from(trial.judged))) " / " (whole(u64::from(trial.parts))) } } }
         }
     }
 }

@@ -35,7 +35,8 @@ impl Place {
             Place::Alarms => "alarms",
             Place::System => "system",
             Place::Challenge => "challenge",
-            Place::Part | Place::Threshold | Place::Login | Place::Users | Place::Audit | Place::Message => "other",
+            Place::Threshold => "threshold",
+            Place::Part | Place::Login | Place::Users | Place::Audit | Place::Message => "other",
             Place::Review | Place::History | Place::Counters | Place::WhatIf | Place::Aid => "other",
             Place::Models | Place::Recipes => "other",
         }

@@ -26,6 +26,7 @@ mod strip;
 mod system;
 mod teach;
 mod threshold;
+mod threshold_trial;
 mod users;
 mod whatif;
 
@@ -51,6 +52,7 @@ pub(super) use strip::strip;
 pub(super) use system::{system, system_body};
 pub(super) use teach::{lesson, lesson_state, lessons};
 pub(super) use threshold::{release, threshold};
+pub(super) use threshold_trial::threshold_trials;
 pub(super) use users::{user, users};
 pub(super) use whatif::{flips, whatif};
 

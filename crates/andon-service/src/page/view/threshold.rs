@@ -3,6 +3,7 @@
 use maud::{Markup, html};
 
 use super::Scene;
+use super::threshold_trial::{threshold_trials, try_for};
 use crate::page::numbers::real;
 use andon_core::{EventKind, Role};
 
@@ -14,6 +15,7 @@ pub(in crate::page) fn threshold(scene: Scene<'_>, wrong: Option<&str>) -> Marku
     html! {
         h1 { (t.threshold) }
         @if let Some(wrong) = wrong { section.panel.narrow { p.wrong role="alert" { (wrong) } } }
+        (threshold_trials(scene))
         @if site.service.models().is_ok() { p.narrow { a.button.wide href="/models" { (t.models_word) } } }
         @if site.service.history().is_ok() { p.narrow { a.button.wide href="/whatif" { (t.whatif_try) } } }
         @for (n, judge) in (site.judges)().iter().enumerate() {
@@ -36,6 +38,7 @@ pub(in crate::page) fn threshold(scene: Scene<'_>, wrong: Option<&str>) -> Marku
                             button.key type="submit" { (t.set_threshold) }
                             @if site.service.models().is_ok() { button.key type="submit" name="keep" value="yes" { (t.keep_threshold) } }
                         }
+                        (try_for(scene, n))
                     }
                 } @else { (needs(scene, Role::Quality)) }
             }

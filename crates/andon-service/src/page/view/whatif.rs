@@ -7,6 +7,7 @@ use super::Scene;
 use super::history::cards;
 use super::operating::operating;
 use super::review::stretches;
+use super::threshold_trial::try_for;
 use crate::page::kept::{Flips, Stretch, Trial};
 use crate::page::numbers::{real, whole};
 use andon_core::Role;
@@ -73,6 +74,7 @@ fn tried(scene: Scene<'_>, trial: &Trial) -> Markup {
                     label { (t.why) input name="reason" required maxlength="300" autocomplete="off"; }
                     button type="submit" { (t.set_threshold) ":\u{a0}" span #value-shown { (real(f64::from(value), 2, language)) } }
                     @if keeps { button type="submit" name="keep" value="yes" { (t.keep_threshold) } }
+                    (try_for(scene, trial.camera))
                 }
                 p.small { (t.until_restart) }
                 @if keeps { p.small { (t.keep_hint) } }

@@ -3,7 +3,7 @@
 use crate::accounts::AccountError;
 use crate::act::ActError;
 use crate::backup::BackupError;
-use crate::live::{AlarmError, ChallengeError, MOST_PARTS};
+use crate::live::{AlarmError, ChallengeError, MOST_PARTS, MOST_TRIAL_PARTS, ThresholdTrialError};
 use crate::models::{ModelError, SECONDS};
 use crate::page::Language;
 use crate::page::lang::de::TEXTS;
@@ -35,6 +35,15 @@ pub(super) fn act(why: &ActError) -> String {
             ChallengeError::NotRunning => "An dieser Kamera läuft keine Prüfung mit Schlechtteilen.".to_owned(),
             ChallengeError::Parts => format!("Eine Prüfung hat 1 bis {MOST_PARTS} Schlechtteile."),
         },
+        ActError::Trial(why) => match why {
+            ThresholdTrialError::NoSuchCamera => "Diese Kamera gibt es hier nicht.".to_owned(),
+            ThresholdTrialError::Running => {
+                "An dieser Kamera ist schon eine Schwelle auf Probe; beenden Sie das zuerst.".to_owned()
+            }
+            ThresholdTrialError::NotRunning => "An dieser Kamera ist keine Schwelle auf Probe.".to_owned(),
+            ThresholdTrialError::Parts => format!("Eine Probe hat 1 bis {MOST_TRIAL_PARTS} Teile."),
+            ThresholdTrialError::InForce => "Diese Schwelle gilt schon.".to_owned(),
+        },
         ActError::Account(why) => account(why),
         ActError::NotAudited(why) => {
             format!("Es wurde getan, steht aber nicht im Protokoll: {}", account(why))
@@ -58,6 +67,12 @@ pub(super) fn model(why: &ModelError) -> String {
         ),
         ModelError::NoCamera(camera) => format!("An dieser Linie urteilt keine Kamera „{camera}“."),
         ModelError::Refused(why) => format!("Das geht nicht: {why}"),
+        ModelError::Threshold(why) => control(why),
+        ModelError::BelowUsual { threshold, baseline } => format!(
+            "Eine Schwelle von {} liegt unter dem, was gute Stellen bei diesem Modell üblicherweise haben ({}); nichts ginge durch.",
+            real(f64::from(*threshold), 4, Language::De),
+            real(f64::from(*baseline), 4, Language::De)
+        ),
         ModelError::ReviewedBad { part, user } => {
             format!("{user} hat das Teil {part} als wirklich schlecht begutachtet; nehmen Sie das zuerst zurück.")
         }
