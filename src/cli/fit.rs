@@ -138,7 +138,7 @@ impl FitCommand {
         let surveyed = self.survey(&self.files()?)?;
         let files = &surveyed.pictures;
         let options = self.engine.options();
-        let mask = self.how.mask(files, self.any_size)?;
+        let mask = self.how.place.mask(files, self.any_size)?;
         let mut known = self.bad.as_deref().map(reviewed).transpose()?;
         known.iter_mut().flat_map(|data| &mut data.samples).for_each(|sample| sample.bad = true);
         let (method, params) = self.training_asked_for();

@@ -59,18 +59,25 @@ pub(super) struct FitArgs {
     /// Regions of fewer pixels of the network's input are not reported (the verdict does not change).
     #[arg(long, value_name = "PIXELS", default_value_t = fit_defaults::SCORING.min_area)]
     min_area: u32,
-    /// A picture as large as the parts' pictures, black or transparent where nothing shall be looked at.
-    #[arg(long, value_name = "PNG")]
-    mask: Option<PathBuf>,
-    /// Look only inside this polygon: corners in pixels of the pictures.
-    #[arg(long, value_name = "X,Y X,Y X,Y …")]
-    roi: Option<String>,
+    #[command(flatten)]
+    pub place: PlaceArgs,
     /// Bring parts that turn and shift into one pose first, that of the first picture; a part that does not fit it is an ERROR, not a guess.
     #[arg(long)]
     pub align: bool,
     /// Learn from changed copies too, for when there are few pictures: `rotate` (quarter turns), `brightness` (± 15 %).
     #[arg(long, value_enum, value_delimiter = ',')]
     augment: Vec<Change>,
+}
+
+/// Where is looked.
+#[derive(Clone, Debug, Default, Args)]
+pub(super) struct PlaceArgs {
+    /// A picture as large as the parts' pictures, black or transparent where nothing shall be looked at.
+    #[arg(long, value_name = "PNG")]
+    mask: Option<PathBuf>,
+    /// Look only inside this polygon: corners in pixels of the pictures.
+    #[arg(long, value_name = "X,Y X,Y X,Y …")]
+    roi: Option<String>,
 }
 
 /// How pictures are normalised before a network.
@@ -148,6 +155,52 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     value.map(|v| Duration::from_secs_f64(v * unit)).ok_or_else(wrong)
 }
 
+impl PlaceArgs {
+    /// Where to look; the polygon means pixels of the first picture that can be read.
+    pub fn mask(&self, pictures: &[PathBuf], any_size: bool) -> anyhow::Result<Option<Mask>> {
+        let mut mask: Option<Mask> = None;
+        if let Some(path) = &self.mask {
+            let painted = Mask::read(path)?;
+            let first = pictures.iter().find_map(|p| andon_vision::fit::read_raw(p).ok()).map(|p| [p.width, p.height]);
+            if let Some([w, h]) = first.filter(|size| !any_size && *size != painted.size()) {
+                let [got_w, got_h] = painted.size();
+                bail!(
+                    "--mask {}: it has {got_w}x{got_h} pixels, the pictures have {w}x{h}; paint it on one of them",
+                    path.display()
+                );
+            }
+            match painted.share() {
+                0.0 => {
+                    bail!("--mask {}: all of it is dark or transparent, so nothing would be looked at", path.display())
+                }
+                1.0 => output::note(&format!(
+                    "--mask {}: it hides nothing, all of it is bright and opaque",
+                    path.display()
+                )),
+                share => output::note(&format!(
+                    "--mask {}: {:.0} % of the picture is looked at",
+                    path.display(),
+                    share * 100.0
+                )),
+            }
+            mask = Some(painted);
+        }
+        if let Some(corners) = &self.roi {
+            let corners = points(corners)?;
+            let picture = pictures.iter().find_map(|p| andon_vision::fit::read_image(p).ok());
+            let picture = picture.ok_or_else(|| anyhow!("--roi: no picture can be read whose pixels it could mean"))?;
+            let polygon = Mask::polygon(&corners, picture.width, picture.height).ok_or_else(|| {
+                anyhow!("--roi: at least three corners inside the picture of {}x{}", picture.width, picture.height)
+            })?;
+            mask = Some(match mask {
+                Some(painted) => painted.and(&polygon),
+                None => polygon,
+            });
+        }
+        Ok(mask)
+    }
+}
+
 impl FitArgs {
     pub fn scoring(&self) -> Scoring {
         let smoothing = self.smoothing.unwrap_or(fit_defaults::SCORING.smoothing);
@@ -220,50 +273,6 @@ impl FitArgs {
         let layers = self.layers.as_deref().unwrap_or_default();
         let size = self.size.map_or([0; 2], Size::sides);
         network(path, self.normalise.unwrap_or(Normalise::Imagenet), layers, size)
-    }
-
-    /// Where to look; the polygon means pixels of the first picture that can be read.
-    pub fn mask(&self, pictures: &[PathBuf], any_size: bool) -> anyhow::Result<Option<Mask>> {
-        let mut mask: Option<Mask> = None;
-        if let Some(path) = &self.mask {
-            let painted = Mask::read(path)?;
-            let first = pictures.iter().find_map(|p| andon_vision::fit::read_raw(p).ok()).map(|p| [p.width, p.height]);
-            if let Some([w, h]) = first.filter(|size| !any_size && *size != painted.size()) {
-                let [got_w, got_h] = painted.size();
-                bail!(
-                    "--mask {}: it has {got_w}x{got_h} pixels, the pictures have {w}x{h}; paint it on one of them",
-                    path.display()
-                );
-            }
-            match painted.share() {
-                0.0 => {
-                    bail!("--mask {}: all of it is dark or transparent, so nothing would be looked at", path.display())
-                }
-                1.0 => output::note(&format!(
-                    "--mask {}: it hides nothing, all of it is bright and opaque",
-                    path.display()
-                )),
-                share => output::note(&format!(
-                    "--mask {}: {:.0} % of the picture is looked at",
-                    path.display(),
-                    share * 100.0
-                )),
-            }
-            mask = Some(painted);
-        }
-        if let Some(corners) = &self.roi {
-            let corners = points(corners)?;
-            let picture = pictures.iter().find_map(|p| andon_vision::fit::read_image(p).ok());
-            let picture = picture.ok_or_else(|| anyhow!("--roi: no picture can be read whose pixels it could mean"))?;
-            let polygon = Mask::polygon(&corners, picture.width, picture.height).ok_or_else(|| {
-                anyhow!("--roi: at least three corners inside the picture of {}x{}", picture.width, picture.height)
-            })?;
-            mask = Some(match mask {
-                Some(painted) => painted.and(&polygon),
-                None => polygon,
-            });
-        }
-        Ok(mask)
     }
 
     /// The cells of a grid of patches that a mask leaves.

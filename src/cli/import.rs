@@ -120,6 +120,8 @@ pub(super) struct Import {
     #[arg(long, hide = true, value_name = "ENGINE", env = first_run::VARIABLE)]
     first_run: Option<first_run::On>,
     #[command(flatten)]
+    place: fit_args::PlaceArgs,
+    #[command(flatten)]
     engine: EngineArgs,
 }
 
@@ -193,6 +195,7 @@ impl Import {
         }
         let surveyed = survey(&listing.pictures, &self.take, false, self.range, &mut |_| {})?;
         let files = &surveyed.pictures;
+        let mask = self.place.mask(files, true)?;
         let stem = output.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
         let options = FitOptions {
             name: self.name.clone().unwrap_or(stem),
@@ -224,6 +227,7 @@ impl Import {
             skip_bad: self.skip_bad,
             options: &options,
             range: surveyed.range,
+            mask: mask.as_ref(),
             engine: &engine,
             progress: &mut |done, total| {
                 bar.set_length(total as u64);
@@ -332,6 +336,7 @@ impl Import {
         fit.range = self.range;
         fit.created.clone_from(&self.created);
         fit.json = self.json;
+        fit.how.place.clone_from(&self.place);
         fit.engine.clone_from(&self.engine);
         fit.run(log)
     }

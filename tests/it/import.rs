@@ -206,6 +206,24 @@ fn networks_in_every_form_become_models_that_find_the_spots() {
 }
 
 #[test]
+fn a_mask_hides_places_of_an_imported_map_and_not_from_a_score_of_all() {
+    let bench = Bench::new();
+    let inside = Form { inside: true, ..Form::default() };
+    let auroc = || bench.eval()["evaluations"][0]["summary"]["image"]["auroc"].as_f64().unwrap();
+    let [beside, around] = [["--roi", "0,0 6,0 6,48 0,48"], ["--roi", "30,10 50,10 50,30 30,30"]];
+    let done = bench.import(inside, &beside);
+    assert!(done.code == 0, "{} {}", done.out, done.err);
+    assert!(said(&["info", &bench.path("part.andon")]).out.contains("patches masked"));
+    assert!(auroc() < 0.9, "the spots are hidden: {}", auroc());
+    assert!(bench.import(inside, &around).code == 0 && auroc() == 1.0, "they are not hidden");
+    let own = Form { score: true, ..inside };
+    let done = bench.import(own, &around);
+    assert!(done.code != 0 && done.err.contains("--score max takes the largest value of the map"), "{}", done.err);
+    let done = bench.import(own, &[&around[..], &["--score", "max"]].concat());
+    assert!(done.code == 0 && auroc() == 1.0, "{} {}", done.out, done.err);
+}
+
+#[test]
 fn what_is_not_certain_is_asked_for_and_what_is_wrong_is_said() {
     let bench = Bench::new();
     let inside = Form { inside: true, ..Form::default() };

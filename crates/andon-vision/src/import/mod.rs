@@ -210,6 +210,15 @@ pub enum ImportError {
         /// How many defects.
         defects: usize,
     },
+    /// A mask cannot hide anything from a score of the whole picture.
+    #[error(
+        "--mask, --roi: the network's own score is one of the whole picture, whatever a mask hides; {}",
+        if *map { "--score max takes the largest value of the map in its place" } else { "it gives no map of which a part could be looked at" }
+    )]
+    ScoreOfAll {
+        /// It gives a map, too.
+        map: bool,
+    },
     /// The network cannot be rewritten.
     #[error(transparent)]
     Graph(#[from] GraphError),

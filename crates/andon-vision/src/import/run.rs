@@ -7,7 +7,7 @@ use andon_core::SplitMix64;
 use super::outputs::{Output, Role};
 use super::{ImportError, MapOf, Normalise, Understood};
 use crate::eval::Curve;
-use crate::fit::{FitError, FitJob, FitOptions, Fitted, NamedPicture, Picture, at_input_size};
+use crate::fit::{FitError, FitJob, FitOptions, Fitted, Mask, NamedPicture, Picture, at_input_size};
 use crate::methods::imported::{About, ID, Taken};
 use crate::methods::patches::fit_threshold;
 use crate::methods::{Facts, MapModel};
@@ -54,6 +54,8 @@ pub struct Job<'a> {
     pub options: &'a FitOptions,
     /// Of 16-bit values: which becomes 0 and which 255.
     pub range: Option<[u16; 2]>,
+    /// Where is looked; without it everywhere.
+    pub mask: Option<&'a Mask>,
     /// Runs it.
     pub engine: &'a EngineOptions,
     /// Told how many pictures of how many are done.
@@ -66,6 +68,9 @@ pub struct Job<'a> {
 /// [`ImportError`].
 pub fn import(job: Job<'_>) -> Result<(Fitted, Vec<String>), ImportError> {
     let Job { graph, understood, options, engine, .. } = job;
+    if job.mask.is_some() && understood.score.is_some() {
+        return Err(ImportError::ScoreOfAll { map: understood.map.is_some() });
+    }
     let sign = if job.invert { -1.0 } else { 1.0 };
     let mut words = understood.found_out.clone();
     let (map, score) = (understood.map.as_ref(), understood.score.map(|i| &understood.outputs[i]));
@@ -107,6 +112,7 @@ pub fn import(job: Job<'_>) -> Result<(Fitted, Vec<String>), ImportError> {
     ID.clone_into(&mut options.method);
     embedder.engine_name().clone_into(&mut options.engine);
     let (columns, rows) = embedder.grid();
+    options.mask = job.mask.map(|mask| mask.cells(columns, rows));
     let facts = Facts { label: "brought in", text: String::new(), bank_rows: None, dim: 1 };
     let model = MapModel::new(columns * rows, serde_json::to_value(about).unwrap_or_default(), facts);
     let model = if planes.len() > 1 { model.with_own_score() } else { model };

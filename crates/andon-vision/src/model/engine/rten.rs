@@ -20,10 +20,7 @@ pub(super) struct RtenEngine {
 impl RtenEngine {
     pub fn open(network: &Network<'_>, options: &EngineOptions) -> Result<RtenEngine, EngineError> {
         let refused = |why: String| EngineError::Load { engine: "rten", why };
-        if let Some(why) = computes_otherwise(network.onnx) {
-            return Err(refused(why));
-        }
-        let model = Model::load(network.onnx.to_vec()).map_err(|e| refused(e.to_string()))?;
+        let model = load(network.onnx).map_err(refused)?;
         let &[input] = model.input_ids() else {
             return Err(refused(format!("it has {} inputs, not 1", model.input_ids().len())));
         };
@@ -41,9 +38,22 @@ impl RtenEngine {
     }
 }
 
-/// What rten would compute otherwise than the network says.
-pub(super) fn computes_otherwise(onnx: &[u8]) -> Option<String> {
-    OnnxGraph::read(onnx).ok()?.rten_differs()
+/// A network in rten, which is told what it does not take for granted.
+///
+/// # Errors
+/// It is no network, or rten lacks an operator or would compute one otherwise; in words.
+pub(super) fn load(onnx: &[u8]) -> Result<Model, String> {
+    let mut onnx = onnx.to_vec();
+    // What cannot be read is rten's to refuse.
+    if let Ok(mut graph) = OnnxGraph::read(&onnx) {
+        if let Some(why) = graph.rten_differs() {
+            return Err(why);
+        }
+        if graph.write_strides() {
+            onnx = graph.write();
+        }
+    }
+    Model::load(onnx).map_err(|e| e.to_string())
 }
 
 impl Engine for RtenEngine {
@@ -71,5 +81,33 @@ impl Engine for RtenEngine {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::graph::GraphBuilder;
+
+    #[test]
+    fn convolutions_may_leave_out_what_the_format_lets_them_leave_out() {
+        let mut graph = GraphBuilder::new("plain");
+        graph.input("x", &[1, 3, 8, 8]);
+        let w = graph.constant(&[4, 3, 3, 3], &[1.0; 4 * 27]);
+        // Weights of which only a run tells the shape.
+        let w = graph.node("Identity", &[&w], &[]);
+        let narrow = graph.node("Conv", &["x", &w], &[]);
+        let w = graph.constant(&[4, 2, 2, 2], &[1.0; 32]);
+        let wide = graph.node("ConvTranspose", &[&narrow, &w], &[]);
+        graph.output(&wide, "y", None);
+        let model = load(&graph.write()).unwrap();
+        let (x, y) = (model.find_node("x").unwrap(), model.find_node("y").unwrap());
+        let ones = [1.0f32; 3 * 64];
+        let view = NdTensorView::try_from_data([1, 3, 8, 8], ones.as_slice()).unwrap();
+        let made = model.run(vec![(x, ValueOrView::from(view))], &[y], None).unwrap();
+        let y: Tensor<f32> = made.into_iter().next().unwrap().try_into().unwrap();
+        assert_eq!(y.shape(), [1, 2, 7, 7]);
+        let y = y.to_vec();
+        assert_eq!((y[0], y[1], y[8]), (108.0, 216.0, 432.0));
     }
 }

@@ -230,7 +230,6 @@ impl OnnxGraph {
         }
         self.graph.node.insert(0, node("Identity", "andon.in", &[&at], &input, Vec::new()));
         maker.precede(self);
-        self.write_strides();
         self.graph.input.retain(|value| value.name() != input);
         self.graph.input.push(named(PICTURE, Some(&[1, 3, rows, columns])));
         // Shapes that were worked out for other pictures.

@@ -2,29 +2,43 @@
 
 use std::collections::HashMap;
 
-use super::{Attribute, OnnxGraph};
+use super::{Attribute, Node, OnnxGraph};
 
 impl OnnxGraph {
-    /// Writes the strides, dilations and pads of convolutions and poolings that leave them out: they are 1, 1 and 0 then, which rten does not take for granted.
-    pub(super) fn write_strides(&mut self) {
+    /// Writes the strides, dilations and pads of convolutions and poolings that leave them out: they are 1, 1 and 0 then, which rten does not take
+    /// for granted. Returns whether any did. Weights of which nothing is known are those of pictures, with two axes.
+    pub fn write_strides(&mut self) -> bool {
+        /// Axes of a picture.
+        const PICTURE: usize = 2;
         let graph = &mut self.graph;
-        let constants: HashMap<&str, usize> = graph.initializer.iter().map(|t| (t.name(), t.dims.len())).collect();
-        let windows = |op: &str| matches!(op, "Conv" | "AveragePool" | "MaxPool");
+        let held = |node: &Node| {
+            let tensor = node.attribute.iter().find(|a| a.name() == "value")?.t.as_ref()?;
+            Some((node.output.first()?.clone(), tensor.dims.len()))
+        };
+        let held = graph.node.iter().filter(|node| node.op_type() == "Constant").filter_map(held);
+        let given = graph.initializer.iter().map(|t| (t.name().to_owned(), t.dims.len()));
+        let constants: HashMap<String, usize> = given.chain(held).collect();
+        let mut changed = false;
+        let windows = |op: &str| matches!(op, "Conv" | "ConvTranspose" | "AveragePool" | "MaxPool");
         for conv in graph.node.iter_mut().filter(|node| windows(node.op_type())) {
             let given = |name: &str| conv.attribute.iter().find(|a| a.name.as_deref() == Some(name));
-            let of_weights =
-                || conv.input.get(1).and_then(|w| constants.get(w.as_str())).and_then(|rank| rank.checked_sub(2));
+            let of_weights = || match conv.input.get(1).and_then(|w| constants.get(w)) {
+                Some(rank) => rank.checked_sub(2),
+                None => Some(PICTURE),
+            };
             let Some(axes) = given("kernel_shape").map(|kernel| kernel.ints.len()).or_else(of_weights) else {
                 continue;
             };
-            let padded = given("auto_pad").is_some();
+            // A size that is asked for decides the pads.
+            let padded = given("auto_pad").is_some() || given("output_shape").is_some();
             // Poolings know dilations only in some versions.
-            let dilations = if conv.op_type() == "Conv" { axes } else { 0 };
+            let dilations = if conv.op_type().starts_with("Conv") { axes } else { 0 };
             let defaults = [("strides", vec![1; axes]), ("dilations", vec![1; dilations]), ("pads", vec![0; 2 * axes])];
             let missing: Vec<(&str, Vec<i64>)> = defaults
                 .into_iter()
                 .filter(|(name, ints)| !ints.is_empty() && given(name).is_none() && !(padded && *name == "pads"))
                 .collect();
+            changed |= !missing.is_empty();
             conv.attribute.extend(missing.into_iter().map(|(name, ints)| Attribute {
                 name: Some(name.to_owned()),
                 ints,
@@ -32,6 +46,7 @@ impl OnnxGraph {
                 ..Attribute::default()
             }));
         }
+        changed
     }
 }
 
@@ -50,7 +65,8 @@ mod tests {
         let third = graph.node("AveragePool", &[&second], &[Attr::Ints("kernel_shape", &[2, 2])]);
         graph.output(&third, "y", None);
         let mut graph = OnnxGraph::read(&graph.write()).unwrap();
-        graph.write_strides();
+        assert!(graph.write_strides());
+        assert!(!graph.write_strides(), "nothing is missing any more");
         let all = |name: &str| -> Vec<Vec<i64>> {
             let attributes = graph.graph.node.iter().flat_map(|node| &node.attribute);
             attributes.filter(|a| a.name.as_deref() == Some(name)).map(|a| a.ints.clone()).collect()

@@ -6,7 +6,7 @@ use ::rten::{Model, RunOptions, ThreadPool, Value as RtenValue, ValueOrView};
 use rten_tensor::Tensor;
 use rten_tensor::prelude::*;
 
-use super::super::rten::computes_otherwise;
+use super::super::rten::load;
 use super::{EngineError, EngineOptions, Session, Value};
 
 pub(super) struct RtenSession {
@@ -17,10 +17,7 @@ pub(super) struct RtenSession {
 impl RtenSession {
     pub fn open(onnx: &[u8], options: &EngineOptions) -> Result<RtenSession, EngineError> {
         let refused = |why: String| EngineError::Load { engine: "rten", why };
-        if let Some(why) = computes_otherwise(onnx) {
-            return Err(refused(why));
-        }
-        let model = Model::load(onnx.to_vec()).map_err(|e| refused(e.to_string()))?;
+        let model = load(onnx).map_err(refused)?;
         Ok(RtenSession { model, pool: Arc::new(ThreadPool::with_num_threads(options.threads.max(1))) })
     }
 }
