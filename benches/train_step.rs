@@ -45,7 +45,7 @@ fn measure(size: Size, form: Form, choice: EngineChoice) -> f64 {
     let weights = networks.start(7);
     let optimiser = Optimiser::Adam { weight_decay: 1e-5 };
     let engine = EngineOptions { choice, threads: THREADS, ..EngineOptions::default() };
-    let made = passes(&networks, &weights, &teacher, form);
+    let made = passes(&networks, &weights, &teacher, form, 0.999);
     let Ok(mut trainer) = Trainer::open(made, &Snapshot::start(weights, optimiser), optimiser, &engine) else {
         return f64::NAN;
     };

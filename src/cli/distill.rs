@@ -115,8 +115,10 @@ impl Distill {
                 bar.reset();
             }
             // A run that goes on looks at what is held out only later.
-            let held_out =
-                at.held_out.is_finite().then(|| format!(", held out {:.4}", at.held_out)).unwrap_or_default();
+            let held_out = match at.held_out.is_finite() {
+                true => format!(", held out {:.4}", at.held_out),
+                false => String::new(),
+            };
             bar.describe(format!("loss {:.4}{held_out}", at.loss));
             bar.set_length(steps);
             bar.set_position(at.step);

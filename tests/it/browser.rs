@@ -162,6 +162,7 @@ fn the_page_does_in_a_browser_what_its_users_need() {
     assert!(text("table").contains("fewest mistakes on reviewed parts"), "{kept}");
     assert!(text("kept").contains("fewer <b>false</b> rejects") && text("kept").contains("anna"), "{kept}");
     let hostile = "<img src=x onerror=alert(1)>";
+    step(browser, json!(["trial", "12.9", 15, "only tried"]));
     let set = step(browser, json!(["threshold", "12.5", hostile]));
     assert!(set["may"] == true && set["text"].as_str().unwrap().contains("12.5"), "{set}");
     let audit = step(browser, json!(["text", "/audit"]));

@@ -233,6 +233,27 @@ class Session:
         self.clean()
         return {"may": True, "text": self.page.inner_text("main") if self.page.locator("main").count() else self.page.inner_text("body")}
 
+    def trial(self, value, parts, reason):
+        """A threshold is tried for some parts, is seen on the live page, and gives way by itself."""
+        self.open("/threshold")
+        in_force = lambda: self.page.locator("form[action='/threshold/0']").locator("xpath=..").locator("p b").first.inner_text()
+        before = in_force()
+        self.page.fill("#value-0", value)
+        self.page.fill("#reason-0", reason)
+        self.page.fill("form[action='/threshold/0'] input[name=parts]", str(parts))
+        self.submits(lambda: self.page.click("form[action='/threshold/0'] button[value=trial]"))
+        self.sees("Threshold on trial")
+        must(in_force() != before, "the threshold is not in force")
+        self.clean()
+        self.open("/")
+        self.sees("Threshold on trial")
+        self.open("/threshold")
+        self.sees("the one from before holds again", 120)
+        self.clean()
+        self.open("/threshold")
+        must(in_force() == before, f"{in_force()} is in force, not {before}")
+        return {}
+
     def text(self, path):
         self.open(path)
         found = self.page.evaluate("() => document.querySelectorAll('img[src=x], script:not([src])').length")

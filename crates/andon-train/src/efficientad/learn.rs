@@ -18,7 +18,7 @@ use andon_vision::preprocess::align::Reference;
 use super::maps::{self, detector};
 use super::natural::Source;
 use super::pictures::{Pictures, Reading};
-use super::quality::Gallery;
+use super::quality::{Gallery, USUAL};
 use super::run::{Run, Stage};
 use super::{Effort, Form, LearnError, Networks, Penalty, Standing, passes};
 use crate::checkpoint;
@@ -79,8 +79,8 @@ pub fn bytes(size: Size, [width, height]: [u32; 2], pictures: usize) -> u64 {
         Size::S => 8_500,
         Size::M => 17_000,
     };
-    // Pictures in 8 bits; those that are held out and the defects put into them as floats.
-    pixels * (3 * pictures as u64 + 12 * (pictures as u64 / 5 + 96) + step)
+    // Pictures in 8 bits, and those once more by which it is known what is usual; those that are held out and the defects put into them as floats.
+    pixels * (3 * (pictures + USUAL) as u64 + 12 * (pictures as u64 / 5 + 96) + step)
 }
 
 /// Learns. A run that was ended goes on where its last checkpoint was, to the same model as if nothing had happened.
@@ -121,7 +121,7 @@ pub fn learn(job: Job<'_>) -> Result<Fitted, LearnError> {
     let goes_on = snapshot.is_some();
     let snapshot = snapshot.unwrap_or(start);
     let form = form(params.size);
-    let mut all = passes(&networks, &snapshot.weights, &normalised, form);
+    let mut all = passes(&networks, &snapshot.weights, &normalised, form, passes::easy(params.size));
     all.push(maps::probe(&networks, &snapshot.weights, &normalised));
     let probe = all.len() - 1;
     let mut trainer = Trainer::open(all, &snapshot, optimiser, engine)?;
@@ -158,7 +158,8 @@ pub fn learn(job: Job<'_>) -> Result<Fitted, LearnError> {
     if !weights.iter().all(|w| w.values.iter().all(|v| v.is_finite())) {
         return Err(LearnError::Diverged { loss: f32::NAN, step: steps });
     }
-    let backbone = detector(&networks, &weights, &normalised, scale, job.range, job.align.clone());
+    let by_place = scale.places.is_some();
+    let backbone = detector(&networks, &weights, &normalised, &scale, job.range, job.align.clone());
     let about = About {
         size: params.size,
         steps,
@@ -166,6 +167,7 @@ pub fn learn(job: Job<'_>) -> Result<Fitted, LearnError> {
         penalty: penalty.words(),
         student: seen.student_quantiles,
         autoencoder: scale.autoencoder.map(|_| seen.autoencoder_quantiles),
+        by_place,
     };
     let facts = Facts { label: "networks", text: String::new(), bank_rows: None, dim: 1 };
     let about = serde_json::to_value(about).unwrap_or_default();

@@ -19,12 +19,14 @@ pub(super) const BORDER: usize = 4;
 pub(super) const OUTPUT: &str = "map";
 
 /// How the two maps become one: each times a factor.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Scale {
     /// Of the difference of teacher and student.
     pub student: f32,
     /// Of the difference of autoencoder and student; none leaves the autoencoder out.
     pub autoencoder: Option<f32>,
+    /// One more factor for each place of the student's and of the autoencoder's difference, row by row; none leaves all places alike.
+    pub places: Option<[Vec<f32>; 2]>,
 }
 
 /// A pass that gives, of a `picture`, the map of the student (`student`), that of the autoencoder (`autoencoder`), both the mean over the channels of
@@ -47,7 +49,7 @@ pub fn detector(
     networks: &Networks,
     weights: &[Weight],
     teacher: &[Weight],
-    scale: Scale,
+    scale: &Scale,
     range: Option<[u16; 2]>,
     align: Option<Arc<Reference>>,
 ) -> Backbone {
@@ -57,9 +59,12 @@ pub fn detector(
     let parts = Parts { networks, teacher, picture };
     let mut frozen = Frozen(weights);
     let trunk = parts.trunk(&mut tape, &mut frozen);
+    let [student, autoencoder] = [0, 1].map(|half| scale.places.as_ref().map(|places| places[half].as_slice()));
     let (mut map, _) = parts.student(&mut tape, &mut frozen, trunk, scale.student, BORDER);
+    map = by_place(&mut tape, map, student);
     if let Some(factor) = scale.autoencoder {
         let other = parts.autoencoder(&mut tape, &mut frozen, trunk, factor, BORDER);
+        let other = by_place(&mut tape, other, autoencoder);
         map = tape.add(map, other);
     }
     if networks.pdn.size() != Size::Xs {
@@ -135,4 +140,18 @@ fn squares(tape: &mut Tape, a: Var, b: Var, factor: f32, border: usize) -> Var {
     let mean = tape.constant(&[1, channels, 1, 1], &vec![factor / channels as f32; channels]);
     let nothing = tape.constant(&[1], &[0.0]);
     tape.conv(square, mean, nothing, 1, border)
+}
+
+/// A map with its border, each place within it times its factor.
+fn by_place(tape: &mut Tape, map: Var, factors: Option<&[f32]>) -> Var {
+    let Some(factors) = factors else { return map };
+    let [_, _, rows, columns] = *tape.shape(map) else { return map };
+    let inner = columns - 2 * BORDER;
+    let mut all = vec![1.0; rows * columns];
+    for (row, from) in factors.chunks_exact(inner).enumerate() {
+        let at = (row + BORDER) * columns + BORDER;
+        all[at..at + inner].copy_from_slice(from);
+    }
+    let all = tape.constant(&[1, 1, rows, columns], &all);
+    tape.mul(map, all)
 }

@@ -8,12 +8,18 @@
 
 use andon_core::SplitMix64;
 
-use crate::networks::{Autoencoder, Pdn};
+use crate::networks::{Autoencoder, Pdn, Size};
 use crate::tape::{Var, hardest};
 use crate::trainer::{Frozen, Pass, PassBuilder, Weight};
 
-/// The share of the differences between teacher and student that is not learned from, being small already.
-const HARD: f64 = 0.999;
+/// The share of the differences between teacher and student that is not learned from, being small already: as published for `s` and `m`. `xs` is
+/// given minutes, in which it learns more from more of them (docs/efficientad.md).
+pub(super) fn easy(size: Size) -> f64 {
+    match size {
+        Size::Xs => 0.99,
+        Size::S | Size::M => 0.999,
+    }
+}
 
 /// How a step is made up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,12 +60,12 @@ impl Networks {
     }
 }
 
-/// The passes of a step of `form`, for student and autoencoder as [`Networks::start`] gives them and a teacher that is normalised already. Inputs of
+/// The passes of a step of `form`, in which the share `easy` of the differences is not learned from, for student and autoencoder as [`Networks::start`] gives them and a teacher that is normalised already. Inputs of
 /// the first: `picture`, with [`Form::Joined`] followed by `mask0`, …; of the second: `natural`; of the third, if there is one: `changed`,
 /// `mask0`, …. Losses: `hard`; `penalty`; `autoencoder` and `student_autoencoder`.
-pub fn passes(networks: &Networks, weights: &[Weight], teacher: &[Weight], form: Form) -> Vec<Pass> {
+pub fn passes(networks: &Networks, weights: &[Weight], teacher: &[Weight], form: Form, easy: f64) -> Vec<Pass> {
     let mut first = Step::new("picture", networks, weights, teacher, networks.picture);
-    let hard = first.hard();
+    let hard = first.hard(easy);
     let mut all = Vec::new();
     if form == Form::Joined {
         let (square, agreed) = first.autoencoder();
@@ -119,12 +125,12 @@ impl<'a> Step<'a> {
         networks.pdn.head(&mut pass.tape, trunk, &mut pass.learned, head)
     }
 
-    fn hard(&mut self) -> Var {
+    fn hard(&mut self, easy: f64) -> Var {
         let says = self.teacher();
         let last = self.networks.pdn.last("student");
         let student = self.student(&last);
         let tape = &mut self.pass.tape;
-        let count = hardest(tape.shape(says).iter().product(), HARD);
+        let count = hardest(tape.shape(says).iter().product(), easy);
         tape.hardest_mean_square(student, says, count)
     }
 

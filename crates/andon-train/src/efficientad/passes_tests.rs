@@ -50,7 +50,7 @@ fn steps(size: Size, form: Form, count: usize, engine: &EngineOptions) -> (Vec<[
     let teacher = networks.pdn.start("teacher", &mut SplitMix64::new(5));
     let weights = networks.start(7);
     let optimiser = Optimiser::Adam { weight_decay: 1e-5 };
-    let passes = passes(&networks, &weights, &teacher, form);
+    let passes = passes(&networks, &weights, &teacher, form, 0.999);
     let mut trainer = Trainer::open(passes, &Snapshot::start(weights, optimiser), optimiser, engine).unwrap();
     let shapes = networks.autoencoder.masks();
     let (mut losses, mut gradients) = (Vec::new(), Vec::new());

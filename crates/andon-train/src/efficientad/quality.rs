@@ -4,11 +4,13 @@ use andon_core::SplitMix64;
 use andon_vision::eval::Curve;
 use andon_vision::fit::Picture;
 use andon_vision::methods::efficientad::Half;
+use andon_vision::model::head::score::{ImageScore, Scorer, Scoring};
 use andon_vision::search::synthetic::{self, KINDS};
 
 use super::maps::{BORDER, Scale};
 use super::pictures::Pictures;
 use super::{LearnError, Networks};
+use crate::networks::Size;
 use crate::pictures::planes;
 use crate::trainer::{Input, Trainer};
 
@@ -20,18 +22,29 @@ const UPPER: f32 = 0.1;
 const DEFECTS: usize = 96;
 /// Pictures of each kind that a look on the way goes by.
 const GLANCE: usize = 16;
+/// Pictures that were learned from by which it is known what is usual at a place, at most. Those that are held out are no part of it: their scores
+/// give the claim.
+pub(super) const USUAL: usize = 64;
+/// What is usual is smoothed by so many places: a part never lies quite the same.
+const SMOOTHING: f32 = 2.0;
+/// Where nearly nothing is usual, so much of the mean counts as usual.
+const FLOOR: f32 = 0.3;
 
 /// What is looked at.
 pub(super) struct Gallery {
     good: Vec<Vec<f32>>,
     bad: Vec<Vec<f32>>,
+    /// Pictures that were learned from; none where all places are alike, as published.
+    usual: Vec<Picture>,
+    /// Columns and rows of the maps.
+    grid: [usize; 2],
     /// Which places of the maps are judged.
     judged: Vec<bool>,
     shape: [usize; 4],
 }
 
 /// What was seen.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Seen {
     /// Mean square of student and teacher on held-out good pictures; 1 is a student that says always the same.
     pub off: f32,
@@ -45,6 +58,8 @@ pub(super) struct Seen {
     pub autoencoder_quantiles: [f32; 2],
     /// Values of the student that are the same everywhere.
     pub dead: usize,
+    /// Factors for the places of both maps, which the quantiles have in them.
+    pub places: Option<[Vec<f32>; 2]>,
 }
 
 impl Seen {
@@ -64,6 +79,7 @@ impl Seen {
         Scale {
             student: factor(self.student_quantiles, share),
             autoencoder: on.then(|| factor(self.autoencoder_quantiles, share)),
+            places: self.places.clone(),
         }
     }
 }
@@ -77,6 +93,7 @@ impl Gallery {
     pub fn new(pictures: &Pictures, networks: &Networks, mask: Option<(&[bool], usize)>, seed: u64) -> Gallery {
         let all: Vec<&Picture> = pictures.held_out.iter().map(|i| &pictures.small[*i]).collect();
         let [rows, columns] = networks.pdn.grid(networks.picture, false).unwrap_or([1; 2]);
+        let grid = [columns, rows];
         let judged: Vec<bool> = (0..rows * columns)
             .map(|i| {
                 let Some((mask, across)) = mask else { return true };
@@ -104,12 +121,16 @@ impl Gallery {
         }
         let [rows, columns] = networks.picture;
         let good = all.into_iter().map(|picture| planes(&picture.rgb)).collect();
-        Gallery { good, bad, judged, shape: [1, 3, rows, columns] }
+        let usual = match networks.pdn.size() {
+            Size::Xs => pictures.learned.iter().take(USUAL).map(|i| pictures.small[*i].clone()).collect(),
+            Size::S | Size::M => Vec::new(),
+        };
+        Gallery { good, bad, usual, grid, judged, shape: [1, 3, rows, columns] }
     }
 
     /// A quick look, at some of all.
     pub fn glance(&self, trainer: &mut Trainer, probe: usize) -> Result<Seen, LearnError> {
-        self.look_at(trainer, probe, GLANCE, &mut || true)
+        self.look_at(trainer, probe, GLANCE, None, &mut || true)
     }
 
     /// A whole look. `go_on` is asked before each picture.
@@ -119,12 +140,51 @@ impl Gallery {
         probe: usize,
         go_on: &mut dyn FnMut() -> bool,
     ) -> Result<Seen, LearnError> {
-        self.look_at(trainer, probe, usize::MAX, go_on)
+        let places = self.places(trainer, probe, go_on)?;
+        self.look_at(trainer, probe, usize::MAX, places, go_on)
     }
 
     /// Pictures that a whole look goes by.
     pub fn len(&self) -> usize {
-        self.good.len() + self.bad.len()
+        self.good.len() + self.bad.len() + self.usual.len()
+    }
+
+    /// A factor for each place of both maps: less than 1 where more than elsewhere is usual.
+    fn places(
+        &self,
+        trainer: &mut Trainer,
+        probe: usize,
+        go_on: &mut dyn FnMut() -> bool,
+    ) -> Result<Option<[Vec<f32>; 2]>, LearnError> {
+        if self.usual.is_empty() {
+            return Ok(None);
+        }
+        let mut sums = [0, 1].map(|_| vec![0.0f32; self.judged.len()]);
+        for picture in &self.usual {
+            if !go_on() {
+                return Err(LearnError::Stopped);
+            }
+            let made = trainer.probe(probe, &[Input { shape: &self.shape, values: &planes(&picture.rgb) }])?;
+            for (sum, map) in sums.iter_mut().zip(&made) {
+                sum.iter_mut().zip(map).for_each(|(sum, v)| *sum += v);
+            }
+        }
+        Ok(Some(sums.map(|sum| self.factors(&sum))))
+    }
+
+    /// From what is usual at each place, in any unit.
+    fn factors(&self, usual: &[f32]) -> Vec<f32> {
+        let [columns, rows] = self.grid;
+        let scoring = Scoring { smoothing: SMOOTHING, image: ImageScore::Max, min_area: 0 };
+        let mut smooth = Vec::new();
+        let judged = || usual.iter().zip(&self.judged).filter(|(_, judged)| **judged).map(|(v, _)| *v);
+        Scorer::new(scoring, columns, rows, &self.judged).map_of(judged(), &mut smooth);
+        let mean = judged().sum::<f32>() / judged().count().max(1) as f32;
+        let factor = |(v, judged): (&f32, &bool)| match *judged && mean > 0.0 {
+            true => (1.0 + FLOOR) * mean / (v + FLOOR * mean),
+            false => 1.0,
+        };
+        smooth.iter().zip(&self.judged).map(factor).collect()
     }
 
     fn look_at(
@@ -132,10 +192,12 @@ impl Gallery {
         trainer: &mut Trainer,
         probe: usize,
         most: usize,
+        places: Option<[Vec<f32>; 2]>,
         go_on: &mut dyn FnMut() -> bool,
     ) -> Result<Seen, LearnError> {
         let mut seen = [[Vec::new(), Vec::new()], [Vec::new(), Vec::new()]];
         let mut spread = Spread::default();
+        let (mut off, mut values) = (0.0, 0);
         for (of, pictures) in [&self.good, &self.bad].into_iter().enumerate() {
             for picture in pictures.iter().take(most) {
                 if !go_on() {
@@ -145,8 +207,13 @@ impl Gallery {
                 let says = made.pop().unwrap_or_default();
                 if of == 0 {
                     spread.add(&says, self.judged.len());
+                    let judged = made[0].iter().zip(&self.judged).filter(|(_, judged)| **judged);
+                    judged.for_each(|(v, _)| (off, values) = (off + f64::from(*v), values + 1));
                 }
-                for (half, map) in made.into_iter().enumerate() {
+                for (half, mut map) in made.into_iter().enumerate() {
+                    if let Some(places) = &places {
+                        map.iter_mut().zip(&places[half]).for_each(|(v, factor)| *v *= factor);
+                    }
                     let judged = map.iter().zip(&self.judged).filter(|(_, judged)| **judged).map(|(v, _)| *v);
                     seen[of][half].push(judged.collect::<Vec<f32>>());
                 }
@@ -164,15 +231,14 @@ impl Gallery {
             let labelled = |maps, bad| highest(maps, a, b).into_iter().map(move |score| (score, bad));
             Curve::new(labelled(good, false).chain(labelled(bad, true)).collect()).auroc()
         };
-        let values: usize = good[0].iter().map(Vec::len).sum();
-        let off = good[0].iter().flatten().map(|v| f64::from(*v)).sum::<f64>() / values.max(1) as f64;
         Ok(Seen {
-            off: off as f32,
+            off: (off / f64::from(values.max(1))) as f32,
             student: told_apart(a, 0.0),
             both: told_apart(a, b),
             student_quantiles,
             autoencoder_quantiles,
             dead: spread.dead(),
+            places,
         })
     }
 }
@@ -231,12 +297,28 @@ mod tests {
             student_quantiles: [1.0, 2.0],
             autoencoder_quantiles: [2.0, 4.0],
             dead: 0,
+            places: None,
         };
         let better = seen(Some(0.8), Some(0.9));
-        assert_eq!(better.scale(Half::Auto), Scale { student: 0.05, autoencoder: Some(0.025) });
-        assert_eq!(better.scale(Half::Off), Scale { student: 0.1, autoencoder: None });
+        assert_eq!(better.scale(Half::Auto), Scale { student: 0.05, autoencoder: Some(0.025), places: None });
+        assert_eq!(better.scale(Half::Off), Scale { student: 0.1, autoencoder: None, places: None });
         assert_eq!(seen(Some(0.9), Some(0.9)).scale(Half::Auto).autoencoder, None);
         assert_eq!(seen(Some(0.9), Some(0.8)).scale(Half::On).autoencoder, Some(0.025));
         assert_eq!(seen(None, None).scale(Half::Auto).autoencoder, None);
+    }
+
+    #[test]
+    fn a_place_where_much_is_usual_counts_for_less_and_one_that_is_not_judged_for_nothing() {
+        let grid = [20, 10];
+        let mut judged = vec![true; 200];
+        judged[199] = false;
+        let gallery = Gallery { good: Vec::new(), bad: Vec::new(), usual: Vec::new(), grid, judged, shape: [1; 4] };
+        let even = gallery.factors(&[5.0; 200]);
+        assert!(even.iter().all(|f| (f - 1.0).abs() < 1e-5), "{even:?}");
+        let busy: Vec<f32> = (0..200).map(|i| if i % 20 < 10 { 9.0 } else { 1.0 }).collect();
+        let factors = gallery.factors(&busy);
+        assert!((factors[100] - 6.5 / 10.5).abs() < 0.01 && (factors[119] - 6.5 / 2.5).abs() < 0.05, "{factors:?}");
+        assert_eq!(factors[199], 1.0);
+        assert!(gallery.factors(&[0.0; 200]).iter().all(|f| *f == 1.0), "nothing is usual");
     }
 }

@@ -187,16 +187,21 @@ fn the_network_of_the_line_agrees_with_the_one_in_training() {
         let rgb: Vec<u8> = (0..rows * columns * 3).map(|_| noise.next_u64() as u8).collect();
         let input = Input { shape: &[1, 3, rows, columns], values: &planes(&rgb) };
         let seen = trainer.probe(0, &[input]).unwrap();
-        let scale = Scale { student: 2.0, autoencoder: Some(0.5) };
-        let backbone = detector(&networks, &weights, &teacher, scale, None, None);
+        let places = (size == Size::Xs).then(|| {
+            let mut random = SplitMix64::new(3);
+            [0, 1].map(|_| (0..grid[0] * grid[1]).map(|_| 0.5 + random.unit() as f32).collect::<Vec<f32>>())
+        });
+        let scale = Scale { student: 2.0, autoencoder: Some(0.5), places: places.clone() };
+        let backbone = detector(&networks, &weights, &teacher, &scale, None, None);
         let (mut embedder, _) = PatchEmbedder::open(&backbone, &engine).unwrap();
         let (width, height) = embedder.grid();
         assert_eq!((width, height), map_size(size, [columns as u32, rows as u32]));
         let mut map = Vec::new();
         let picture = Picture { width: columns as u32, height: rows as u32, rgb };
         embedder.embed(&picture.view().unwrap(), &mut map).unwrap();
-        let combined: Vec<f64> =
-            seen[0].iter().zip(&seen[1]).map(|(s, a)| 2.0 * f64::from(*s) + 0.5 * f64::from(*a)).collect();
+        let times = |half: usize, i: usize| places.as_ref().map_or(1.0, |p| f64::from(p[half][i]));
+        let of = |i: usize, (s, a): (&f32, &f32)| 2.0 * f64::from(*s) * times(0, i) + 0.5 * f64::from(*a) * times(1, i);
+        let combined: Vec<f64> = seen[0].iter().zip(&seen[1]).enumerate().map(|(i, both)| of(i, both)).collect();
         // With four places of 0 around; the sizes of the paper then as large as the picture.
         let at = |y: i64, x: i64| {
             let (y, x) = (y - 4, x - 4);

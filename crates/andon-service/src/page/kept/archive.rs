@@ -177,7 +177,7 @@ mod tests {
             None
         }
         fn kept(&self, id: &str) -> Option<KeptFiles> {
-            let files = KeptFiles { picture: vec![7; 1000].into(), ending: "png", note: "{\"note\":1}".into() };
+            let files = KeptFiles { picture: vec![7; 1000], ending: "png", note: "{\"note\":1}".into() };
             (id == self.0).then_some(files)
         }
         fn read(&self, _: &str, _: PictureKind) -> Option<Picture> {

@@ -130,6 +130,9 @@ pub struct About {
     pub student: [f32; 2],
     /// The same of the autoencoder's half, if it counts.
     pub autoencoder: Option<[f32; 2]>,
+    /// Each place of the halves is seen beside what is usual there.
+    #[serde(default)]
+    pub by_place: bool,
 }
 
 impl Method for EfficientAd {
