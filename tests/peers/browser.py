@@ -301,7 +301,7 @@ class Session:
         self.submits(lambda: self.page.locator("#operating tbody a").last.click())
         value = self.page.input_value("#value")
         self.page.fill("input[name=reason]", reason)
-        self.submits(lambda: self.page.click("button[name=keep]"))
+        self.submits(lambda: self.page.click("button[value=yes]"))
         refused = self.page.locator("p.wrong").all_inner_texts()
         must(not refused, f"refused: {refused}")
         self.open("/models")

@@ -16,6 +16,7 @@ use crate::page::routes::show;
 use crate::page::site::Site;
 use crate::page::view::{self, Place, Scene};
 use crate::page::visitor::Visitor;
+use andon_core::Threshold;
 use andon_io::history::{Filter, HistoryError, PartRow, ReviewCounts, ScoreSpread};
 use andon_line::telemetry::JudgeState;
 
@@ -166,7 +167,11 @@ pub(super) async fn whatif(State(site): State<Arc<Site>>, head: HeaderMap, Query
         let spread = none_of_unknown(access.patient.spread(&filter, &thresholds).map(Some))?;
         let Some(spread) = spread else { return Ok(None) };
         let flips = flips(access, &filter, in_force, thresholds[at])?;
-        let points = operating_points(&spread);
+        // What a line refuses without a word in its configuration is not offered.
+        let own = Threshold::new(judge.state.own_threshold);
+        let may = |value: f32| Threshold::new(value).zip(own).is_none_or(|(value, own)| value.near(own).is_ok());
+        let most = thresholds.iter().rposition(|value| may(*value)).unwrap_or(0);
+        let points = operating_points(&spread, most);
         Ok(Some(Trial { camera, stretch, in_force, thresholds, spread, points, at, flips }))
     });
     match answer.await {
