@@ -195,7 +195,7 @@ impl Import {
         }
         let surveyed = survey(&listing.pictures, &self.take, false, self.range, &mut |_| {})?;
         let files = &surveyed.pictures;
-        let mask = self.place.mask(files, true)?;
+        let mask = self.place.mask(files, false)?;
         let stem = output.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
         let options = FitOptions {
             name: self.name.clone().unwrap_or(stem),

@@ -216,6 +216,10 @@ fn a_mask_hides_places_of_an_imported_map_and_not_from_a_score_of_all() {
     assert!(said(&["info", &bench.path("part.andon")]).out.contains("patches masked"));
     assert!(auroc() < 0.9, "the spots are hidden: {}", auroc());
     assert!(bench.import(inside, &around).code == 0 && auroc() == 1.0, "they are not hidden");
+    let other = bench.path("mask.png");
+    image::GrayImage::from_pixel(20, 20, image::Luma([255])).save(&other).unwrap();
+    let done = bench.import(inside, &["--mask", &other]);
+    assert!(done.code != 0 && done.err.contains("it has 20x20 pixels, the pictures have 64x48"), "{}", done.err);
     let own = Form { score: true, ..inside };
     let done = bench.import(own, &around);
     assert!(done.code != 0 && done.err.contains("--score max takes the largest value of the map"), "{}", done.err);

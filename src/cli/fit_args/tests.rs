@@ -1,3 +1,4 @@
+use super::place::points;
 use super::*;
 
 #[test]
