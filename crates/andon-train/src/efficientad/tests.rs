@@ -140,6 +140,7 @@ fn a_short_training_tells_a_spot_from_good_parts_on_every_engine() {
     let training = &fitted.bundle.manifest.training;
     assert_eq!((training.trained_on.len(), training.sources.len()), (12, 12), "half of 24, to have enough held out");
     assert!(training.trained_on.iter().all(|name| !training.sources.contains(name)));
+    assert_eq!(fitted.bundle.manifest.method.params["by_place"], true);
     let mut all = Vec::new();
     for engine in engines() {
         let (good, bad) = (scores(&fitted.bundle, &engine, false), scores(&fitted.bundle, &engine, true));
