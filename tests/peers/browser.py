@@ -241,7 +241,7 @@ class Session:
         self.page.fill("#value-0", value)
         self.page.fill("#reason-0", reason)
         self.page.fill("form[action='/threshold/0'] input[name=parts]", str(parts))
-        self.submits(lambda: self.page.click("form[action='/threshold/0'] button[value=trial]"))
+        self.submits(lambda: self.page.press("form[action='/threshold/0'] input[name=parts]", "Enter"))
         self.sees("Threshold on trial")
         must(in_force() != before, "the threshold is not in force")
         self.clean()

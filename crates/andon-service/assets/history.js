@@ -35,6 +35,14 @@
     event.target.dataset.sent = "yes";
   });
 
+  // Enter in the number of parts means the trial, not the first key of the form.
+  document.addEventListener("keydown", (event) => {
+    const key = event.key === "Enter" && event.target.matches("input[name=parts]") && event.target.form?.querySelector("button[value=trial]");
+    if (!key) return;
+    event.preventDefault();
+    event.target.form.requestSubmit(key);
+  });
+
   const trial = $("#trial");
   if (!trial) return;
   const { thresholds, rejected, shifts } = JSON.parse(trial.dataset.steps);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Act, ActError, ActKind, Change, Service};
-use crate::live::{ThresholdTrial, TrialStage};
+use crate::live::{ThresholdTrial, ThresholdTrialError, TrialStage};
 use andon_core::{Actor, CameraId, ControlError, Mono, Role, Via};
 
 /// A line that is busy has time for a threshold within this.
@@ -27,21 +27,25 @@ impl Act for EndTrial {
 
     fn perform(&self, service: &Service, by: &Actor) -> Result<Change, ActError> {
         let line = service.line()?;
-        let _turn = service.setting();
         let trial = line.board.end_trial(self.camera.index(), TrialStage::Over)?;
-        let in_force = line.control.threshold(self.camera);
         let counted = format!(
             "{} of {} parts judged, {} rejected, {} otherwise than before",
             trial.judged, trial.parts, trial.rejected, trial.otherwise
         );
-        if in_force.to_bits() != trial.value.to_bits() {
-            return Ok(Change { before: in_force.to_string(), after: format!("{in_force} stays: {counted}") });
-        }
         let until = Mono::now() + PATIENCE;
         loop {
+            let turn = service.setting();
+            let in_force = line.control.threshold(self.camera);
+            if in_force.to_bits() != trial.value.to_bits() {
+                return Ok(Change { before: in_force.to_string(), after: format!("{in_force} stays: {counted}") });
+            }
             match line.control.set_threshold(self.camera, trial.before, by, "") {
                 Ok(()) => break,
-                Err(ControlError::Busy(_)) if Mono::now() < until => std::thread::sleep(LOOK),
+                Err(ControlError::Busy(_)) if Mono::now() < until => {
+                    // Others may set theirs meanwhile.
+                    drop(turn);
+                    std::thread::sleep(LOOK);
+                }
                 Err(why) => {
                     line.board.run_trial_on(self.camera.index());
                     return Err(why.into());
@@ -58,23 +62,43 @@ impl Service {
     pub fn trial_ended(&self, trial: &ThresholdTrial) {
         let Ok(camera) = u8::try_from(trial.camera) else { return };
         let by = Actor { user: trial.user.clone(), role: Role::Quality, via: Via::Page };
-        if let Err(why) = self.perform(&by, &EndTrial { camera: CameraId(camera) }, "its parts were judged") {
-            tracing::error!("the threshold on trial of camera {} stays in force: {why}", trial.camera);
+        match self.perform(&by, &EndTrial { camera: CameraId(camera) }, "its parts were judged") {
+            // Somebody ended it by hand in that moment.
+            Ok(_) | Err(ActError::Trial(ThresholdTrialError::NotRunning)) => {}
+            // It was done; that it is not in the audit is in the log already.
+            Err(ActError::NotAudited(_)) => {}
+            Err(why) => tracing::error!(
+                "the threshold on trial of camera {} stays in force until the next part: {why}",
+                self.camera_name(CameraId(camera))
+            ),
         }
     }
 
-    /// Somebody set another threshold for these cameras: a trial of theirs has nothing to set back.
-    pub(super) fn supersede_trials(&self, cameras: impl Iterator<Item = usize>) {
-        let Ok(line) = self.line() else { return };
-        for camera in cameras {
-            // Most cameras have none that runs.
-            drop(line.board.end_trial(camera, TrialStage::Superseded));
+    /// Sets another threshold for a camera by `set`, whose answer is the cameras that got it too: their trials have nothing to set back. That of
+    /// the camera ends before, so that it does not set its own in between, and runs on if nothing was set.
+    pub(super) fn supersede_trial<T>(
+        &self,
+        camera: Option<usize>,
+        set: impl FnOnce() -> Result<T, ActError>,
+        others: impl FnOnce(&T) -> Vec<usize>,
+    ) -> Result<T, ActError> {
+        let board = &self.line()?.board;
+        // Most cameras have none that runs.
+        let end = |camera: usize| board.end_trial(camera, TrialStage::Superseded).is_ok();
+        let ended = camera.filter(|camera| end(*camera));
+        let done = set();
+        match &done {
+            Ok(done) => others(done).into_iter().for_each(|camera| {
+                end(camera);
+            }),
+            Err(_) => ended.into_iter().for_each(|camera| board.run_trial_on(camera)),
         }
+        done
     }
 
     /// The places of cameras by their names.
-    pub(super) fn places<'a>(&'a self, names: &'a [String]) -> impl Iterator<Item = usize> + 'a {
+    pub(super) fn places(&self, names: &[String]) -> Vec<usize> {
         let known = self.line().map(|line| line.board.station.cameras.as_slice()).unwrap_or_default();
-        names.iter().filter_map(|name| known.iter().position(|known| known == name))
+        names.iter().filter_map(|name| known.iter().position(|known| known == name)).collect()
     }
 }

@@ -1,7 +1,7 @@
 //! Another threshold, kept in the model.
 
 use super::{Act, ActError, ActKind, Change, Service};
-use crate::models::NewThreshold;
+use crate::models::{ModelChanged, NewThreshold};
 use andon_core::{Actor, CameraId, Role};
 
 /// Another threshold for a camera's parts, kept in its model with who chose it and why: it holds after the next start, too.
@@ -24,8 +24,10 @@ impl Act for KeepThreshold {
 
     fn perform(&self, service: &Service, by: &Actor) -> Result<Change, ActError> {
         let (camera, by, why) = (service.camera_name(self.camera), by.user.clone(), self.why.clone());
-        let changed = service.models()?.keep_threshold(&NewThreshold { camera, value: self.value, by, why })?;
-        service.supersede_trials(service.places(&changed.cameras));
+        let models = service.models()?;
+        let keep = || Ok(models.keep_threshold(&NewThreshold { camera, value: self.value, by, why })?);
+        let others = |changed: &ModelChanged| service.places(&changed.cameras);
+        let changed = service.supersede_trial(Some(self.camera.index()), keep, others)?;
         Ok(Change { before: changed.before, after: changed.after })
     }
 }

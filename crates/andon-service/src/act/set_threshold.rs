@@ -23,8 +23,8 @@ impl Act for SetThreshold {
         let control = &service.line()?.control;
         let _turn = service.setting();
         let before = control.threshold(self.camera);
-        control.set_threshold(self.camera, self.value, by, "")?;
-        service.supersede_trials(std::iter::once(self.camera.index()));
+        let set = || Ok(control.set_threshold(self.camera, self.value, by, "")?);
+        service.supersede_trial(Some(self.camera.index()), set, |()| Vec::new())?;
         Ok(Change { before: before.to_string(), after: self.value.to_string() })
     }
 }

@@ -136,3 +136,23 @@ fn passwords_stay_out_of_the_audit_and_the_command_line_has_no_line() {
     let different: std::collections::BTreeSet<&&str> = names.iter().collect();
     assert_eq!(different.len(), names.len(), "one word, one act: {names:?}");
 }
+
+#[test]
+fn a_trial_that_is_refused_was_none_and_one_that_runs_is_not_ended_by_a_refusal() {
+    let (service, told, board) = service();
+    let by = by(Role::Quality, Via::Page);
+    let trial = |value| TryThreshold { camera: CameraId(0), value, parts: 5 };
+    let stage = || board.snapshot().threshold_trials[0].as_ref().map(|trial| trial.stage);
+    assert!(service.perform(&by, &trial(25.0), "why not").is_err());
+    assert_eq!(stage(), None);
+    assert!(matches!(
+        service.perform(&by, &trial(12.5), "why not"),
+        Err(ActError::Trial(crate::live::ThresholdTrialError::InForce))
+    ));
+    service.perform(&by, &trial(11.0), "why not").unwrap();
+    assert!(service.perform(&by, &SetThreshold { camera: CameraId(0), value: 25.0 }, "why not").is_err());
+    assert_eq!(stage(), Some(crate::live::TrialStage::Running));
+    service.perform(&by, &SetThreshold { camera: CameraId(0), value: 12.0 }, "why not").unwrap();
+    assert_eq!(stage(), Some(crate::live::TrialStage::Superseded));
+    assert_eq!(*told.0.lock().unwrap(), ["0 11", "0 12"]);
+}

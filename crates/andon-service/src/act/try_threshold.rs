@@ -26,9 +26,9 @@ impl Act for TryThreshold {
         let _turn = service.setting();
         let (camera, before) = (self.camera.index(), line.control.threshold(self.camera));
         // The first part that is judged by it has to be counted.
-        line.board.start_trial(camera, [before, self.value], self.parts, &by.user)?;
+        let last = line.board.start_trial(camera, [before, self.value], self.parts, &by.user)?;
         if let Err(why) = line.control.set_threshold(self.camera, self.value, by, "") {
-            line.board.end_trial(camera, crate::live::TrialStage::Over)?;
+            line.board.take_trial_back(camera, last);
             return Err(why.into());
         }
         Ok(Change { before: before.to_string(), after: format!("{} for {} parts", self.value, self.parts) })

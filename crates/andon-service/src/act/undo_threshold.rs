@@ -1,6 +1,7 @@
 //! The undo of a threshold that is kept in a model.
 
 use super::{Act, ActError, ActKind, Change, Service};
+use crate::models::ModelChanged;
 use andon_core::{Actor, Role};
 
 /// The model of a camera gets the threshold back that it had before the last decision about it.
@@ -18,8 +19,10 @@ impl Act for UndoThreshold {
     }
 
     fn perform(&self, service: &Service, _: &Actor) -> Result<Change, ActError> {
-        let changed = service.models()?.undo_threshold(&self.camera)?;
-        service.supersede_trials(service.places(&changed.cameras));
+        let models = service.models()?;
+        let camera = service.places(std::slice::from_ref(&self.camera)).first().copied();
+        let others = |changed: &ModelChanged| service.places(&changed.cameras);
+        let changed = service.supersede_trial(camera, || Ok(models.undo_threshold(&self.camera)?), others)?;
         Ok(Change { before: changed.before, after: changed.after })
     }
 }

@@ -191,7 +191,7 @@ impl Board {
         self.lock().challenges.set_last(camera, challenge);
     }
 
-    /// A threshold is on trial from now on: `thresholds` are the one from before and the one that is tried.
+    /// A threshold is on trial from now on: `thresholds` are the one from before and the one that is tried. Returns the trial before.
     ///
     /// # Errors
     /// [`ThresholdTrialError`].
@@ -201,12 +201,19 @@ impl Board {
         thresholds: [f32; 2],
         parts: u32,
         user: &str,
-    ) -> Result<(), ThresholdTrialError> {
+    ) -> Result<Option<ThresholdTrial>, ThresholdTrialError> {
         let started_ms = self.station.clock.now().unix_ms(andon_core::Mono::now());
         let mut state = self.lock();
-        state.trials.start(camera, thresholds, parts, user, started_ms)?;
+        let before = state.trials.start(camera, thresholds, parts, user, started_ms)?;
         self.tell(state);
-        Ok(())
+        Ok(before)
+    }
+
+    /// A trial that was started has not come into force: the one before is the last again.
+    pub fn take_trial_back(&self, camera: usize, before: Option<ThresholdTrial>) {
+        let mut state = self.lock();
+        state.trials.take_back(camera, before);
+        self.tell(state);
     }
 
     /// Ends the trial of a threshold; returns it as it was.
@@ -220,7 +227,7 @@ impl Board {
         Ok(ended)
     }
 
-    /// A trial that was ended runs on: its threshold could not be set back.
+    /// A trial that was ended runs on: the threshold from before could not be set, or that which was to supersede it.
     pub fn run_trial_on(&self, camera: usize) {
         let mut state = self.lock();
         state.trials.run_on(camera);

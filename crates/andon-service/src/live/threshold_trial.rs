@@ -71,6 +71,8 @@ pub struct ThresholdTrial {
     pub stage: TrialStage,
     /// Parts in a row that another threshold judged.
     others: u32,
+    /// Somebody was told that its last part was judged.
+    told: bool,
 }
 
 /// The last one of each camera.
@@ -90,7 +92,7 @@ impl ThresholdTrials {
         self.0.get_mut(camera)?.as_mut().filter(|trial| trial.stage == TrialStage::Running)
     }
 
-    /// Begins one: from now on the parts are counted that `value` judges.
+    /// Begins one: from now on the parts are counted that `value` judges. Returns the one before.
     pub fn start(
         &mut self,
         camera: usize,
@@ -98,7 +100,7 @@ impl ThresholdTrials {
         parts: u32,
         user: &str,
         started_ms: u64,
-    ) -> Result<(), ThresholdTrialError> {
+    ) -> Result<Option<ThresholdTrial>, ThresholdTrialError> {
         if self.running(camera).is_some() {
             return Err(ThresholdTrialError::Running);
         }
@@ -109,7 +111,7 @@ impl ThresholdTrials {
         if before.to_bits() == value.to_bits() {
             return Err(ThresholdTrialError::InForce);
         }
-        *place = Some(ThresholdTrial {
+        let trial = ThresholdTrial {
             camera,
             value,
             before,
@@ -121,16 +123,25 @@ impl ThresholdTrials {
             otherwise: 0,
             stage: TrialStage::Running,
             others: 0,
-        });
-        Ok(())
+            told: false,
+        };
+        Ok(place.replace(trial))
     }
 
-    /// A part was judged; the trial whose last one it was.
+    /// One that was begun has not come into force; the one before is the last again.
+    pub fn take_back(&mut self, camera: usize, before: Option<ThresholdTrial>) {
+        if let Some(place) = self.0.get_mut(camera) {
+            *place = before;
+        }
+    }
+
+    /// A part was judged; the trial whose last one it was, told once.
     pub fn take(&mut self, part: &SeenPart) -> Option<ThresholdTrial> {
         let verdict = &part.verdict;
         let trial = self.running(verdict.camera.index())?;
         if trial.judged == trial.parts {
-            return None;
+            // It was ended, and its threshold could not be set back: it is tried again with this part.
+            return (!std::mem::replace(&mut trial.told, true)).then(|| trial.clone());
         }
         let score = verdict.score?.get();
         if verdict.threshold.to_bits() != trial.value.to_bits() {
@@ -144,7 +155,8 @@ impl ThresholdTrials {
         trial.judged += 1;
         trial.rejected += u32::from(score >= trial.value);
         trial.otherwise += u32::from((score >= trial.value) != (score >= trial.before));
-        (trial.judged == trial.parts).then(|| trial.clone())
+        trial.told = trial.judged == trial.parts;
+        trial.told.then(|| trial.clone())
     }
 
     /// Ends the one that runs.
@@ -157,10 +169,10 @@ impl ThresholdTrials {
         Ok(trial.clone())
     }
 
-    /// One that ended runs on: its threshold could not be set back.
+    /// One that ended runs on: the threshold from before could not be set, or that which was to supersede it.
     pub fn run_on(&mut self, camera: usize) {
         if let Some(Some(trial)) = self.0.get_mut(camera) {
-            trial.stage = TrialStage::Running;
+            (trial.stage, trial.told) = (TrialStage::Running, false);
         }
     }
 }
@@ -192,6 +204,10 @@ mod tests {
         assert_eq!((last.judged, last.rejected, last.otherwise), (3, 2, 1));
         assert!(all.take(&part(5, 5.0, 8.0)).is_none(), "until the threshold is set back, parts count no more");
         assert_eq!(all.end(0, TrialStage::Over).unwrap().judged, 3);
+        all.run_on(0);
+        assert_eq!(all.take(&part(6, 5.0, 8.0)).map(|t| t.judged), Some(3), "it could not be set back: tried again");
+        assert!(all.take(&part(7, 5.0, 8.0)).is_none());
+        all.end(0, TrialStage::Over).unwrap();
         assert_eq!(all.end(0, TrialStage::Over), Err(ThresholdTrialError::NotRunning));
     }
 
