@@ -177,6 +177,7 @@ fn fragments(site: &Site, visitor: &Visitor, asked: &Asked, sent: &mut Vec<(&'st
         all.push(("challenges", view::challenges_now(scene)));
     } else if asked.view == Place::Threshold.stream() {
         all.push(("trials", view::threshold_trials(scene)));
+        all.push(("in_force", view::in_force(scene)));
     } else if asked.view == Place::System.stream() {
         all.push(("system", view::system_body(scene)));
     }

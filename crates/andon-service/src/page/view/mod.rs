@@ -51,7 +51,7 @@ pub(super) use review::{review, review_results};
 pub(super) use strip::strip;
 pub(super) use system::{system, system_body};
 pub(super) use teach::{lesson, lesson_state, lessons};
-pub(super) use threshold::{release, threshold};
+pub(super) use threshold::{in_force, release, threshold};
 pub(super) use threshold_trial::threshold_trials;
 pub(super) use users::{user, users};
 pub(super) use whatif::{flips, whatif};

@@ -6,11 +6,12 @@ use super::Scene;
 use super::threshold_trial::{threshold_trials, try_for};
 use crate::page::numbers::real;
 use andon_core::{EventKind, Role};
+use andon_line::telemetry::JudgeState;
 
 /// The threshold of each camera; `wrong` is why the last change was refused.
 pub(in crate::page) fn threshold(scene: Scene<'_>, wrong: Option<&str>) -> Markup {
     let Scene { site, visitor, .. } = scene;
-    let (t, language) = (visitor.t, visitor.language);
+    let t = visitor.t;
     let may = visitor.session.as_ref().is_some_and(|s| s.role >= Role::Quality);
     html! {
         h1 { (t.threshold) }
@@ -21,10 +22,7 @@ pub(in crate::page) fn threshold(scene: Scene<'_>, wrong: Option<&str>) -> Marku
         @for (n, judge) in (site.judges)().iter().enumerate() {
             section.panel.narrow {
                 h2 { (t.camera) " " (judge.camera) }
-                p {
-                    (t.in_force) " " b { (real(f64::from(judge.threshold), 2, language)) }
-                    " · " (t.models_own) " " b { (real(f64::from(judge.own_threshold), 2, language)) }
-                }
+                (one_in_force(scene, n, judge))
                 @if may {
                     form method="post" action={ "/threshold/" (n) } {
                         input type="hidden" name="csrf" value=(visitor.csrf);
@@ -42,6 +40,21 @@ pub(in crate::page) fn threshold(scene: Scene<'_>, wrong: Option<&str>) -> Marku
                     }
                 } @else { (needs(scene, Role::Quality)) }
             }
+        }
+    }
+}
+
+/// The threshold in force of each camera, brought up to date while somebody looks: a trial ends by itself.
+pub(in crate::page) fn in_force(scene: Scene<'_>) -> Markup {
+    html! { @for (n, judge) in (scene.site.judges)().iter().enumerate() { (one_in_force(scene, n, judge)) } }
+}
+
+fn one_in_force(scene: Scene<'_>, n: usize, judge: &JudgeState) -> Markup {
+    let (t, language) = (scene.visitor.t, scene.visitor.language);
+    html! {
+        p id={ "in-force-" (n) } hx-swap-oob="outerMorph" {
+            (t.in_force) " " b { (real(f64::from(judge.threshold), 2, language)) }
+            " · " (t.models_own) " " b { (real(f64::from(judge.own_threshold), 2, language)) }
         }
     }
 }
