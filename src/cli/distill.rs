@@ -7,8 +7,8 @@ use std::time::Duration;
 use clap::Args;
 
 use super::exit::{Exit, Failure};
-use super::output;
 use super::setup::{self, EngineArgs};
+use super::{first_run, output};
 use andon_train::distill::{Job, Plan, SIDE, Standing, distill};
 use andon_train::networks::Size;
 use andon_train::teacher::Teacher;
@@ -78,6 +78,11 @@ impl Distill {
         const KEEP_EVERY: Duration = Duration::from_secs(60);
         let _log = setup::logging(log, "warn", false)?;
         output::writable(&self.output)?;
+        let side = 2 * SIDE as u32;
+        let options = self.engine.options();
+        if let Some(exit) = first_run::of_features(&self.from, self.normalise, [side; 2], &options)? {
+            return Ok(exit);
+        }
         std::fs::create_dir_all(&self.work)
             .map_err(|e| anyhow::anyhow!("cannot make the folder {}: {e}", self.work.display()))?;
         let listing = list_images(&self.pictures)?;
@@ -90,8 +95,6 @@ impl Distill {
         plan.steps = self.steps.unwrap_or(plan.steps);
         plan.batch = self.batch.map_or(plan.batch, usize::from);
         let start = self.start.as_ref().map(|file| Teacher::read(file, self.network)).transpose()?;
-        let options = self.engine.options();
-        let side = 2 * SIDE as u32;
         let trunk = super::fit_args::network(&self.from, self.normalise, &self.layers, [side; 2])?;
         let (mut embedder, degraded) = PatchEmbedder::open(&trunk, &options)?;
         setup::note_degraded(degraded.as_deref());

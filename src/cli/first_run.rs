@@ -2,11 +2,13 @@
 //! brings an engine down is refused in place of doing so here.
 
 use std::io::Read;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use andon_vision::import::ImportError;
+use andon_vision::import::{Asked, ImportError, Normalise, try_once};
 use andon_vision::model::engine::{EngineChoice, EngineOptions};
+use andon_vision::model::graph::{OnnxGraph, read_network};
 use anyhow::Context;
 use rustix::process::{Resource, Rlimit, Signal, set_parent_process_death_signal, setrlimit};
 
@@ -106,6 +108,32 @@ pub(super) fn tried(weights: u64, on: On) -> anyhow::Result<Option<String>> {
             "the network brought down the engine that ran it ({status}): it asks for more than {} GiB of memory, or for what the engine cannot do; export it otherwise",
             (MEMORY + COPIES * weights) >> 30
         )),
+    }
+}
+
+/// Tries a network whose features a command takes, with pictures of a size where it leaves that open. In the process that tries it, how that is to
+/// end; in the command's own, none.
+///
+/// # Errors
+/// The file is refused, an engine refuses the network, or [`tried`].
+pub(super) fn of_features(
+    network: &Path,
+    normalise: Normalise,
+    size: [u32; 2],
+    engine: &EngineOptions,
+) -> Result<Option<Exit>, Failure> {
+    let onnx = read_network(network)?;
+    let weights = onnx.len() as u64;
+    if std::env::var_os(VARIABLE).is_some() {
+        bound(weights)?;
+        let graph = OnnxGraph::read(&onnx)?;
+        let open = graph.takes().first().is_some_and(|port| port.sides.contains(&None));
+        let asked = Asked { normalise: Some(normalise), size: open.then_some(size), ..Asked::default() };
+        return said(try_once(&graph, &asked, engine).err()).map(Some);
+    }
+    match tried(weights, On::Own).with_context(|| network.display().to_string())? {
+        Some(why) => Err(anyhow::anyhow!("{}: {why}", network.display()).into()),
+        None => Ok(None),
     }
 }
 

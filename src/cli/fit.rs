@@ -135,6 +135,9 @@ impl FitCommand {
     pub fn run(self, log: Option<&str>) -> Result<Exit, Failure> {
         let _log = setup::logging(log, "warn", false)?;
         output::writable(&self.output)?;
+        if let Some(exit) = self.how.first_run(&self.engine.options())? {
+            return Ok(exit);
+        }
         let surveyed = self.survey(&self.files()?)?;
         let files = &surveyed.pictures;
         let options = self.engine.options();

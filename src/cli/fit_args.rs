@@ -10,10 +10,13 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use clap::Args;
 
+use super::exit::{Exit, Failure};
+use super::first_run;
 use crate::assemble::fit_defaults;
 use andon_vision::fit::{Augment, MAX_SIDE, Mask};
 use andon_vision::import::{Asked, ImportError, Normalise, takes};
 use andon_vision::model::Backbone;
+use andon_vision::model::engine::EngineOptions;
 use andon_vision::model::graph::{Arithmetic, Kind, OnnxGraph, Port, read_network};
 use andon_vision::model::head::aggregate::Layer;
 use andon_vision::model::head::score::{ImageScore, Scoring};
@@ -70,6 +73,9 @@ pub(super) struct FitArgs {
     /// Learn from changed copies too, for when there are few pictures: `rotate` (quarter turns), `brightness` (± 15 %).
     #[arg(long, value_enum, value_delimiter = ',')]
     augment: Vec<Change>,
+    /// The network was run before, by the command that this one is a part of.
+    #[arg(skip)]
+    pub is_tried: bool,
 }
 
 /// How pictures are normalised before a network.
@@ -213,6 +219,13 @@ impl FitArgs {
             bail!("{flag} is about features of a fixed network, and {method} trains networks of its own; leave it out");
         }
         Ok(self.size.map_or(usual, |size| [size.0, size.1]))
+    }
+
+    /// Runs the network of `--backbone` for the first time, in a process of its own; how this process is to end, if it is that one.
+    pub fn first_run(&self, engine: &EngineOptions) -> Result<Option<Exit>, Failure> {
+        let Some(network) = self.backbone.as_deref().filter(|_| !self.is_tried) else { return Ok(None) };
+        let size = self.size.map_or([fit_defaults::SIZE; 2], Size::sides);
+        first_run::of_features(network, self.normalise.unwrap_or(Normalise::Imagenet), size, engine)
     }
 
     fn own(&self, path: &Path) -> anyhow::Result<Backbone> {

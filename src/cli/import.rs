@@ -327,6 +327,7 @@ impl Import {
         ];
         let words = words[..words.len() - usize::from(!self.skip_bad)].iter();
         let mut fit = FitCommand::of(words.map(|word| word.as_ref().to_owned()).collect())?;
+        fit.how.is_tried = true;
         fit.name.clone_from(&self.name);
         fit.params.clone_from(&self.params);
         fit.max_false_reject = self.max_false_reject;

@@ -207,6 +207,26 @@ fn the_search_says_what_it_compared_and_its_flags_make_the_same_file_again() {
     assert!(slow.code == 1 && slow.err.contains("raise --time-budget"), "{}", slow.err);
 }
 
+#[test]
+fn quarter_turns_are_tried_only_where_parts_lie_any_way_round() {
+    let dir = tempfile::tempdir().unwrap();
+    let by_hand = ["--layers", "stride16", "--pool", "3", "--smoothing", "1", "--method", "patchcore", "--bank", "300"];
+    let auto = ["--size", "64", "--groups", "none", "--auto", "--time-budget", "10s", "--json"];
+    let searched = |turn: f32| -> (bool, Option<f64>) {
+        let (good, model) = (dir.path().join(format!("{turn}")), dir.path().join("m.andon"));
+        parts(&good, 16, 96, |n| n as f32 * turn);
+        let found = fit(&good, &model, &[&by_hand[..], &auto].concat());
+        assert_eq!(found.code, 0, "{}", found.err);
+        let found: Value = serde_json::from_str(&found.out).unwrap();
+        let candidates = found["search"]["candidates"].as_array().unwrap();
+        let turns = candidates.iter().any(|c| c["flags"].as_str().unwrap().contains("--augment rotate"));
+        (turns, found["search"]["lies_one_way"].as_f64())
+    };
+    let (turns, lies_one_way) = searched(0.0);
+    assert!(!turns && lies_one_way.is_some_and(|apart| apart >= 0.9), "{lies_one_way:?}");
+    assert_eq!(searched(90.0), (true, None), "these lie four ways");
+}
+
 /// Plates with a grid of dots; a bad one lacks some of them.
 fn plates(folder: &Path, numbers: std::ops::Range<u64>, bad: bool) {
     std::fs::create_dir_all(folder).unwrap();

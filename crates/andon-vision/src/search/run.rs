@@ -7,7 +7,7 @@ use super::recipe::{self, Change, Recipe, shaped};
 use super::synthetic::{KINDS, Kind};
 use super::{Candidate, Found, Network, Search, SearchError};
 use crate::eval::Curve;
-use crate::fit::{FitJob, Phase};
+use crate::fit::{Augment, FitJob, Phase};
 use crate::methods::{self, FitSize, Probes, Trial};
 use crate::model::Embed;
 use crate::model::embedder::PatchEmbedder;
@@ -27,6 +27,13 @@ const WORSE: usize = 2;
 const RESAMPLED: usize = 200;
 /// A known defect weighs so many times as much as the synthetic ones.
 const KNOWN_WEIGHT: f64 = 2.0;
+/// Errors by which the best size has to be better than the usual one.
+const SURE: f64 = 2.0;
+/// Quarter turns are not learned from where turned parts are told from those that lie as they came by this AUROC or more: how they lie belongs to
+/// the part then, and what only its turned copies look like would pass.
+const LIES_ONE_WAY: f64 = 0.9;
+/// Good pictures whose turned copies say that.
+const TURNED: usize = 32;
 
 /// Scores of one candidate.
 struct Scored {
@@ -40,6 +47,8 @@ pub(super) struct Run<'a, 'p> {
     defects: Defects,
     tried: Vec<Scored>,
     too_large: Vec<String>,
+    /// AUROC by which turned parts are told from the others, once it is known.
+    turned: Option<f64>,
     /// The candidate that is taken so far.
     taken: usize,
     planned: usize,
@@ -52,7 +61,7 @@ impl<'a, 'p> Run<'a, 'p> {
         defects: Defects,
         progress: &'p mut dyn FnMut(usize, usize, &str, f64),
     ) -> Run<'a, 'p> {
-        Run { search, defects, tried: Vec::new(), too_large: Vec::new(), taken: 0, planned: 0, progress }
+        Run { search, defects, tried: Vec::new(), too_large: Vec::new(), turned: None, taken: 0, planned: 0, progress }
     }
 }
 
@@ -110,9 +119,9 @@ impl Run<'_, '_> {
     pub fn others(&mut self) -> Result<(), SearchError> {
         let search = self.search;
         let Some(mut at) = self.best() else { return Ok(()) };
-        // The usual way, unless another size is better by more than the comparison may err.
+        // The usual way, unless another size is surely better: the best of many sizes looks better than it is.
         let [gain, error] = self.difference(at, 0);
-        if self.affordable(0) && gain <= error {
+        if self.affordable(0) && gain <= SURE * error {
             at = 0;
         }
         self.taken = at;
@@ -121,6 +130,9 @@ impl Run<'_, '_> {
         let mut changes = recipe::changes(&base, search);
         // What is sure to take too long is not worth the minutes.
         changes.retain(|change| time.mul_f64(change.slower(&base)) <= budget);
+        if changes.contains(&Change::Rotate) && self.turned_apart()? >= LIES_ONE_WAY {
+            changes.retain(|change| *change != Change::Rotate);
+        }
         self.planned = self.tried.len() + changes.len();
         let mut helped = Vec::new();
         for change in changes {
@@ -179,7 +191,6 @@ impl Run<'_, '_> {
             self.too_large.push(what);
             return Ok(None);
         }
-        let mut pictures = search.pictures.iter().cloned().map(Ok);
         let Defects { synthetic, beside } = &self.defects;
         let probe = |i: usize| match synthetic.get(i) {
             Some(put) => match make(search, put.image, put.kind, put.seed) {
@@ -189,28 +200,38 @@ impl Run<'_, '_> {
             None => search.known[i - synthetic.len()].clone(),
         };
         let told = &mut self.progress;
-        let mut tell = |phase: Phase, step: usize, of: usize| {
-            let share = step as f64 / of.max(1) as f64;
-            let overall = match phase {
-                Phase::Features => 0.3 * share,
-                Phase::HeldOut => 0.3 + 0.7 * share,
-                _ => 0.3,
-            };
-            told(done, planned, &what, overall);
-        };
-        let job = FitJob {
-            pictures: &mut pictures,
-            skip_bad: false,
-            embedder: &mut embedder,
-            backbone: &recipe.backbone,
-            options: &recipe.options,
-            progress: &mut tell,
-        };
-        let trial = method.trial(job, &Probes { beside, make: &probe })?;
+        let probes = Probes { beside, make: &probe };
+        let trial = trial(search, &recipe, &mut embedder, &probes, &mut |share| told(done, planned, &what, share))?;
         let time = trial.time;
         recipe.options.folds = search.base.options.folds;
         self.tried.push(Scored { change, recipe, trial });
         Ok(Some(time))
+    }
+
+    /// AUROC by which what is learned without a search tells turned good pictures from good ones.
+    fn turned_apart(&mut self) -> Result<f64, SearchError> {
+        let search = self.search;
+        let (done, planned) = (self.tried.len(), self.planned.max(self.tried.len() + 1));
+        let mut recipe = search.base.clone();
+        let (mut embedder, _) = PatchEmbedder::open(&recipe.backbone, search.engine)?;
+        let (columns, rows) = embedder.grid();
+        recipe.options.mask = (search.mask)(columns, rows);
+        recipe.options.folds = FOLDS;
+        let turn = Augment { rotate: true, brightness: false };
+        let turns = turn.count() - 1;
+        let n = search.pictures.len();
+        let beside: Vec<usize> = (0..turns * n.min(TURNED)).map(|i| i / turns * n / n.min(TURNED)).collect();
+        let make = |i: usize| {
+            let picture = &search.pictures[beside[i]].1;
+            turn.variants(picture).nth(1 + i % turns).unwrap_or_else(|| picture.clone())
+        };
+        let told = &mut self.progress;
+        let probes = Probes { beside: &beside, make: &make };
+        let what = "does it lie one way";
+        let trial = trial(search, &recipe, &mut embedder, &probes, &mut |share| told(done, planned, what, share))?;
+        let apart = auroc(trial.good.iter().copied(), trial.probes.iter().copied()).unwrap_or(0.5);
+        self.turned = Some(apart);
+        Ok(apart)
     }
 
     fn affordable(&self, at: usize) -> bool {
@@ -288,6 +309,7 @@ impl Run<'_, '_> {
             recipe,
             beyond,
             too_large: self.too_large,
+            lies_one_way: self.turned.filter(|apart| *apart >= LIES_ONE_WAY),
             compared: [self.search.pictures.len(), put.len(), self.search.known.len()],
             put,
         })
@@ -317,6 +339,34 @@ impl Run<'_, '_> {
             defect_scores: trial.probes.clone(),
         }
     }
+}
+
+/// What a recipe makes of the good pictures, each held out, and of probes. `progress` is told the share that is done.
+fn trial(
+    search: &Search<'_>,
+    recipe: &Recipe,
+    embedder: &mut PatchEmbedder,
+    probes: &Probes<'_>,
+    progress: &mut dyn FnMut(f64),
+) -> Result<Trial, SearchError> {
+    let mut pictures = search.pictures.iter().cloned().map(Ok);
+    let mut tell = |phase: Phase, step: usize, of: usize| {
+        let share = step as f64 / of.max(1) as f64;
+        progress(match phase {
+            Phase::Features => 0.3 * share,
+            Phase::HeldOut => 0.3 + 0.7 * share,
+            _ => 0.3,
+        });
+    };
+    let job = FitJob {
+        pictures: &mut pictures,
+        skip_bad: false,
+        embedder,
+        backbone: &recipe.backbone,
+        options: &recipe.options,
+        progress: &mut tell,
+    };
+    Ok(methods::learner(&recipe.options.method)?.trial(job, probes)?)
 }
 
 fn words(change: &[Change], networks: &[Network]) -> String {
