@@ -73,8 +73,8 @@ fn table(found: &Found, budget: Duration) -> Vec<String> {
     }
     let taken = &found.candidates[found.chosen];
     let why = match found.chosen {
-        0 => "no other size is better by twice what the comparison may err, nor anything else by more than that",
-        _ => "the best, and better than the usual way by more than the comparison may err",
+        0 => "nothing else is better by twice what the comparison may err",
+        _ => "better than the usual way by more than twice what the comparison may err",
     };
     lines.push(format!("taken: {} ({why}, within {budget:.0} ms)", name(taken)));
     if !taken.flags.is_empty() {

@@ -90,8 +90,12 @@ pub fn threshold(scores: &[f32], rule: ThresholdRule) -> Option<(f32, Claim)> {
 }
 
 /// Above this a score stands out from the others: more than four robust standard deviations (1.4826 median absolute deviations) of the
-/// scores' logarithms, which are nearer to a normal distribution than the scores are. `None` without scores.
+/// scores' logarithms, which are nearer to a normal distribution than the scores are; of 20 scores and more the highest alone stands out from
+/// three on, if it lies one deviation above the next. `None` without scores.
 pub fn stands_out_above(scores: &[f32]) -> Option<f32> {
+    const APART: f32 = 4.0;
+    const LONE: f32 = 3.0;
+    const GAP: f32 = 1.0;
     let middle = |mut v: Vec<f32>| {
         let at = v.len() / 2;
         (!v.is_empty()).then(|| *v.select_nth_unstable_by(at, f32::total_cmp).1)
@@ -99,7 +103,14 @@ pub fn stands_out_above(scores: &[f32]) -> Option<f32> {
     let logs: Vec<f32> = scores.iter().map(|s| s.max(f32::MIN_POSITIVE).ln()).collect();
     let median = middle(logs.clone())?;
     let deviation = 1.4826 * middle(logs.iter().map(|l| (l - median).abs()).collect())?;
-    Some((median + 4.0 * deviation).exp())
+    let limit = median + APART * deviation;
+    let [highest, next] = logs.iter().fold([f32::NEG_INFINITY; 2], |[first, second], log| match *log > first {
+        true => [*log, first],
+        false => [first, second.max(*log)],
+    });
+    // One picture does not say how far good parts go, where all others end well below it.
+    let is_lone = logs.len() >= FEW && highest > median + LONE * deviation && highest > next + GAP * deviation;
+    Some(if is_lone { limit.min((highest + next) / 2.0) } else { limit }.exp())
 }
 
 /// What 99 % of new scores stay under, if the logarithms are normally distributed: the one-sided prediction bound by Student's t.
@@ -267,6 +278,18 @@ mod tests {
         let (limit, claim) = threshold(&scores, ThresholdRule::default()).unwrap();
         assert_eq!((limit, claim.above, claim.images), (plain, 2, 62));
         assert!(claim.max_false_reject > 0.1, "what stood out may be good parts: {claim:?}");
+    }
+
+    #[test]
+    fn one_picture_far_above_all_others_does_not_set_the_threshold_two_do() {
+        // Robust deviation of the logarithms 0.052, so 25.7 lies 3.4 above the median, and 22.9 lies 1.2 above it.
+        let mut scores: Vec<f32> = (0..30).map(|i| 20.0 + i as f32 * 0.1).collect();
+        scores.push(25.7);
+        let (limit, claim) = threshold(&scores, ThresholdRule::default()).unwrap();
+        assert_eq!((limit, claim.above), (22.9f32.next_up(), 1));
+        scores.push(25.0);
+        let (limit, claim) = threshold(&scores, ThresholdRule::default()).unwrap();
+        assert_eq!((limit, claim.above), (25.7f32.next_up(), 0), "two that lie together are how far good parts go");
     }
 
     #[test]

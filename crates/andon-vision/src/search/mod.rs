@@ -1,7 +1,7 @@
 //! Which way to learn suits a part: every candidate learns from some of the good pictures and scores the others, as they are and with
-//! defects put into them. Of those within the budget the best is taken: another size if it is better than the usual one by twice what the
-//! comparison may err, for the best of many looks better than it is; then whatever else is better by more than that error. Quarter turns are tried only
-//! where turned parts look like the others. Deterministic but for the time that a candidate takes, which decides what the budget allows.
+//! defects put into them. The best size within the budget is taken if it is better than the usual one by twice what the comparison may err, for the
+//! best of many looks better than it is; then whatever else is better by as much. Quarter turns are tried only where turned parts look like the others.
+//! Deterministic but for the time that a candidate takes, which decides what the budget allows.
 //!
 //! ```text
 //!  good pictures ──┬─► held out ───────────────► scores of good ─┐

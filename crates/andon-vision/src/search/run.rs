@@ -27,11 +27,11 @@ const WORSE: usize = 2;
 const RESAMPLED: usize = 200;
 /// A known defect weighs so many times as much as the synthetic ones.
 const KNOWN_WEIGHT: f64 = 2.0;
-/// Errors by which the best size has to be better than the usual one.
+/// Errors by which a candidate has to be better than what it would take the place of: the best of many looks better than it is.
 const SURE: f64 = 2.0;
-/// Quarter turns are not learned from where turned parts are told from those that lie as they came by this AUROC or more: how they lie belongs to
-/// the part then, and what only its turned copies look like would pass.
-const LIES_ONE_WAY: f64 = 0.9;
+/// Quarter turns are not learned from where turned parts are told from those that lie as they came by this AUROC or more, halfway between chance and
+/// certainty: how they lie belongs to the part then, and what only its turned copies look like would pass.
+const LIES_ONE_WAY: f64 = 0.75;
 /// Good pictures whose turned copies say that.
 const TURNED: usize = 32;
 
@@ -119,7 +119,7 @@ impl Run<'_, '_> {
     pub fn others(&mut self) -> Result<(), SearchError> {
         let search = self.search;
         let Some(mut at) = self.best() else { return Ok(()) };
-        // The usual way, unless another size is surely better: the best of many sizes looks better than it is.
+        // The usual way, unless another size is surely better.
         let [gain, error] = self.difference(at, 0);
         if self.affordable(0) && gain <= SURE * error {
             at = 0;
@@ -142,7 +142,7 @@ impl Run<'_, '_> {
             }
             let last = self.tried.len() - 1;
             let [gain, error] = self.difference(last, at);
-            if self.affordable(last) && gain > error && gain > 0.0 {
+            if self.affordable(last) && gain > SURE * error && gain > 0.0 {
                 helped.push((gain, change, last));
             }
         }
@@ -164,7 +164,7 @@ impl Run<'_, '_> {
                 }
                 let last = self.tried.len() - 1;
                 let [gain, error] = self.difference(last, self.taken);
-                if !(self.affordable(last) && gain > error) {
+                if !(self.affordable(last) && gain > SURE * error) {
                     continue;
                 }
                 self.taken = last;
