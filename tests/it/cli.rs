@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use andon_sim::{Conveyor, DefectKind, SimSpec};
+use andon_vision::model::bundle::Bundle;
 use serde_json::Value;
 
 use crate::common::{self, Said, flange_model, said, write_png};
@@ -427,7 +428,7 @@ fn the_bench_of_a_tiled_model_measures_its_whole_pictures() {
     let good = flange_model().parent().unwrap().join("good");
     let s = said(&["fit", text(&good), "-o", text(&model), "--bank", "300", "--tiles", "2x1", "--engine", "rten"]);
     assert_eq!(s.code, 0, "{}", s.err);
-    let bundle = andon_vision::model::bundle::Bundle::open(&model).unwrap();
+    let bundle = Bundle::open(&model).unwrap();
     let s = said(&["bench", text(&model), "--seconds", "1", "--json", "--engine", "rten"]);
     assert_eq!(s.code, 0, "{}", s.err);
     let report = &json_lines(&s)[0];
@@ -496,6 +497,26 @@ fn a_picture_that_is_added_passes_and_taken_away_again_leaves_the_same_file() {
     one(&["adapt", &path("m.andon"), "--remove", "stained.png", "--json"]);
     assert!(std::fs::read(path("m.andon")).unwrap() == original, "as if nothing had been");
     assert_eq!(said(&["adapt", &path("m.andon")]).code, 2);
+}
+
+#[test]
+fn what_a_chosen_threshold_promises_rests_on_the_pictures_that_are_left() {
+    let dir = tempfile::tempdir().unwrap();
+    let model = dir.path().join("m.andon");
+    std::fs::copy(common::flange_model(), &model).unwrap();
+    let done = |args: &[&str]| {
+        let s = said(args);
+        assert_eq!(s.code, 0, "{}", s.err);
+    };
+    let learned = Bundle::open(&model).unwrap().manifest;
+    let set = (learned.threshold * 1.2).to_string();
+    done(&["threshold", text(&model), "--set", &set]);
+    let before = Bundle::open(&model).unwrap().manifest;
+    done(&["adapt", text(&model), "--remove", &learned.training.sources[0]]);
+    let after = Bundle::open(&model).unwrap().manifest;
+    assert_eq!(after.threshold, before.threshold, "it stays");
+    assert_eq!(after.claim.images, before.claim.images - 1);
+    assert!(after.claim.max_false_reject > before.claim.max_false_reject, "{:?}, {:?}", before.claim, after.claim);
 }
 
 #[cfg(feature = "store")]

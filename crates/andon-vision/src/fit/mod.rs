@@ -25,6 +25,7 @@ pub use images::{
     read_truth,
 };
 pub use mask::Mask;
+pub(crate) use operating::claim_of_chosen;
 pub use operating::{Aim, Choice, MistakeCosts, OperatingError, choose, claim_at};
 pub use options::{FitError, FitJob, FitOptions, Fitted, MIN_IMAGES, NamedPicture, Phase};
 pub use parity::{PARITY_TOLERANCE, ParityCase, ParityError, at_input_size, parity_check, parity_tolerance};

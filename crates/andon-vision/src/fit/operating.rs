@@ -74,26 +74,28 @@ pub fn choose(good: &[f32], bad: &[f32], aim: Aim, confidence: f64) -> Result<Ch
     if good.is_empty() {
         return Err(OperatingError::NoGood);
     }
-    // A fixed threshold was not chosen by these scores.
-    let mut bound = confidence;
-    let raw = match aim {
+    let (raw, weighed) = match aim {
         Aim::Rule(rule) => {
             let (limit, claim) = threshold(good, rule).ok_or(OperatingError::NoGood)?;
             return Ok(Choice { threshold: usable(limit)?, claim, defects: found(bad, limit) });
         }
-        Aim::Fixed(raw) => raw,
-        Aim::Cost(costs) => {
-            bound = 1.0 - DOUBT_LEFT * (1.0 - confidence);
-            cheapest(good, bad, costs)?
-        }
+        // A fixed threshold was not chosen by these scores.
+        Aim::Fixed(raw) => (raw, false),
+        Aim::Cost(costs) => (cheapest(good, bad, costs)?, true),
     };
-    let claim = Claim { confidence, ..claim_at(good, raw, bound) };
+    let claim = claim_of_chosen(good, raw, confidence, weighed);
     Ok(Choice { threshold: usable(raw)?, claim, defects: found(bad, raw) })
 }
 
 /// A threshold that the scores themselves chose looks better on them than it is: four fifths of the claim's doubt pay for that. Simulated with good and
 /// bad scores that overlap much, little and not at all, the claim then holds at its rate (without: in 88 % instead of 95 %).
 const DOUBT_LEFT: f64 = 0.2;
+
+/// What a threshold that somebody chose promises by the scores of these good pictures; `weighed`: they chose it too, against those of defects.
+pub(crate) fn claim_of_chosen(good: &[f32], threshold: f32, confidence: f64, weighed: bool) -> Claim {
+    let doubt = if weighed { DOUBT_LEFT } else { 1.0 };
+    Claim { confidence, ..claim_at(good, threshold, 1.0 - doubt * (1.0 - confidence)) }
+}
 
 fn usable(raw: f32) -> Result<Threshold, OperatingError> {
     Threshold::new(raw).ok_or(OperatingError::NotUsable(raw))

@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use super::model::PatchCoreModel;
-use crate::fit::{MIN_IMAGES, Picture, ThresholdRule, threshold};
+use crate::fit::{MIN_IMAGES, Picture, ThresholdRule, claim_of_chosen, threshold};
 use crate::methods::adapt::{AdaptError, Adapted, Adapter};
 use crate::methods::patches::{PatchHead, PatchModel, parity_set};
 use crate::model::Embed;
@@ -102,11 +102,18 @@ impl Adapter for BankAdapter {
             bank.weight = without(&bank.weight, &rows).collect();
             removed.push(Adapted { name: name.clone(), before, after: f32::NAN, rows: rows.len() });
         }
-        // A threshold that somebody chose stays as it is.
-        if new.manifest.chosen.is_none()
-            && let Some((limit, claim)) = threshold(&new.fair_scores(), ThresholdRule::of(&new.manifest))
-        {
-            (new.manifest.threshold, new.manifest.claim) = (limit, claim);
+        let (good, m) = (new.fair_scores(), &mut new.manifest);
+        match &m.chosen {
+            None => {
+                if let Some((limit, claim)) = threshold(&good, ThresholdRule::of(m)) {
+                    (m.threshold, m.claim) = (limit, claim);
+                }
+            }
+            // A threshold that somebody chose stays as it is; what it promises rests on the pictures that are left.
+            Some(chosen) if !chosen.reviewed && good != bundle.fair_scores() => {
+                m.claim = claim_of_chosen(&good, m.threshold, m.claim.confidence, chosen.weighed);
+            }
+            Some(_) => {}
         }
         Session::new(&new, &bank, embedder, threads).refresh_parity(&mut new, &bank)?;
         *bundle = new;
