@@ -190,6 +190,9 @@ impl FitArgs {
         let piece = pictures.map(|[w, h]| fit_defaults::input_size([w.div_ceil(columns), h.div_ceil(rows)]));
         let [width, height] = match self.size {
             Some(size) => [size.0, size.1],
+            None if self.backbone.is_some() && backbone.input.width > 0 => {
+                [backbone.input.width, backbone.input.height]
+            }
             None => piece.unwrap_or([fit_defaults::SIZE; 2]),
         };
         (backbone.input.width, backbone.input.height) = (width, height);
@@ -279,12 +282,13 @@ impl FitArgs {
     }
 }
 
-/// A network from a file, with these outputs, for pictures of this size. One that does not take pictures as the line gives them is rewritten.
+/// A network from a file, with these outputs, for pictures of this size; 0 by 0 for that of the network, if it takes one alone. One that does not take
+/// pictures as the line gives them is rewritten.
 pub(super) fn network(
     path: &Path,
     normalise: Normalise,
     layers: &[String],
-    [width, height]: [u32; 2],
+    [mut width, mut height]: [u32; 2],
 ) -> anyhow::Result<Backbone> {
     let mut onnx = read_network(path)?;
     let mut outputs = layers.to_vec();
@@ -296,6 +300,14 @@ pub(super) fn network(
         Err(ImportError::Ask(_)) if graph.takes().first().is_some_and(plain) => {}
         taken => {
             let taken = taken.with_context(|| path.display().to_string())?;
+            let [columns, rows] = taken.size.map(|side| side as u32);
+            if width > 0 && [width, height] != [columns, rows] {
+                bail!(
+                    "{}: it takes pictures of {columns}x{rows} alone, not of {width}x{height}: --size {columns}x{rows}, or export it for other sizes",
+                    path.display()
+                );
+            }
+            (width, height) = (columns, rows);
             // Features may have their channels last where the picture has them first.
             let turned = |port: &Port| layers.contains(&port.name) && taken.channels_last(&port.sides);
             if !OnnxGraph::takes_plainly(&taken) || graph.gives().iter().any(turned) {

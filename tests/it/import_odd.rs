@@ -206,4 +206,23 @@ fn a_network_that_takes_all_memory_is_refused() {
     assert!(start.elapsed().as_secs() < 30);
     let told = said(&["import", &bench.path("net.onnx"), "--normalise", "unit", "--inspect"]);
     assert!(told.code == 1 && told.out.contains("operators") && !told.err.contains("[E:onnxruntime"), "{}", told.err);
+    let (good, net, model) = (bench.path("good"), bench.path("net.onnx"), bench.path("fitted.andon"));
+    let features = ["--backbone", &net, "--layers", "map", "--normalise", "unit"];
+    let fitted = said(&[&["fit", &good, "-o", &model][..], &features].concat());
+    assert!(fitted.code == 1 && fitted.err.contains("net.onnx"), "{}", fitted.err);
+    assert!(fitted.err.contains("bad_alloc") || fitted.err.contains("GiB of memory"), "{}", fitted.err);
+}
+
+#[test]
+fn features_of_a_network_that_takes_one_size_are_learned_at_that_size() {
+    let bench = Bench::new();
+    let net = map(|g| dark(g, "x", 0.55));
+    std::fs::write(bench.path("net.onnx"), net).unwrap();
+    let (good, net, model) = (bench.path("good"), bench.path("net.onnx"), bench.path("fitted.andon"));
+    let how = ["--backbone", &net, "--layers", "map", "--normalise", "unit", "--pool", "1"];
+    let fit = |more: &[&str]| said(&[&["fit", &good, "-o", &model][..], &how, more].concat());
+    let done = fit(&[]);
+    assert!(done.code == 0, "{}", done.err);
+    let refused = fit(&["--size", "96"]);
+    assert!(refused.code == 1 && refused.err.contains("alone, not of 96x96: --size "), "{}", refused.err);
 }

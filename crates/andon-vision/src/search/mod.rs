@@ -32,7 +32,7 @@ use synthetic::Kind;
 /// A network that may take the place of the first one.
 #[derive(Clone, Debug)]
 pub struct Network {
-    /// The network; its size is that of the recipe it is put into.
+    /// The network; its size is that of the recipe it is put into, where it has none of its own (0 by 0).
     pub backbone: Backbone,
     /// Its sides are multiples of this.
     pub step: u32,

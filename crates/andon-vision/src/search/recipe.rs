@@ -78,8 +78,10 @@ impl Recipe {
                 if let Some(network) = networks.get(*number) {
                     let (old, [w, h]) = (&backbone.input, [backbone.input.width, backbone.input.height]);
                     let step = network.step.max(1);
-                    let [w, h] = [w, h].map(|side| (side + step / 2).div_euclid(step).max(1) * step);
+                    let near = [w, h].map(|side| (side + step / 2).div_euclid(step).max(1) * step);
                     let mut other = network.backbone.clone();
+                    // One that takes a single size has it already.
+                    let [w, h] = if other.input.width > 0 { [other.input.width, other.input.height] } else { near };
                     (other.input.width, other.input.height, other.input.range) = (w, h, old.range);
                     (other.tiles, other.align) = (backbone.tiles, backbone.align.clone());
                     *backbone = other;
