@@ -46,8 +46,8 @@ impl Learner for SimpleNetLearner {
         let batch = 2.0 * params.pictures as f64 * cells;
         // Values and gradients of each layer, and what the engine copies.
         let bytes = patches * dim * 4.0 + batch * (6.0 * dim + 12.0 * hidden) * 4.0 * 3.0 + 60e6;
-        // Forward, and twice as much backward, at some 8 GFLOP/s a thread (measured).
-        let step = 6.0 * batch * (dim * dim + dim * hidden) / (8e9 * options.threads as f64) + batch * dim * 40e-9;
+        // Forward, and twice as much backward, at some 40 GFLOP/s a thread (measured with ONNX Runtime).
+        let step = 6.0 * batch * (dim * dim + dim * hidden) / (40e9 * options.threads as f64) + batch * dim * 10e-9;
         Ok(Cost { bytes, seconds: params.steps as f64 * step })
     }
 
