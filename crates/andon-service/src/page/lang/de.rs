@@ -270,7 +270,7 @@ pub(super) const TEXTS: Texts = Texts {
     in_use: "in Gebrauch",
     recipe_number: "Nummer für die SPS",
     change_over: "Umrüsten",
-    change_hint: "Die Linie urteilt von jetzt an nach diesen Modellen; kein Teil wird nach der Hälfte davon beurteilt. Nach einem Neustart beginnt sie mit den Modellen der Konfiguration.",
+    change_hint: "Die Linie urteilt von jetzt an nach diesen Modellen; kein Teil wird nach der Hälfte davon beurteilt. Nach einem Neustart beginnt sie mit diesem Rezept.",
     recipe_fault: "Es lässt sich nicht nehmen",
     no_recipes: "Die Konfiguration hat keine Rezepte: [recipes.NAME] mit einem Modell für jede Kamera ergibt eins.",
     models_hint: "Wonach die Kameras urteilen, und was an der Linie dazukam.",

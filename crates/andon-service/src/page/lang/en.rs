@@ -269,7 +269,7 @@ pub(super) const TEXTS: Texts = Texts {
     in_use: "in use",
     recipe_number: "number for the PLC",
     change_over: "Change over",
-    change_hint: "The line judges by these models from now on; no part is judged by half of them. After a restart it begins with the models of the configuration.",
+    change_hint: "The line judges by these models from now on; no part is judged by half of them. After a restart it begins with this recipe.",
     recipe_fault: "It cannot be taken",
     no_recipes: "The configuration has no recipes: [recipes.NAME] with a model for each camera makes one.",
     models_hint: "What the cameras judge by, and what was added to it on the line.",
