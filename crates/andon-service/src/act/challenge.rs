@@ -46,7 +46,8 @@ impl Service {
         self.keep_challenge(challenge);
     }
 
-    /// Keeps an ended challenge in the history, where there is one, and reviews its parts as what they are.
+    /// Keeps an ended challenge in the history, where there is one, and reviews its parts as what they are. Of one that was given up nobody knows what
+    /// they are.
     pub(super) fn keep_challenge(&self, challenge: &Challenge) {
         let Ok(access) = self.history() else { return };
         let number = match access.reviews.add_challenge(challenge) {
@@ -56,6 +57,9 @@ impl Service {
                 return;
             }
         };
+        if challenge.result == ChallengeResult::Aborted {
+            return;
+        }
         let until = andon_core::Mono::now() + WRITTEN;
         for part in challenge.seen.iter().filter_map(|part| part.id.as_ref()) {
             let review = NewReview {

@@ -63,8 +63,14 @@ fn known_bad_parts_that_are_rejected_pass_and_one_that_is_not_fails_and_all_of_i
     assert_eq!(kept.on.line.1.lock().unwrap().last(), Some(&ChallengeSign::Failed));
 
     client.post("/challenge/0", "parts=2");
+    judged(&mut kept, [(6, 5.0)]);
+    until("one of two on the page", || client.get("/challenge").body.contains("1 / 2").then_some(()));
     assert_eq!(client.post("/challenge/0/abort", "").status, 303);
-    assert_eq!(last(&kept, 3).result, ChallengeResult::Aborted);
+    let given_up = last(&kept, 3);
+    assert_eq!(given_up.result, ChallengeResult::Aborted);
+    let part = given_up.seen[0].id.clone().unwrap();
+    let about = until("the part in the history", || kept.history.part(&part).ok()?);
+    assert!(about.reviews.is_empty(), "nobody knows that it was bad");
     assert_eq!(client.post("/challenge/0/abort", "").status, 409);
     assert_eq!(kept.on.line.1.lock().unwrap().len(), 2, "what is given up is told to nobody");
     let page = client.get("/challenge").body;
